@@ -1,0 +1,106 @@
+"""Cost of a network from the list of its layers, analytically.
+
+Framework-free: a family lists the layers of a subnet, and this module adds
+up. Counts follow the literature: parameters are the trainable ones, a MAC is
+one multiplication with its addition, and only convolutions and dense layers
+have MACs.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerCost:
+    """What one layer costs.
+
+    Args:
+        name: str. Name of the layer.
+        parameters: int. Trainable parameters.
+        macs: int. Multiply-accumulate operations for one clip.
+        input_elements: int. Elements of its input for one clip.
+        output_elements: int. Elements of its output for one clip.
+    """
+
+    name: str
+    parameters: int
+    macs: int
+    input_elements: int
+    output_elements: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Complexity:
+    """Cost of a whole network for one clip.
+
+    Args:
+        parameters: int. Trainable parameters.
+        macs: int. Multiply-accumulate operations.
+        peak_activation_bytes: int. Largest float32 input and output of one
+            layer together: what a chain of layers needs at the least.
+    """
+
+    parameters: int
+    macs: int
+    peak_activation_bytes: int
+
+    def to_json(self) -> dict[str, int]:
+        """The costs by name."""
+        return dataclasses.asdict(self)
+
+
+COST_NAMES = tuple(field.name for field in dataclasses.fields(Complexity))
+
+
+def conv2d_cost(
+    name: str,
+    kernel_size: int,
+    in_channels: int,
+    out_channels: int,
+    height: int,
+    width: int,
+) -> LayerCost:
+    """A convolution of stride 1 with same padding and without bias."""
+    weights = kernel_size * kernel_size * in_channels * out_channels
+    positions = height * width
+    return LayerCost(
+        name,
+        parameters=weights,
+        macs=weights * positions,
+        input_elements=positions * in_channels,
+        output_elements=positions * out_channels,
+    )
+
+
+def batch_normalization_cost(name: str, channels: int) -> LayerCost:
+    """Scale and offset; folded into its convolution when deployed."""
+    return LayerCost(name, 2 * channels, 0, 0, 0)
+
+
+def dense_cost(name: str, in_units: int, out_units: int) -> LayerCost:
+    """A dense layer with bias."""
+    return LayerCost(
+        name,
+        parameters=(in_units + 1) * out_units,
+        macs=in_units * out_units,
+        input_elements=in_units,
+        output_elements=out_units,
+    )
+
+
+def total_complexity(layers: Iterable[LayerCost]) -> Complexity:
+    """The cost of a chain of layers.
+
+    Args:
+        layers: iterable of LayerCost.
+
+    Returns:
+        Complexity.
+    """
+    layers = list(layers)
+    return Complexity(
+        parameters=sum(layer.parameters for layer in layers),
+        macs=sum(layer.macs for layer in layers),
+        peak_activation_bytes=4
+        * max(layer.input_elements + layer.output_elements for layer in layers),
+    )

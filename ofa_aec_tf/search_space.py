@@ -1,0 +1,322 @@
+"""Search spaces of subnets: framework-free, immutable, JSON both ways.
+
+A subnet is a choice for every decision of its space. What a decision means
+(the width of a block, the kernel of a layer) is known to the model family
+only; sampler, search and BN calibration see names and choices.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+Choice = int | float
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """One thing to decide about a subnet.
+
+    Args:
+        name: str. Unique in its space, such as `"block2_width"`.
+        choices: tuple of numbers, ascending; the last one is the largest.
+        requires: `(name, choice)` of an earlier decision, or None. The
+            decision matters only where the earlier one made that choice: the
+            width of a second layer needs a block of depth 2.
+    """
+
+    name: str
+    choices: tuple[Choice, ...]
+    requires: tuple[str, Choice] | None = None
+
+    def __post_init__(self):
+        if not self.choices or list(self.choices) != sorted(set(self.choices)):
+            raise ValueError(
+                f"Choices of `{self.name}` must be distinct and ascending. "
+                f"Received: choices={self.choices}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Subnet(Mapping):
+    """An immutable choice for every decision that matters.
+
+    Behaves as a mapping from decision names to choices; hashable, so that
+    subnets can be the members of a set.
+    """
+
+    items_: tuple[tuple[str, Choice], ...]
+
+    @classmethod
+    def of(cls, choices: Mapping[str, Choice]) -> "Subnet":
+        """The subnet with the given choices, in the order given."""
+        return cls(tuple(choices.items()))
+
+    def __getitem__(self, name: str) -> Choice:
+        for key, choice in self.items_:
+            if key == name:
+                return choice
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.items_)
+
+    def __len__(self) -> int:
+        return len(self.items_)
+
+    def __hash__(self) -> int:
+        return hash(self.items_)
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, Subnet) and dict(self) == dict(other)
+
+    def __str__(self) -> str:
+        return json.dumps(dict(self))
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchSpace:
+    """All subnets of a supernet.
+
+    Args:
+        decisions: tuple of Decision. A decision that `requires` another one
+            comes after it.
+    """
+
+    decisions: tuple[Decision, ...]
+
+    def __post_init__(self):
+        seen: dict[str, Decision] = {}
+        for decision in self.decisions:
+            if decision.name in seen:
+                raise ValueError(
+                    "Decision names must be unique. "
+                    f"Received twice: `{decision.name}`"
+                )
+            if decision.requires is not None:
+                name, choice = decision.requires
+                if name not in seen or choice not in seen[name].choices:
+                    raise ValueError(
+                        f"`{decision.name}` requires {name}={choice}, which "
+                        "no earlier decision offers. "
+                        f"Received: earlier decisions {sorted(seen)}"
+                    )
+            seen[decision.name] = decision
+
+    def _matters(self, decision, choices: Mapping[str, Choice]) -> bool:
+        if decision.requires is None:
+            return True
+        name, choice = decision.requires
+        return name in choices and choices[name] == choice
+
+    def subnet(self, choices: Mapping[str, Choice]) -> Subnet:
+        """The canonical subnet with these choices.
+
+        Args:
+            choices: mapping from decision names to choices. Decisions that do
+                not matter for this subnet may be left out.
+
+        Returns:
+            Subnet, with the decisions that matter, in the order of the space.
+
+        Raises:
+            ValueError: if a name is unknown, a choice is missing or illegal.
+        """
+        names = [decision.name for decision in self.decisions]
+        unknown = sorted(set(choices) - set(names))
+        if unknown:
+            raise ValueError(
+                f"A subnet of this space decides {names}. "
+                f"Received unknown: {unknown}"
+            )
+        kept: dict[str, Choice] = {}
+        for decision in self.decisions:
+            if not self._matters(decision, kept):
+                continue
+            if decision.name not in choices:
+                raise ValueError(
+                    f"A subnet needs a choice for `{decision.name}`, one of "
+                    f"{list(decision.choices)}. Received: {dict(choices)}"
+                )
+            choice = choices[decision.name]
+            if isinstance(choice, bool) or choice not in decision.choices:
+                raise ValueError(
+                    f"`{decision.name}` must be one of "
+                    f"{list(decision.choices)}. "
+                    f"Received: {decision.name}={choice!r}"
+                )
+            # The space's own object, so that 1 and 1.0 print alike.
+            index = decision.choices.index(choice)
+            kept[decision.name] = decision.choices[index]
+        return Subnet.of(kept)
+
+    def validate(self, subnet: Mapping[str, Choice]) -> None:
+        """Raises ValueError, naming the legal choices, if not of this space."""
+        self.subnet(subnet)
+
+    def contains(self, subnet: Mapping[str, Choice]) -> bool:
+        """Whether `subnet` is a subnet of this space."""
+        try:
+            self.validate(subnet)
+        except ValueError:
+            return False
+        return True
+
+    def smallest(self) -> Subnet:
+        """The subnet that makes the first choice everywhere."""
+        return self.subnet({d.name: d.choices[0] for d in self.decisions})
+
+    def largest(self) -> Subnet:
+        """The subnet that makes the last choice everywhere."""
+        return self.subnet({d.name: d.choices[-1] for d in self.decisions})
+
+    def sample(self, rng: np.random.Generator) -> Subnet:
+        """A random subnet: every decision uniform over its choices.
+
+        Args:
+            rng: numpy.random.Generator.
+        """
+        return self.subnet(
+            {d.name: d.choices[rng.integers(len(d.choices))]
+             for d in self.decisions}
+        )
+
+    def enumerate(self) -> Iterator[Subnet]:
+        """All subnets, each once, from the smallest choices upwards."""
+        return self._extensions({}, 0)
+
+    def _extensions(self, chosen, position) -> Iterator[Subnet]:
+        if position == len(self.decisions):
+            yield Subnet.of(chosen)
+            return
+        decision = self.decisions[position]
+        if not self._matters(decision, chosen):
+            yield from self._extensions(chosen, position + 1)
+            return
+        for choice in decision.choices:
+            extended = {**chosen, decision.name: choice}
+            yield from self._extensions(extended, position + 1)
+
+    def __len__(self) -> int:
+        """Number of distinct subnets."""
+        if all(d.requires is None for d in self.decisions):
+            return math.prod(len(d.choices) for d in self.decisions)
+        return sum(1 for _ in self.enumerate())
+
+    def neighbours(self, subnet: Mapping[str, Choice]) -> list[Subnet]:
+        """The subnets that differ in one decision, each once.
+
+        A decision that starts to matter makes its largest choice.
+        """
+        subnet = self.subnet(subnet)
+        found: dict[Subnet, None] = {}
+        for decision in self.decisions:
+            if decision.name not in subnet:
+                continue
+            for choice in decision.choices:
+                choices = {
+                    **{d.name: d.choices[-1] for d in self.decisions},
+                    **subnet,
+                    decision.name: choice,
+                }
+                found.setdefault(self.subnet(choices))
+        found.pop(subnet, None)
+        return list(found)
+
+    def to_indices(self, subnet: Mapping[str, Choice]) -> np.ndarray:
+        """The subnet as choice indices, the form that graphs take.
+
+        Args:
+            subnet: Subnet of this space.
+
+        Returns:
+            int32 array of shape (num_decisions,). A decision that does not
+            matter has the index 0.
+        """
+        subnet = self.subnet(subnet)
+        return np.array(
+            [
+                d.choices.index(subnet[d.name]) if d.name in subnet else 0
+                for d in self.decisions
+            ],
+            np.int32,
+        )
+
+    def from_indices(self, indices: Sequence[int]) -> Subnet:
+        """The subnet with these choice indices.
+
+        Raises:
+            ValueError: if there are not as many indices as decisions, or an
+                index is out of range.
+        """
+        if len(indices) != len(self.decisions):
+            raise ValueError(
+                f"Expected {len(self.decisions)} choice indices. "
+                f"Received: {list(indices)}"
+            )
+        choices = {}
+        for decision, index in zip(self.decisions, indices):
+            if not 0 <= index < len(decision.choices):
+                raise ValueError(
+                    f"The index of `{decision.name}` must be in 0..."
+                    f"{len(decision.choices) - 1}. Received: {index}"
+                )
+            choices[decision.name] = decision.choices[index]
+        return self.subnet(choices)
+
+    def parse(self, text: str) -> Subnet:
+        """The subnet that a user named.
+
+        Args:
+            text: `"smallest"`, `"largest"` or a JSON object of choices.
+
+        Raises:
+            ValueError: if `text` is neither, or not of this space.
+        """
+        if text in ("smallest", "largest"):
+            return self.smallest() if text == "smallest" else self.largest()
+        try:
+            choices = json.loads(text)
+        except json.JSONDecodeError:
+            choices = None
+        if not isinstance(choices, dict):
+            raise ValueError(
+                "A subnet is `smallest`, `largest` or a JSON object such as "
+                f"{self.smallest()}. Received: {text}"
+            )
+        return self.subnet(choices)
+
+    def to_json(self) -> list[dict]:
+        """This space as JSON types."""
+        return [
+            {
+                "name": d.name,
+                "choices": list(d.choices),
+                "requires": None if d.requires is None else list(d.requires),
+            }
+            for d in self.decisions
+        ]
+
+    @classmethod
+    def from_json(cls, values: Sequence[Mapping]) -> "SearchSpace":
+        """The space that `to_json` described."""
+        expected = {"name", "choices", "requires"}
+        decisions = []
+        for value in values:
+            if set(value) != expected:
+                raise ValueError(
+                    f"A decision has the keys {sorted(expected)}. "
+                    f"Received: {sorted(value)}"
+                )
+            requires = value["requires"]
+            decisions.append(
+                Decision(
+                    value["name"],
+                    tuple(value["choices"]),
+                    None if requires is None else tuple(requires),
+                )
+            )
+        return cls(tuple(decisions))
+

@@ -1,0 +1,55 @@
+"""Files of a run: names inside `--workdir`, JSON that is never half written."""
+
+import json
+import os
+import pathlib
+import tempfile
+
+RESOLVED_FLAGS = "flags.cfg"
+RUN_RECORD = "run.json"
+HISTORY = "history.csv"
+
+
+def write_text(path, text):
+    """Writes a text file so that readers see the old one or the new one.
+
+    Args:
+        path: path of the file; its directory is created.
+        text: str.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}."
+    )
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path, value):
+    """Writes a JSON file atomically, indented for people."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path):
+    """Reads a JSON file.
+
+    Raises:
+        ValueError: if the file is not JSON, naming it.
+    """
+    path = pathlib.Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path} is not a JSON file: {error}. Write it again with the "
+            "command that made it."
+        ) from error
