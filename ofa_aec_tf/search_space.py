@@ -179,8 +179,10 @@ class SearchSpace:
             rng: numpy.random.Generator.
         """
         return self.subnet(
-            {d.name: d.choices[rng.integers(len(d.choices))]
-             for d in self.decisions}
+            {
+                d.name: d.choices[rng.integers(len(d.choices))]
+                for d in self.decisions
+            }
         )
 
     def enumerate(self) -> Iterator[Subnet]:
@@ -319,4 +321,3 @@ class SearchSpace:
                 )
             )
         return cls(tuple(decisions))
-

@@ -82,14 +82,12 @@ def build_cnn10(
             )(x)
             x = normalize(x, f"block{block}_bn{layer}")
             x = keras.layers.ReLU(name=f"block{block}_relu{layer}")(x)
-        x = keras.layers.AveragePooling2D(
-            POOL_SIZE, name=f"block{block}_pool"
-        )(x)
+        x = keras.layers.AveragePooling2D(POOL_SIZE, name=f"block{block}_pool")(
+            x
+        )
         x = drop(x, block_dropout)
     num_bands, num_features = x.shape[2], x.shape[3]
-    x = keras.layers.AveragePooling2D(
-        (1, num_bands), name="frequency_mean"
-    )(x)
+    x = keras.layers.AveragePooling2D((1, num_bands), name="frequency_mean")(x)
     x = keras.layers.Reshape((-1, num_features), name="drop_frequency")(x)
     x = keras.layers.Add(name="time_pool")(
         [
@@ -117,4 +115,4 @@ def logits_model(model):
     Returns:
         keras.Model.
     """
-    return keras.Model(model.inputs, model.get_layer(LOGITS_LAYER).output)
+    return keras.Model(model.input, model.get_layer(LOGITS_LAYER).output)

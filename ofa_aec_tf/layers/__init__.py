@@ -1,0 +1,10 @@
+"""Layers of a supernet, with width and depth chosen at run time."""
+
+from ofa_aec_tf.layers.elastic_batch_normalization import (
+    ElasticBatchNormalization as ElasticBatchNormalization,
+)
+from ofa_aec_tf.layers.elastic_conv2d import ElasticConv2D as ElasticConv2D
+from ofa_aec_tf.layers.elastic_conv_block import (
+    ElasticConvBlock as ElasticConvBlock,
+)
+from ofa_aec_tf.layers.elastic_dense import ElasticDense as ElasticDense

@@ -1,0 +1,94 @@
+"""Convolution whose number of filters is chosen at run time."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from ofa_aec_tf.layers import execution as executions
+
+
+@keras.saving.register_keras_serializable(package="ofa_aec_tf")
+class ElasticConv2D(keras.layers.Layer):
+    """2D convolution, stride 1, same padding, no bias, elastic width.
+
+    Uses the first `active_filters` filters and, of each, as many input
+    channels as the input has active.
+
+    Args:
+        filters: int. Largest number of filters.
+        in_channels: int. Largest number of input channels.
+        kernel_size: int. Height and width of the kernel.
+        execution: `"slice"` or `"mask"`.
+
+    Call arguments:
+        inputs: tensor of shape (batch, height, width, channels). Under
+            `slice` only its active channels; under `mask` all channels, the
+            inactive ones 0.
+        active_filters: scalar int32 tensor, or None for all. A Python int
+            would cost one trace for each value.
+
+    Output shape:
+        (batch, height, width, active_filters) under `slice`;
+        (batch, height, width, filters), exactly 0 from active_filters on,
+        under `mask`.
+
+    Reference: OFA-AEC, section 2.2, "Elastic Width".
+    """
+
+    def __init__(
+        self, filters, in_channels, kernel_size=3, execution="slice", **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.in_channels = in_channels
+        self.kernel_size = kernel_size
+        self.execution = executions.check_execution(execution)
+        self.build()
+
+    def build(self, input_shape=None):
+        if self.built:
+            return
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(
+                self.kernel_size,
+                self.kernel_size,
+                self.in_channels,
+                self.filters,
+            ),
+            initializer="glorot_uniform",
+        )
+        self.built = True
+
+    def call(self, inputs, active_filters=None):
+        executions.check_last_dimension(
+            self.name, inputs.shape, self.in_channels
+        )
+        kernel = ops.convert_to_tensor(self.kernel)
+        if self.execution == "slice":
+            num_inputs = tf.shape(inputs)[-1]
+            num_filters = (
+                self.filters if active_filters is None else active_filters
+            )
+            return tf.nn.conv2d(
+                inputs, kernel[:, :, :num_inputs, :num_filters], 1, "SAME"
+            )
+        outputs = ops.conv(inputs, kernel, padding="same")
+        if active_filters is None:
+            return outputs
+        return outputs * executions.channel_mask(
+            active_filters, self.filters, outputs.dtype
+        )
+
+    def compute_output_shape(self, input_shape, active_filters=None):
+        known = self.execution == "mask" or active_filters is None
+        return (*input_shape[:-1], self.filters if known else None)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "in_channels": self.in_channels,
+            "kernel_size": self.kernel_size,
+            "execution": self.execution,
+        }

@@ -1,0 +1,162 @@
+"""A block of convolutions with width and depth chosen at run time."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from ofa_aec_tf.layers import execution as executions
+from ofa_aec_tf.layers.elastic_batch_normalization import (
+    ElasticBatchNormalization,
+)
+from ofa_aec_tf.layers.elastic_conv2d import ElasticConv2D
+
+
+@keras.saving.register_keras_serializable(package="ofa_aec_tf")
+class ElasticConvBlock(keras.layers.Layer):
+    """Convolution, batch normalization and ReLU, repeated; then pooling.
+
+    Args:
+        filters: int. Largest number of filters of each convolution.
+        in_channels: int. Largest number of input channels.
+        num_layers: int. Largest depth.
+        kernel_size: int.
+        pool_size: int. Size and stride of the average pooling.
+        momentum: float. Of the batch normalization.
+        epsilon: float. Of the batch normalization.
+        execution: `"slice"` or `"mask"`.
+
+    Call arguments:
+        inputs: tensor of shape (batch, height, width, channels).
+        active_filters: int32 tensor of shape (num_layers,), or None for all.
+        active_depth: scalar int32 tensor, or None for all layers. The first
+            `active_depth` layers run.
+        training: bool. As in ElasticBatchNormalization.
+        moments: dict from batch normalization names to `(mean, variance)`, or
+            None for moving statistics.
+
+    Returns:
+        `(outputs, moments)`: the pooled activations, and the batch moments of
+        every batch normalization by name. A layer that did not run reports
+        mean 0 and variance 1.
+
+    Reference: OFA-AEC, section 2.2.
+    """
+
+    def __init__(
+        self,
+        filters,
+        in_channels,
+        num_layers=2,
+        kernel_size=3,
+        pool_size=2,
+        momentum=0.9,
+        epsilon=1e-5,
+        execution="slice",
+        **kwargs,
+    ):
+        # Not autocast: it would cast the moments. The convolutions cast.
+        super().__init__(autocast=False, **kwargs)
+        self.filters = filters
+        self.in_channels = in_channels
+        self.num_layers = num_layers
+        self.kernel_size = kernel_size
+        self.pool_size = pool_size
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.execution = executions.check_execution(execution)
+        self.convolutions = []
+        self.normalizations = []
+        for layer in range(num_layers):
+            self.convolutions.append(
+                ElasticConv2D(
+                    filters,
+                    filters if layer else in_channels,
+                    kernel_size,
+                    execution=execution,
+                    dtype=self.dtype_policy,
+                    name=f"{self.name}_conv{layer + 1}",
+                )
+            )
+            self.normalizations.append(
+                ElasticBatchNormalization(
+                    momentum,
+                    epsilon,
+                    channels=filters,
+                    execution=execution,
+                    dtype=self.dtype_policy,
+                    name=f"{self.name}_bn{layer + 1}",
+                )
+            )
+        self.built = True
+
+    def build(self, input_shape=None):
+        """Does nothing: the constructor knows all sizes."""
+
+    def _run_layer(self, layer, inputs, active_filters, training, moments):
+        active = None if active_filters is None else active_filters[layer]
+        normalization = self.normalizations[layer]
+        x = self.convolutions[layer](inputs, active_filters=active)
+        x, batch_moments = normalization(
+            x,
+            active_channels=active,
+            training=training,
+            moments=None if moments is None else moments[normalization.name],
+            return_moments=True,
+        )
+        return ops.relu(x), batch_moments
+
+    def call(
+        self,
+        inputs,
+        active_filters=None,
+        active_depth=None,
+        training=False,
+        moments=None,
+    ):
+        inputs = ops.cast(inputs, self.compute_dtype)
+        reported = {}
+        x = inputs
+        for layer in range(self.num_layers):
+
+            def run(x=x, layer=layer):
+                return self._run_layer(
+                    layer, x, active_filters, training, moments
+                )
+
+            if layer == 0 or active_depth is None:
+                x, batch_moments = run()
+            else:
+                x, batch_moments = self._if_active(active_depth > layer, run, x)
+            reported[self.normalizations[layer].name] = batch_moments
+        x = ops.average_pool(x, self.pool_size, padding="valid")
+        return x, reported
+
+    def _if_active(self, is_active, run, inputs):
+        """`run()` where active, else `inputs`; both of one structure."""
+        idle_moments = (
+            ops.zeros((self.filters,), "float32"),
+            ops.ones((self.filters,), "float32"),
+        )
+        if self.execution == "slice":
+            return tf.cond(is_active, run, lambda: (inputs, idle_moments))
+        outputs, moments = run()
+        return (
+            ops.where(is_active, outputs, inputs),
+            tuple(
+                ops.where(is_active, m, idle)
+                for m, idle in zip(moments, idle_moments)
+            ),
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "in_channels": self.in_channels,
+            "num_layers": self.num_layers,
+            "kernel_size": self.kernel_size,
+            "pool_size": self.pool_size,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "execution": self.execution,
+        }

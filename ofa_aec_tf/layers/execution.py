@@ -1,0 +1,45 @@
+"""The two ways to run a part of a layer, and what they share."""
+
+from keras import ops
+
+# `slice` computes the active channels only; it needs TensorFlow, whose graphs
+# allow shapes that depend on data. `mask` computes all channels and zeroes the
+# inactive ones: for XLA, TPUs and the other Keras backends.
+EXECUTIONS = ("slice", "mask")
+
+
+def check_execution(execution):
+    """Returns `execution`.
+
+    Raises:
+        ValueError: if there is no such execution.
+    """
+    if execution not in EXECUTIONS:
+        raise ValueError(
+            f"`execution` must be one of {EXECUTIONS}. "
+            f"Received: execution={execution!r}"
+        )
+    return execution
+
+
+def check_last_dimension(layer_name, input_shape, maximum):
+    """Raises ValueError where a layer is built for other input channels."""
+    if input_shape[-1] is not None and input_shape[-1] > maximum:
+        raise ValueError(
+            f"Layer `{layer_name}` was built for at most {maximum} input "
+            f"channels. Received: input shape {tuple(input_shape)}"
+        )
+
+
+def channel_mask(num_active, num_channels, dtype):
+    """1 for the first `num_active` channels, 0 for the others.
+
+    Args:
+        num_active: scalar int32 tensor.
+        num_channels: int.
+        dtype: str. Type of the mask.
+
+    Returns:
+        Tensor of shape (num_channels,).
+    """
+    return ops.cast(ops.arange(num_channels) < num_active, dtype)

@@ -1,0 +1,168 @@
+"""The supernet of the CNN10 family."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from ofa_aec_tf.families.cnn10 import KERNEL_SIZE
+from ofa_aec_tf.families.cnn10 import LAYERS_PER_BLOCK
+from ofa_aec_tf.families.cnn10 import POOL_SIZE
+from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.layers import ElasticBatchNormalization
+from ofa_aec_tf.layers import ElasticConvBlock
+from ofa_aec_tf.layers import ElasticDense
+from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_EPSILON
+from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_MOMENTUM
+from ofa_aec_tf.models.cnn10 import LOGITS_LAYER
+from ofa_aec_tf.models.cnn10 import build_cnn10
+from ofa_aec_tf.models.supernet import Supernet
+
+
+@keras.saving.register_keras_serializable(package="ofa_aec_tf")
+class Cnn10Supernet(Supernet):
+    """All CNN10 networks of a `Cnn10Family` in one set of weights.
+
+    Layers carry the names that `build_cnn10` gives them, so that a subnet's
+    weights are found by name and cut by shape.
+
+    Args:
+        family: Cnn10Family, or the dict of its `to_json`.
+        execution: `"slice"` or `"mask"`.
+
+    Reference: OFA-AEC, figure 2.
+    """
+
+    def __init__(self, family, execution="slice", **kwargs):
+        if isinstance(family, dict):
+            family = Cnn10Family.from_json(family)
+        super().__init__(family, execution, **kwargs)
+        policy = self.dtype_policy
+        normalization = {
+            "momentum": BATCH_NORMALIZATION_MOMENTUM,
+            "epsilon": BATCH_NORMALIZATION_EPSILON,
+            "execution": execution,
+            "dtype": policy,
+        }
+        self.input_normalization = ElasticBatchNormalization(
+            channels=family.num_mel_bins, name="input_bn", **normalization
+        )
+        self.blocks = []
+        in_channels = 1
+        for block, channels in enumerate(family.channels, start=1):
+            self.blocks.append(
+                ElasticConvBlock(
+                    channels,
+                    in_channels,
+                    num_layers=LAYERS_PER_BLOCK,
+                    kernel_size=KERNEL_SIZE,
+                    pool_size=POOL_SIZE,
+                    name=f"block{block}",
+                    **normalization,
+                )
+            )
+            in_channels = channels
+        self.hidden = ElasticDense(
+            family.hidden_units,
+            in_channels,
+            activation="relu",
+            execution=execution,
+            dtype=policy,
+            name="hidden",
+        )
+        self.classifier = ElasticDense(
+            family.num_classes,
+            family.hidden_units,
+            execution=execution,
+            dtype="float32",
+            name=LOGITS_LAYER,
+        )
+        self.built = True
+
+    def build(self, input_shape=None):
+        """Does nothing: the constructor knows all sizes."""
+
+    @property
+    def num_stem_blocks(self):
+        """Blocks that all subnets share: block 1, unless it is elastic."""
+        return 0 if self.family.elastic_stem else 1
+
+    def stem(self, inputs, training=False, moments=None):
+        x, batch_moments = self.input_normalization(
+            inputs,
+            training=training,
+            moments=None if moments is None else moments["input_bn"],
+            return_moments=True,
+        )
+        reported = {"input_bn": batch_moments}
+        x = ops.cast(ops.expand_dims(x, -1), self.compute_dtype)
+        for block in self.blocks[: self.num_stem_blocks]:
+            x, block_moments = block(x, training=training, moments=moments)
+            reported.update(block_moments)
+        return x, reported
+
+    def body(self, features, subnet, training=False, moments=None):
+        x = features
+        reported = {}
+        for number, block in enumerate(self.blocks, start=1):
+            if number <= self.num_stem_blocks:
+                continue
+            active_filters, active_depth = self._active(number, subnet)
+            x, block_moments = block(
+                x,
+                active_filters=active_filters,
+                active_depth=active_depth,
+                training=training,
+                moments=moments,
+            )
+            reported.update(block_moments)
+        x = ops.mean(x, axis=2)
+        x = ops.max(x, axis=1) + ops.mean(x, axis=1)
+        logits = self.classifier(self.hidden(x))
+        return logits, reported
+
+    def _active(self, block, subnet):
+        """Filters of each layer and depth of a block, as tensors or None."""
+        if subnet is None:
+            return None, None
+        family = self.family
+        decisions = {
+            decision.name: (position, decision.choices)
+            for position, decision in enumerate(family.search_space().decisions)
+        }
+        filters = None
+        if family.has_elastic_width(block):
+            channels = family.channels[block - 1]
+            per_layer = []
+            for layer in range(1, LAYERS_PER_BLOCK + 1):
+                name = family.width_decision(block, layer)
+                position, ratios = decisions[name]
+                choices = [family.num_filters(channels, r) for r in ratios]
+                per_layer.append(tf.gather(choices, subnet[position]))
+            filters = tf.stack(per_layer)
+        depth = None
+        if family.has_elastic_depth(block):
+            position, choices = decisions[f"block{block}_depth"]
+            depth = tf.gather(list(choices), subnet[position])
+        return filters, depth
+
+    def build_subnet(self, subnet, **options):
+        return build_cnn10(
+            self.family.filters(subnet),
+            self.family.num_classes,
+            self.family.num_mel_bins,
+            self.family.hidden_units,
+            **options,
+        )
+
+    def weighted_layers(self):
+        layers = [self.input_normalization]
+        for block in self.blocks:
+            layers += block.convolutions + block.normalizations
+        return [*layers, self.hidden, self.classifier]
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "family": self.family.to_json(),
+            "execution": self.execution,
+        }

@@ -1,0 +1,196 @@
+"""What every supernet offers, whatever its family.
+
+Sampler, training step, BN calibration, search and materialization know this
+interface only.
+"""
+
+import functools
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Supernet(keras.Model):
+    """One set of weights that holds all networks of a family.
+
+    A subclass sets `family` and `execution` and implements `stem`, `body` and
+    `build_subnet`. The stem is what all subnets share exactly, so that one
+    step computes it once for several of them.
+
+    Args:
+        family: the family, with `search_space()` and `complexity(...)`.
+        execution: `"slice"` or `"mask"`.
+    """
+
+    def __init__(self, family, execution="slice", **kwargs):
+        # Not autocast: the features are in dB, which bfloat16 would round.
+        super().__init__(autocast=False, **kwargs)
+        self.family = family
+        self.execution = execution
+
+    def stem(self, inputs, training=False, moments=None):
+        """The part that does not depend on the subnet.
+
+        Args:
+            inputs: float32 tensor of shape (batch, num_frames, num_mel_bins),
+                log-mel spectrograms in dB.
+            training: bool. Whether to normalize with the batch's moments.
+            moments: dict from batch normalization names to `(mean, variance)`,
+                or None for the moving statistics.
+
+        Returns:
+            `(features, batch_moments)`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no `stem`.")
+
+    def body(self, features, subnet, training=False, moments=None):
+        """The part that depends on the subnet.
+
+        Args:
+            features: output of `stem`.
+            subnet: int32 tensor of shape (num_decisions,), the indices of
+                `SearchSpace.to_indices`; None is the whole supernet.
+            training: bool.
+            moments: as for `stem`.
+
+        Returns:
+            `(logits, batch_moments)`, logits float32 of shape (batch,
+            num_classes).
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no `body`.")
+
+    def build_subnet(self, subnet, **options):
+        """The plain Keras model of a subnet, with fresh weights."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no `build_subnet`."
+        )
+
+    def weighted_layers(self):
+        """The layers that own weights, named as in `build_subnet`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no `weighted_layers`."
+        )
+
+    def call(self, inputs, subnet=None, training=False, moments=None):
+        """Logits of one subnet.
+
+        Args:
+            inputs: as for `stem`.
+            subnet: as for `body`.
+            training: bool.
+            moments: dict from batch normalization names to `(mean, variance)`,
+                as `evaluation.batch_norm_calibration` estimates them; None
+                uses the moving statistics, which are the whole supernet's.
+
+        Returns:
+            float32 tensor of shape (batch, num_classes).
+        """
+        features, _ = self.stem(inputs, training=training, moments=moments)
+        logits, _ = self.body(
+            features, subnet, training=training, moments=moments
+        )
+        return logits
+
+    @functools.cached_property
+    def _batch_moments_function(self):
+        @tf.function(jit_compile=False, reduce_retracing=True)
+        def batch_moments(inputs, subnet):
+            features, moments = self.stem(inputs, training=True)
+            _, body_moments = self.body(features, subnet, training=True)
+            return {**moments, **body_moments}
+
+        return batch_moments
+
+    @functools.cached_property
+    def _logits_function(self):
+        @tf.function(jit_compile=False, reduce_retracing=True)
+        def logits(inputs, subnet, moments):
+            return self(inputs, subnet=subnet, moments=moments)
+
+        return logits
+
+    def batch_moments(self, log_mel, subnet):
+        """Moments of every batch normalization for one batch.
+
+        Args:
+            log_mel: float32 array of shape (batch, num_frames, num_mel_bins).
+            subnet: Subnet of the family's space.
+
+        Returns:
+            dict from batch normalization names to `(mean, variance)`, float32
+            arrays over all channels, 0 and 1 where inactive.
+        """
+        indices = self.family.search_space().to_indices(subnet)
+        moments = self._batch_moments_function(
+            tf.constant(log_mel, tf.float32), tf.constant(indices)
+        )
+        return tf.nest.map_structure(lambda tensor: tensor.numpy(), moments)
+
+    def predict_logits(self, log_mel, subnet, moments, batch_size=32):
+        """Logits of one subnet for many clips.
+
+        Args:
+            log_mel: float32 array of shape (clips, num_frames, num_mel_bins).
+            subnet: Subnet of the family's space.
+            moments: as for `call`; never None, because a subnet of shared
+                weights has no statistics of its own before calibration.
+            batch_size: int.
+
+        Returns:
+            float32 array of shape (clips, num_classes).
+
+        Raises:
+            ValueError: if `moments` is None.
+        """
+        if moments is None:
+            raise ValueError(
+                "A subnet of shared weights needs batch normalization "
+                "statistics of its own. Estimate `moments` with "
+                "`batch_norm_calibration.calibrate`. Received: moments=None"
+            )
+        indices = tf.constant(self.family.search_space().to_indices(subnet))
+        moments = tf.nest.map_structure(
+            lambda array: tf.constant(array, tf.float32), moments
+        )
+        return np.concatenate(
+            [
+                self._logits_function(
+                    tf.constant(log_mel[i : i + batch_size], tf.float32),
+                    indices,
+                    moments,
+                ).numpy()
+                for i in range(0, len(log_mel), batch_size)
+            ]
+        )
+
+
+def load_supernet(path):
+    """Loads a supernet that training has saved.
+
+    Args:
+        path: path of a `supernet.keras` file.
+
+    Returns:
+        Supernet, in float32.
+
+    Raises:
+        ValueError: if the file is missing or holds no supernet.
+    """
+    # Registers the class that the file names.
+    from ofa_aec_tf.models import registry  # noqa: F401
+
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise ValueError(
+            f"There is no supernet at {path}. Train one with `python -m "
+            "ofa_aec_tf.train --stage=supernet`."
+        )
+    model = keras.models.load_model(path, compile=False)
+    if not isinstance(model, Supernet):
+        raise ValueError(
+            f"{path} holds a plain network, not a supernet. Name the "
+            "`supernet.keras` of a `--stage=supernet` run."
+        )
+    return model
