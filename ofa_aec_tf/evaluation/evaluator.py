@@ -1,0 +1,112 @@
+"""One evaluator for supernets, Keras models and TFLite files."""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+
+import numpy as np
+
+from ofa_aec_tf.data.class_map import ClassMap
+from ofa_aec_tf.data.dataset_info import SINGLE_LABEL
+from ofa_aec_tf.evaluation import metrics
+
+
+def evaluate_scores(
+    logits, labels, class_map: ClassMap, label_type: str
+) -> dict:
+    """Metrics of the outputs of a model.
+
+    Args:
+        logits: float array of shape (num_clips, num_classes).
+        labels: array of 0 and 1 of the same shape.
+        class_map: ClassMap of the outputs.
+        label_type: `"multi_label"` or `"single_label"`.
+
+    Returns:
+        dict of JSON types: `mAP`, `mAUC`, `d_prime` (each None where nothing
+        defines it), `accuracy` (None for multi-label data), `num_clips`,
+        `classes_without_positives` and `classes_without_negatives` (names;
+        left out of the means that they have no value for) and `per_class`,
+        from names to `average_precision`, `auc` and `num_positives`.
+
+    Raises:
+        ValueError: if shapes differ from each other or from the class map,
+            logits are not finite or labels are not 0 and 1.
+    """
+    ranking = metrics.ranking_metrics(logits, labels)
+    if len(ranking.auc) != len(class_map):
+        raise ValueError(
+            f"The class map has {len(class_map)} classes. Received: outputs "
+            f"of {len(ranking.auc)}. Use the class map of the model."
+        )
+    return {
+        "mAP": ranking.mean_average_precision,
+        "mAUC": ranking.mean_auc,
+        "d_prime": ranking.d_prime,
+        "accuracy": metrics.single_label_accuracy(logits, labels)
+        if label_type == SINGLE_LABEL
+        else None,
+        "num_clips": ranking.num_clips,
+        "classes_without_positives": [
+            name
+            for name, count in zip(class_map.names, ranking.num_positives)
+            if count == 0
+        ],
+        "classes_without_negatives": [
+            name
+            for name, count in zip(class_map.names, ranking.num_positives)
+            if count == ranking.num_clips
+        ],
+        "per_class": {
+            name: {
+                "average_precision": average_precision,
+                "auc": auc,
+                "num_positives": count,
+            }
+            for name, average_precision, auc, count in zip(
+                class_map.names,
+                ranking.average_precision,
+                ranking.auc,
+                ranking.num_positives,
+            )
+        },
+    }
+
+
+def evaluate(
+    predict_fn: Callable[[np.ndarray], np.ndarray],
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    class_map: ClassMap,
+    label_type: str,
+) -> dict:
+    """Metrics of a model on batches of clips.
+
+    Args:
+        predict_fn: function from log-mel spectrograms in dB, float32 of shape
+            (batch, num_frames, num_mel_bins), to logits of shape (batch,
+            num_classes). For a model with sigmoid scores wrap it with
+            `metrics.scores_to_logits`.
+        batches: iterable of (log-mel spectrograms, labels).
+        class_map: ClassMap of the outputs.
+        label_type: `"multi_label"` or `"single_label"`.
+
+    Returns:
+        dict, as `evaluate_scores`.
+
+    Raises:
+        ValueError: as `evaluate_scores`, or if there is no batch.
+    """
+    all_logits, all_labels = [], []
+    for log_mel, labels in batches:
+        all_logits.append(np.asarray(predict_fn(log_mel)))
+        all_labels.append(np.asarray(labels))
+    if not all_logits:
+        raise ValueError(
+            "There is nothing to evaluate. Expected at least one batch. "
+            "Received: none"
+        )
+    return evaluate_scores(
+        np.concatenate(all_logits),
+        np.concatenate(all_labels),
+        class_map,
+        label_type,
+    )

@@ -1,0 +1,176 @@
+"""Ranking metrics of audio tagging, from logits and labels.
+
+Average precision and ROC AUC are those of scikit-learn, on logits: a sigmoid
+in float32 makes ties of what a model ranks, and thresholds make worse ones.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import scipy.special
+import sklearn.metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class RankingMetrics:
+    """Metrics of one set of clips.
+
+    Args:
+        average_precision: tuple, one a class. None without positives.
+        auc: tuple, one a class. Area under the ROC curve; None without
+            positives or without negatives.
+        num_positives: tuple of int, one a class.
+        num_clips: int.
+    """
+
+    average_precision: tuple[float | None, ...]
+    auc: tuple[float | None, ...]
+    num_positives: tuple[int, ...]
+    num_clips: int
+
+    @property
+    def mean_average_precision(self) -> float | None:
+        """Macro mAP over the classes that have it; None if none has."""
+        return _mean(self.average_precision)
+
+    @property
+    def mean_auc(self) -> float | None:
+        """Macro AUC over the classes that have it; None if none has."""
+        return _mean(self.auc)
+
+    @property
+    def d_prime(self) -> float | None:
+        """Sensitivity index of the macro AUC; None where it is infinite."""
+        return d_prime(self.mean_auc)
+
+
+def _mean(values) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _check(logits, labels) -> tuple[np.ndarray, np.ndarray]:
+    logits, labels = np.asarray(logits), np.asarray(labels)
+    if logits.ndim != 2 or logits.shape != labels.shape or not logits.size:
+        raise ValueError(
+            "`logits` and `labels` must both have the shape (num_clips, "
+            f"num_classes) with at least one clip. Received: logits of shape "
+            f"{logits.shape}, labels of shape {labels.shape}"
+        )
+    finite = np.isfinite(logits)
+    if not finite.all():
+        raise ValueError(
+            "`logits` must be finite, because NaN has no rank. Received: "
+            f"{int((~finite).sum())} values that are not, in "
+            f"{int((~finite).any(axis=1).sum())} of {len(logits)} clips. "
+            "The model diverged or lacks batch normalization statistics."
+        )
+    if not np.isin(labels, (0, 1)).all():
+        wrong = labels[~np.isin(labels, (0, 1))]
+        raise ValueError(
+            "`labels` must be 0 or 1; soft or mixed labels have no ranking "
+            f"metrics. Received: {wrong.size} other values, such as "
+            f"{float(wrong.flat[0])}"
+        )
+    return logits, labels.astype(bool)
+
+
+def ranking_metrics(logits, labels) -> RankingMetrics:
+    """Average precision and ROC AUC of every class.
+
+    Args:
+        logits: float array of shape (num_clips, num_classes). Any scores that
+            rank the clips of a class.
+        labels: array of 0 and 1 of the same shape.
+
+    Returns:
+        RankingMetrics.
+
+    Raises:
+        ValueError: for other shapes, scores that are not finite, or labels
+            other than 0 and 1.
+    """
+    logits, labels = _check(logits, labels)
+    num_clips = len(labels)
+    average_precision, auc, num_positives = [], [], []
+    for scores, targets in zip(logits.T, labels.T):
+        positives = int(targets.sum())
+        num_positives.append(positives)
+        average_precision.append(
+            float(sklearn.metrics.average_precision_score(targets, scores))
+            if positives
+            else None
+        )
+        auc.append(
+            float(sklearn.metrics.roc_auc_score(targets, scores))
+            if 0 < positives < num_clips
+            else None
+        )
+    return RankingMetrics(
+        tuple(average_precision), tuple(auc), tuple(num_positives), num_clips
+    )
+
+
+def d_prime(mean_auc: float | None) -> float | None:
+    """Sensitivity index: sqrt(2) times the normal quantile of the AUC.
+
+    Args:
+        mean_auc: float in [0, 1], or None.
+
+    Returns:
+        float; None for an AUC that is None, 0 or 1, because the index is
+        infinite there and JSON has no infinity.
+    """
+    if mean_auc is None or mean_auc <= 0 or mean_auc >= 1:
+        return None
+    return float(math.sqrt(2) * scipy.special.ndtri(mean_auc))
+
+
+def single_label_accuracy(logits, labels) -> float:
+    """Part of the clips whose highest score is that of their class.
+
+    Args:
+        logits: float array of shape (num_clips, num_classes).
+        labels: array of 0 and 1 of the same shape, one 1 a clip.
+
+    Returns:
+        float in [0, 1].
+
+    Raises:
+        ValueError: as `ranking_metrics`, or if a clip has not one class.
+    """
+    logits, labels = _check(logits, labels)
+    classes_per_clip = labels.sum(axis=1)
+    if (classes_per_clip != 1).any():
+        clip = int(np.argmax(classes_per_clip != 1))
+        raise ValueError(
+            "Accuracy needs exactly one class a clip. Received: "
+            f"{int(classes_per_clip[clip])} classes for clip {clip}. "
+            "Use the label type `multi_label` for such data."
+        )
+    return float(np.mean(logits.argmax(axis=1) == labels.argmax(axis=1)))
+
+
+def scores_to_logits(scores) -> np.ndarray:
+    """The logits behind sigmoid scores, in the same order.
+
+    Args:
+        scores: float array of any shape, in [0, 1].
+
+    Returns:
+        float64 array of the same shape, finite for scores of 0 and 1 too.
+
+    Raises:
+        ValueError: if a score is outside [0, 1] or NaN.
+    """
+    scores = np.asarray(scores, np.float64)
+    legal = (scores >= 0) & (scores <= 1)
+    if not legal.all():
+        raise ValueError(
+            "Scores must be in [0, 1]; pass logits on as they are. Received: "
+            f"{int((~legal).sum())} others, such as {scores[~legal].flat[0]}"
+        )
+    # The outermost float64 numbers inside (0, 1): no other score moves.
+    inside = np.clip(scores, np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
+    return scipy.special.logit(inside)

@@ -1,0 +1,166 @@
+"""Device budgets: what a subnet may cost, as users write it.
+
+`phone:parameters<=1M,macs<=2.5G` is the budget `phone` with two constraints;
+`paper:parameters=0.9M+-0.1M` allows 0.8 to 1.0 million parameters.
+"""
+
+import dataclasses
+import decimal
+import math
+import re
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from ofa_aec_tf.complexity import COST_NAMES
+
+_FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+_NUMBER = r"(\d+(?:\.\d+)?)([A-Za-z]?)"
+_AT_MOST = re.compile(rf"(\w+)\s*<=\s*{_NUMBER}")
+_AT_LEAST = re.compile(rf"(\w+)\s*>=\s*{_NUMBER}")
+_AROUND = re.compile(rf"(\w+)\s*=\s*{_NUMBER}\s*(?:\+-|±)\s*{_NUMBER}")
+_NAME = re.compile(r"\w[\w.-]*")
+_EXAMPLES = "`parameters<=60k`, `macs>=1G` or `parameters=0.9M+-0.1M`"
+
+
+@dataclasses.dataclass(frozen=True)
+class Constraint:
+    """A range that one cost must lie in, both ends included.
+
+    Args:
+        cost: str. One of `complexity.COST_NAMES`.
+        minimum: int.
+        maximum: int, or None where there is none.
+    """
+
+    cost: str
+    minimum: int
+    maximum: int | None
+
+    def __post_init__(self):
+        if self.cost not in COST_NAMES:
+            raise ValueError(
+                f"A constraint is about one of the costs {list(COST_NAMES)}. "
+                f"Received: {self.cost!r}"
+            )
+        if self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(
+                f"The constraint on `{self.cost}` allows no value. Received: "
+                f"minimum={self.minimum}, maximum={self.maximum}"
+            )
+
+    def feasible(self, costs: Mapping[str, int]) -> bool:
+        """Whether a subnet with these costs keeps the constraint."""
+        return self.excess(costs) == 0
+
+    def excess(self, costs: Mapping[str, int]) -> int:
+        """Distance of the cost from the range: negative below, 0 inside."""
+        value = costs[self.cost]
+        if value < self.minimum:
+            return value - self.minimum
+        if self.maximum is not None and value > self.maximum:
+            return value - self.maximum
+        return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What a subnet may cost on one device.
+
+    Args:
+        name: str.
+        constraints: tuple of Constraint, all to be kept.
+        text: str. The constraints as the user wrote them.
+    """
+
+    name: str
+    constraints: tuple[Constraint, ...]
+    text: str
+
+    def feasible(self, costs: Mapping[str, int]) -> bool:
+        """Whether a subnet with these costs keeps all constraints."""
+        return all(
+            constraint.feasible(costs) for constraint in self.constraints
+        )
+
+    def distance(self, costs: Mapping[str, int]) -> float:
+        """Sum of how far the costs are outside, relative to the bounds."""
+        total = 0.0
+        for constraint in self.constraints:
+            excess = constraint.excess(costs)
+            bound = constraint.minimum if excess < 0 else constraint.maximum
+            total += abs(excess) / max(bound or 1, 1)
+        return total
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.text}"
+
+
+def _count(number: str, suffix: str, text: str) -> decimal.Decimal:
+    if suffix not in _FACTORS:
+        raise ValueError(
+            f"A number may end in {[s for s in _FACTORS if s]}. Received: "
+            f"{number}{suffix} in {text!r}"
+        )
+    # Decimal: 0.9M+-0.1M must end at 1,000,000 and not beside it.
+    return decimal.Decimal(number) * _FACTORS[suffix]
+
+
+def _parse_constraint(text: str) -> Constraint:
+    if match := _AT_MOST.fullmatch(text):
+        maximum = _count(match[2], match[3], text)
+        return Constraint(match[1], 0, math.floor(maximum))
+    if match := _AT_LEAST.fullmatch(text):
+        minimum = _count(match[2], match[3], text)
+        return Constraint(match[1], math.ceil(minimum), None)
+    if match := _AROUND.fullmatch(text):
+        middle = _count(match[2], match[3], text)
+        tolerance = _count(match[4], match[5], text)
+        return Constraint(
+            match[1],
+            max(0, math.ceil(middle - tolerance)),
+            math.floor(middle + tolerance),
+        )
+    raise ValueError(f"A constraint is written {_EXAMPLES}. Received: {text!r}")
+
+
+def parse_budget(text: str) -> Budget:
+    """The budget that a user wrote.
+
+    Args:
+        text: str, `name:constraint[,constraint...]`. A constraint is
+            `cost<=number`, `cost>=number` or `cost=number+-tolerance`;
+            numbers may end in k, M or G.
+
+    Returns:
+        Budget.
+
+    Raises:
+        ValueError: if the name, a constraint, a cost or a suffix is unknown.
+    """
+    name, colon, constraints = (part.strip() for part in text.partition(":"))
+    if not colon or not _NAME.fullmatch(name):
+        raise ValueError(
+            "A budget is written `name:constraint[,constraint...]`, such as "
+            f"`phone:parameters<=1M,macs<=2.5G`. Received: {text!r}"
+        )
+    parsed = tuple(
+        _parse_constraint(part.strip()) for part in constraints.split(",")
+    )
+    return Budget(name, parsed, constraints)
+
+
+def parse_budgets(texts: Sequence[str]) -> tuple[Budget, ...]:
+    """The budgets of a search.
+
+    Raises:
+        ValueError: as `parse_budget`, or if two have the same name.
+    """
+    budgets = tuple(parse_budget(text) for text in texts)
+    names = [budget.name for budget in budgets]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(
+            "Budgets need distinct names, because results are listed by name. "
+            f"Received twice: {repeated}"
+        )
+    return budgets

@@ -1,0 +1,139 @@
+"""The subnets that a search may evaluate, with what each costs."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import numpy as np
+
+from ofa_aec_tf.nas.budgets import Budget
+from ofa_aec_tf.nas.budgets import Constraint
+from ofa_aec_tf.search_space import SearchSpace
+from ofa_aec_tf.search_space import Subnet
+
+# A space of this size costs seconds to list, far less than one evaluation.
+MAX_ENUMERATED_SUBNETS = 100_000
+MAX_DRAWS = 20_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A subnet and its costs.
+
+    Args:
+        subnet: Subnet.
+        costs: dict from the names in `complexity.COST_NAMES` to int.
+    """
+
+    subnet: Subnet
+    costs: Mapping[str, int]
+
+
+def list_candidates(
+    space: SearchSpace,
+    costs_of: Callable[[Subnet], Mapping[str, int]],
+    rng: np.random.Generator,
+    max_enumerated: int = MAX_ENUMERATED_SUBNETS,
+    max_draws: int = MAX_DRAWS,
+) -> tuple[list[Candidate], bool]:
+    """All subnets of a space, or of a large one a random part.
+
+    Args:
+        space: SearchSpace.
+        costs_of: function from a subnet to its costs by name.
+        rng: numpy.random.Generator. Draws the part.
+        max_enumerated: int. Largest space that is listed whole.
+        max_draws: int. Draws from a larger one.
+
+    Returns:
+        `(candidates, complete)`: distinct Candidates, and whether they are
+        the whole space. A part has the smallest and the largest subnet.
+    """
+    # Not len(space): a conditional space counts itself one by one.
+    subnets = list(itertools.islice(space.enumerate(), max_enumerated + 1))
+    complete = len(subnets) <= max_enumerated
+    if not complete:
+        drawn = {space.smallest(): None, space.largest(): None}
+        for _ in range(max_draws):
+            drawn.setdefault(space.sample(rng))
+        subnets = list(drawn)
+    return [Candidate(s, dict(costs_of(s))) for s in subnets], complete
+
+
+def feasible_candidates(
+    candidates: Sequence[Candidate], budget: Budget
+) -> list[Candidate]:
+    """The candidates within a budget.
+
+    Raises:
+        ValueError: if there is none, naming the nearest subnets with their
+            costs.
+    """
+    feasible = [c for c in candidates if budget.feasible(c.costs)]
+    if not feasible:
+        raise ValueError(_infeasible_message(candidates, budget))
+    return feasible
+
+
+def _infeasible_message(candidates, budget: Budget) -> str:
+    parts = [f"No subnet of the space keeps the budget `{budget}`."]
+    for constraint in budget.constraints:
+        if any(constraint.feasible(c.costs) for c in candidates):
+            continue
+        below, above = _nearest(candidates, constraint)
+        parts.append(
+            f"Nearest below in {constraint.cost}: "
+            f"{_describe(below, [constraint])}; "
+            f"nearest above: {_describe(above, [constraint])}."
+        )
+    if len(budget.constraints) > 1:
+        closest = min(candidates, key=lambda c: budget.distance(c.costs))
+        parts.append(
+            "Nearest to all constraints together: "
+            f"{_describe(closest, budget.constraints)}."
+        )
+    parts.append("Change the budget to one that a subnet keeps.")
+    return " ".join(parts)
+
+
+def _nearest(candidates, constraint: Constraint):
+    """The candidates nearest below and above a range; None where none is."""
+
+    def excess(candidate):
+        return constraint.excess(candidate.costs)
+
+    below = [c for c in candidates if excess(c) < 0]
+    above = [c for c in candidates if excess(c) > 0]
+    return (
+        max(below, key=excess, default=None),
+        min(above, key=excess, default=None),
+    )
+
+
+def _describe(candidate: Candidate | None, constraints) -> str:
+    if candidate is None:
+        return "none"
+    costs = ", ".join(
+        f"{name}={candidate.costs[name]:,}"
+        for name in dict.fromkeys(c.cost for c in constraints)
+    )
+    return f"{candidate.subnet} with {costs}"
+
+
+def draw_population(
+    candidates: Sequence[Candidate],
+    population: int,
+    rng: np.random.Generator,
+) -> list[Candidate]:
+    """Random candidates without duplicates; all where there are not enough.
+
+    Args:
+        candidates: distinct Candidates.
+        population: int. Number to draw.
+        rng: numpy.random.Generator.
+    """
+    num_drawn = min(population, len(candidates))
+    chosen = rng.choice(len(candidates), size=num_drawn, replace=False)
+    return [candidates[index] for index in sorted(chosen)]

@@ -1,0 +1,165 @@
+"""The plot of a search: quality against cost."""
+
+import pathlib
+from collections.abc import Sequence
+
+from matplotlib import figure
+from matplotlib import ticker
+from matplotlib.backends import backend_agg
+
+from ofa_aec_tf.nas.budgets import Budget
+from ofa_aec_tf.nas.report import front_trials
+from ofa_aec_tf.nas.study import OBJECTIVE
+from ofa_aec_tf.nas.study import Trial
+from ofa_aec_tf.nas.subnet_search import best_trial
+
+PARETO_PLOT = "pareto.png"
+_PANELS = (("parameters", "Parameters"), ("macs", "MACs per clip"))
+_COLOR_TRIAL, _COLOR_FRONT, _COLOR_CHOSEN = "#9aa5b1", "#1f6fb4", "#d1495b"
+# Of a label, as parts of the panel's width and height.
+_CHARACTER_WIDTH, _LANE_HEIGHT = 0.018, 0.09
+
+
+def plot_search(
+    path, trials: Sequence[Trial], budgets: Sequence[Budget], title: str
+) -> None:
+    """Draws all trials, the front and the chosen subnets into a PNG file.
+
+    Each panel has the front of its own cost; the limits of the budgets are
+    dotted lines.
+
+    Args:
+        path: path of the PNG file.
+        trials: sequence of Trial, of which at least one succeeded.
+        budgets: sequence of Budget.
+        title: str.
+    """
+    # Not pyplot: it would keep state, and look for a screen.
+    canvas = backend_agg.FigureCanvasAgg(
+        figure.Figure(figsize=(11, 4.8), layout="constrained")
+    )
+    panels = canvas.figure.subplots(1, len(_PANELS), sharey=True)
+    succeeded = [trial for trial in trials if trial.failure is None]
+    labels = _chosen_labels(succeeded, budgets)
+    for axes, (cost, label) in zip(panels, _PANELS):
+        _draw_panel(axes, succeeded, budgets, labels, cost)
+        axes.set_xlabel(label)
+    panels[0].set_ylabel(f"Validation {OBJECTIVE}")
+    handles, names = panels[0].get_legend_handles_labels()
+    canvas.figure.legend(
+        handles,
+        names,
+        loc="outside lower center",
+        ncols=len(names),
+        frameon=False,
+    )
+    canvas.figure.suptitle(title)
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    canvas.figure.savefig(path, dpi=150)
+
+
+def _chosen_labels(trials, budgets) -> list[tuple[Trial, str]]:
+    """Names of the budgets that chose a trial; one may win several."""
+    labels: dict[int, tuple[Trial, list[str]]] = {}
+    for budget in budgets:
+        chosen = best_trial(trials, budget)
+        if chosen is not None:
+            entry = labels.setdefault(id(chosen), (chosen, []))
+            entry[1].append(budget.name)
+    return [
+        (trial, f"{', '.join(names)}\n{trial.metrics[OBJECTIVE]:.3f}")
+        for trial, names in labels.values()
+    ]
+
+
+def _draw_panel(axes, trials, budgets, labels, cost) -> None:
+    def position(trial):
+        return trial.costs[cost], trial.metrics[OBJECTIVE]
+
+    axes.scatter(
+        *zip(*map(position, trials)),
+        s=16,
+        color=_COLOR_TRIAL,
+        alpha=0.7,
+        lw=0,
+        label=f"evaluated subnets ({len(trials)})",
+    )
+    axes.plot(
+        *zip(*map(position, front_trials(trials, (cost,)))),
+        drawstyle="steps-post",
+        marker="o",
+        ms=4,
+        lw=1.5,
+        color=_COLOR_FRONT,
+        label="Pareto front",
+    )
+    if labels:
+        axes.scatter(
+            *zip(*(position(trial) for trial, _ in labels)),
+            s=130,
+            marker="*",
+            color=_COLOR_CHOSEN,
+            edgecolor="white",
+            zorder=3,
+            label="chosen for a budget",
+        )
+    axes.margins(x=0.04, y=0.05)
+    # Set before the limits are drawn: a bound far away is no reason to zoom.
+    axes.set_xlim(axes.get_xlim())
+    for limit in _limits(budgets, cost):
+        axes.axvline(limit, color=_COLOR_CHOSEN, alpha=0.3, ls=":", lw=1)
+    _annotate(axes, [(position(trial), text) for trial, text in labels])
+    axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _limits(budgets, cost) -> list[int]:
+    """Bounds of the budgets on a cost, without those that bind nothing."""
+    return sorted(
+        {
+            bound
+            for budget in budgets
+            for constraint in budget.constraints
+            if constraint.cost == cost
+            for bound in (constraint.minimum, constraint.maximum)
+            if bound
+        }
+    )
+
+
+def _annotate(axes, labelled) -> None:
+    """Labels in lanes above the panel, where no data is, with leaders."""
+    left, right = axes.get_xlim()
+    ends = []
+    for (x, y), text in sorted(labelled):
+        center = (x - left) / (right - left)
+        half_width = _CHARACTER_WIDTH * max(map(len, text.split("\n"))) / 2
+        center = min(max(center, half_width), 1 - half_width)
+        lane = next(
+            (i for i, end in enumerate(ends) if end < center - half_width),
+            len(ends),
+        )
+        ends[lane : lane + 1] = [center + half_width]
+        axes.annotate(
+            text,
+            (x, y),
+            xytext=(center, 1.02 + _LANE_HEIGHT * lane),
+            textcoords="axes fraction",
+            ha="center",
+            va="bottom",
+            fontsize=8,
+            color=_COLOR_CHOSEN,
+            # A lower label hides the leader of one above it.
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+            zorder=5 - 0.1 * lane,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": _COLOR_CHOSEN,
+                "alpha": 0.4,
+                "lw": 0.8,
+                "shrinkA": 0,
+                "shrinkB": 5,
+                "relpos": (0.5, 0),
+            },
+        )

@@ -1,0 +1,128 @@
+"""What a search leaves behind: the Pareto front and all trials as tables."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from ofa_aec_tf.complexity import COST_NAMES
+from ofa_aec_tf.nas import pareto
+from ofa_aec_tf.nas.budgets import Budget
+from ofa_aec_tf.nas.candidates import Candidate
+from ofa_aec_tf.nas.study import OBJECTIVE
+from ofa_aec_tf.nas.study import Trial
+from ofa_aec_tf.nas.subnet_search import best_trial
+from ofa_aec_tf.search_space import SearchSpace
+
+TRIALS_TABLE = "trials.csv"
+PARETO_REPORT = "pareto.json"
+# What the front trades against quality. Peak memory would keep subnets that
+# are dear in every other way.
+FRONT_COSTS = ("parameters", "macs")
+
+
+def front_trials(
+    trials: Sequence[Trial], cost_names: Sequence[str] = FRONT_COSTS
+) -> list[Trial]:
+    """The trials that no other one dominates, the cheapest first."""
+    succeeded = [trial for trial in trials if trial.failure is None]
+    indices = pareto.front([trial.point(cost_names) for trial in succeeded])
+    return [succeeded[index] for index in indices]
+
+
+def pareto_report(
+    trials: Sequence[Trial],
+    budgets: Sequence[Budget],
+    candidates: Sequence[Candidate],
+    complete: bool,
+    split: str,
+) -> dict:
+    """The outcome of a search as JSON types.
+
+    Args:
+        trials: sequence of Trial.
+        budgets: sequence of Budget.
+        candidates: distinct Candidates.
+        complete: bool. Whether they are the whole space.
+        split: str. The split that the trials were scored on.
+
+    Returns:
+        dict with `objective`, `split`, `costs` (what the front minimizes),
+        `front` and `budgets`. A subnet is `chosen` for each budget, or None
+        where no evaluation succeeded; `num_feasible` is None for a space too
+        large to count.
+    """
+    return {
+        "objective": OBJECTIVE,
+        "split": split,
+        "costs": list(FRONT_COSTS),
+        "num_trials": len(trials),
+        "num_failed": sum(trial.failure is not None for trial in trials),
+        "front": [trial.to_json() for trial in front_trials(trials)],
+        "budgets": [
+            _budget_report(trials, budget, candidates, complete)
+            for budget in budgets
+        ],
+    }
+
+
+def _budget_report(trials, budget, candidates, complete) -> dict:
+    chosen = best_trial(trials, budget)
+    return {
+        "name": budget.name,
+        "text": budget.text,
+        "num_feasible": sum(budget.feasible(c.costs) for c in candidates)
+        if complete
+        else None,
+        "num_evaluated": sum(
+            trial.failure is None and budget.feasible(trial.costs)
+            for trial in trials
+        ),
+        "chosen": None if chosen is None else chosen.to_json(),
+    }
+
+
+def trials_table(
+    trials: Sequence[Trial], budgets: Sequence[Budget], space: SearchSpace
+) -> str:
+    """All trials as CSV, one a line, in the order of evaluation.
+
+    Args:
+        trials: sequence of Trial.
+        budgets: sequence of Budget.
+        space: SearchSpace.
+
+    Returns:
+        str. Columns: the decisions, the costs, the metrics, `on_front` (0 or
+        1), `budgets` (names of those it keeps, joined by `;`) and `failure`.
+    """
+    on_front = {trial.subnet for trial in front_trials(trials)}
+    metric_names = list(
+        dict.fromkeys(name for t in trials for name in t.metrics or ())
+    )
+    decision_names = [decision.name for decision in space.decisions]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        [
+            *decision_names,
+            *COST_NAMES,
+            *metric_names,
+            "on_front",
+            "budgets",
+            "failure",
+        ]
+    )
+    for trial in trials:
+        metrics = trial.metrics or {}
+        kept = [b.name for b in budgets if b.feasible(trial.costs)]
+        writer.writerow(
+            [
+                *(trial.subnet.get(name) for name in decision_names),
+                *(trial.costs[name] for name in COST_NAMES),
+                *(metrics.get(name) for name in metric_names),
+                int(trial.subnet in on_front),
+                ";".join(kept),
+                trial.failure,
+            ]
+        )
+    return text.getvalue()
