@@ -1,0 +1,56 @@
+"""What decides the content of a preprocessed data set."""
+
+import dataclasses
+
+from ofa_aec_tf.data import dataset_info
+from ofa_aec_tf.data.class_map import ClassMap
+from ofa_aec_tf.frontend import FrontendConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class PreprocessConfig:
+    """Everything but the clips that decides the content of the records.
+
+    Args:
+        frontend: FrontendConfig.
+        clip_seconds: float. Longer clips are cropped, shorter ones padded
+            with silence, at their end.
+        class_map: ClassMap. The order of the label indices.
+        label_type: `"multi_label"` or `"single_label"`.
+    """
+
+    frontend: FrontendConfig
+    clip_seconds: float
+    class_map: ClassMap
+    label_type: str
+
+    def __post_init__(self):
+        label_types = (dataset_info.MULTI_LABEL, dataset_info.SINGLE_LABEL)
+        if self.label_type not in label_types:
+            raise ValueError(
+                f"`label_type` must be one of {list(label_types)}. "
+                f"Received: label_type={self.label_type!r}"
+            )
+        shortest_seconds = (
+            self.frontend.window_samples / self.frontend.sample_rate_hz
+        )
+        if not shortest_seconds <= self.clip_seconds <= 3600:
+            raise ValueError(
+                "`clip_seconds` must be between one window of the front end "
+                f"({shortest_seconds:g} s) and an hour. "
+                f"Received: clip_seconds={self.clip_seconds}"
+            )
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of every clip."""
+        return self.frontend.num_samples(self.clip_seconds)
+
+    def to_json(self) -> dict:
+        """This configuration as a dict of JSON types."""
+        return {
+            "frontend": self.frontend.to_json(),
+            "clip_seconds": self.clip_seconds,
+            "class_names": list(self.class_map.names),
+            "label_type": self.label_type,
+        }

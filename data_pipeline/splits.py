@@ -1,0 +1,203 @@
+"""Which clip goes into which split."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from data_pipeline.clips import ClipRow
+from ofa_aec_tf.data.dataset_info import SPLITS
+
+TRAIN, VALIDATION, TEST = SPLITS
+
+_SYNONYMS = {
+    "training": TRAIN,
+    "val": VALIDATION,
+    "valid": VALIDATION,
+    "dev": VALIDATION,
+    "testing": TEST,
+}
+
+
+def canonical(name: str, where: str) -> str:
+    """The split that a labels file means by `name`.
+
+    Args:
+        name: str, such as `"train"` or `"val"`, in any case.
+        where: str. Named in the error.
+
+    Raises:
+        ValueError: if there is no such split.
+    """
+    lower = name.strip().lower()
+    split = _SYNONYMS.get(lower, lower)
+    if split not in SPLITS:
+        raise ValueError(
+            f"{where}: `split` must be one of {list(SPLITS)} (or "
+            f"{', '.join(_SYNONYMS)}). Received: {name!r}"
+        )
+    return split
+
+
+def stable_hash(purpose: str, text: str) -> int:
+    """64 bits that depend on the arguments alone, on any machine.
+
+    Args:
+        purpose: str. Makes the hashes of one text for two purposes
+            independent of each other.
+        text: str.
+    """
+    digest = hashlib.sha256(f"{purpose}:{text}".encode()).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def by_fold(
+    rows: Sequence[ClipRow], folds: Mapping[str, Sequence[int]]
+) -> list[ClipRow]:
+    """Gives splits by fold; clips of the other folds are left out.
+
+    Args:
+        rows: sequence of ClipRow, all with a fold.
+        folds: dict from split name to its folds.
+
+    Returns:
+        list of ClipRow with splits.
+
+    Raises:
+        ValueError: if a row has no fold, a fold is in two splits, or a fold
+            has no clips.
+    """
+    without = [row.clip_id for row in rows if row.fold is None]
+    if without:
+        raise ValueError(
+            "--train_folds and its like need a fold for every clip: a `fold` "
+            f"column in the labels file. Received none for {without[:3]} "
+            f"({len(without)} clips)"
+        )
+    split_of_fold: dict[int, str] = {}
+    for split, of_split in folds.items():
+        for fold in of_split:
+            if fold in split_of_fold:
+                raise ValueError(
+                    "A fold must be in one split only. Received: fold "
+                    f"{fold} in {split_of_fold[fold]} and {split}"
+                )
+            split_of_fold[fold] = split
+    present = sorted({row.fold for row in rows})
+    absent = sorted(set(split_of_fold) - set(present))
+    if absent:
+        raise ValueError(
+            f"The clips have the folds {present}. Received: {absent}"
+        )
+    return [
+        dataclasses.replace(row, split=split_of_fold[row.fold])
+        for row in rows
+        if row.fold in split_of_fold
+    ]
+
+
+def by_hash(
+    rows: Sequence[ClipRow],
+    validation_fraction: float,
+    test_fraction: float,
+) -> list[ClipRow]:
+    """Gives splits by a hash of the group, or of the clip where it has none.
+
+    A clip keeps its split when others come or go. In sets so small that a
+    split would stay empty, the group nearest to it moves there.
+
+    Args:
+        rows: sequence of ClipRow.
+        validation_fraction: float. Expected share of the groups.
+        test_fraction: float. Likewise; 0 for no such split.
+
+    Returns:
+        list of ClipRow with splits.
+
+    Raises:
+        ValueError: if the fractions leave nothing for training, or there are
+            fewer groups than splits.
+    """
+    fractions = {TEST: test_fraction, VALIDATION: validation_fraction}
+    if min(fractions.values()) < 0 or sum(fractions.values()) >= 1:
+        raise ValueError(
+            "--validation_fraction and --test_fraction must not be negative, "
+            "and their sum must be below 1. "
+            f"Received: {validation_fraction} and {test_fraction}"
+        )
+    groups = sorted(
+        {row.group or row.clip_id for row in rows},
+        key=lambda group: (stable_hash("split", group), group),
+    )
+    num_splits = 1 + sum(fraction > 0 for fraction in fractions.values())
+    if len(groups) < num_splits:
+        raise ValueError(
+            f"{num_splits} splits need at least as many clips (or groups of "
+            f"clips). Received: {len(groups)}. Add clips, or leave splits out "
+            "with --validation_fraction=0 or --test_fraction=0."
+        )
+    split_of_group: dict[str, str] = {}
+    upper_fraction = 0.0
+    still_needed = num_splits
+    remaining = list(groups)
+    for split, fraction in fractions.items():
+        if not fraction:
+            continue
+        upper_fraction += fraction
+        num_below = sum(
+            stable_hash("split", group) < upper_fraction * 2**64
+            for group in remaining
+        )
+        still_needed -= 1
+        # At least one, and at least one left for each of the other splits.
+        num_taken = min(max(1, num_below), len(remaining) - still_needed)
+        for group in remaining[:num_taken]:
+            split_of_group[group] = split
+        remaining = remaining[num_taken:]
+    return [
+        dataclasses.replace(
+            row, split=split_of_group.get(row.group or row.clip_id, TRAIN)
+        )
+        for row in rows
+    ]
+
+
+def assign(
+    rows: Sequence[ClipRow],
+    folds: Mapping[str, Sequence[int]],
+    validation_fraction: float,
+    test_fraction: float,
+) -> list[ClipRow]:
+    """Gives every row a split: by fold, as the source says, or by hash.
+
+    Args:
+        rows: sequence of ClipRow.
+        folds: dict from split name to its folds; all empty where the user
+            chose none.
+        validation_fraction: float, for `by_hash`.
+        test_fraction: float, for `by_hash`.
+
+    Returns:
+        list of ClipRow with splits.
+
+    Raises:
+        ValueError: if no clip is for training, only some clips have a split
+            in the source, or as in `by_fold` and `by_hash`.
+    """
+    if any(folds.values()):
+        rows = by_fold(rows, folds)
+    elif any(row.split for row in rows):
+        without = [row.clip_id for row in rows if not row.split]
+        if without:
+            raise ValueError(
+                "Either every row of the labels file has a `split` or none. "
+                f"Received none for {without[:3]} ({len(without)} clips)"
+            )
+    else:
+        rows = by_hash(rows, validation_fraction, test_fraction)
+    if not any(row.split == TRAIN for row in rows):
+        raise ValueError(
+            "No clip is for training. Name folds with --train_folds, or use "
+            "`train` in the `split` column of the labels file."
+        )
+    return list(rows)
