@@ -1,5 +1,6 @@
 """Files of a run: names inside `--workdir`, JSON that is never half written."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -53,3 +54,16 @@ def read_json(path):
             f"{path} is not a JSON file: {error}. Write it again with the "
             "command that made it."
         ) from error
+
+
+def file_digest(path):
+    """Short hash of a file's content.
+
+    Raises:
+        ValueError: if there is no such file.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise ValueError(f"There is no file {path}.")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -114,5 +114,8 @@ def logits_model(model):
 
     Returns:
         keras.Model.
+
+    Raises:
+        ValueError: if there is no such layer.
     """
     return keras.Model(model.input, model.get_layer(LOGITS_LAYER).output)

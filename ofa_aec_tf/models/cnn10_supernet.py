@@ -154,6 +154,13 @@ class Cnn10Supernet(Supernet):
             **options,
         )
 
+    def stem_variables(self):
+        layers = [
+            self.input_normalization,
+            *self.blocks[: self.num_stem_blocks],
+        ]
+        return [v for layer in layers for v in layer.trainable_variables]
+
     def weighted_layers(self):
         layers = [self.input_normalization]
         for block in self.blocks:

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from ofa_aec_tf.models.precision import precision_scope
+
 
 def slice_weights(supernet, model):
     """The weights of `model`, cut out of the supernet.
@@ -46,12 +48,8 @@ def materialize_subnet(supernet, subnet, moments):
     Raises:
         ValueError: if `moments` lacks a batch normalization of the subnet.
     """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
+    with precision_scope("float32"):
         model = supernet.build_subnet(subnet)
-    finally:
-        keras.config.set_dtype_policy(policy)
     weights = slice_weights(supernet, model)
     for layer in model.layers:
         if not layer.weights:

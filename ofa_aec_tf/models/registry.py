@@ -5,6 +5,24 @@ from ofa_aec_tf.models.cnn10 import build_cnn10
 from ofa_aec_tf.models.cnn10_supernet import Cnn10Supernet
 
 
+def family_from_json(values):
+    """The family that a model's record describes.
+
+    Args:
+        values: dict of the family's `to_json`, with its `name`.
+
+    Raises:
+        ValueError: if there is no family of that name.
+    """
+    values = dict(values)
+    name = values.pop("name", None)
+    if name != Cnn10Family.name:
+        raise ValueError(
+            f"The families are: {Cnn10Family.name}. Received: name={name!r}"
+        )
+    return Cnn10Family.from_json(values)
+
+
 def build_supernet(family, execution="slice"):
     """A supernet of a family, with fresh weights.
 

@@ -67,6 +67,12 @@ class Supernet(keras.Model):
             f"{type(self).__name__} has no `build_subnet`."
         )
 
+    def stem_variables(self):
+        """The trainable variables of the stem."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no `stem_variables`."
+        )
+
     def weighted_layers(self):
         """The layers that own weights, named as in `build_subnet`."""
         raise NotImplementedError(

@@ -1,0 +1,147 @@
+"""Augmentation of batches, as pure functions of batch and seed."""
+
+import dataclasses
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentationConfig:
+    """What is done to a training batch, in the order of the fields.
+
+    Args:
+        time_roll: bool. Whether clips are rolled in time, each by its own
+            distance; what leaves at the end comes back at the beginning.
+        mixup_alpha: float. Parameter of the Beta distribution; 0 is none.
+        num_time_masks: int. SpecAugment masks over frames.
+        max_time_mask_frames: int. A mask is shorter than this.
+        num_frequency_masks: int. SpecAugment masks over mel bands.
+        max_frequency_mask_bands: int. A mask is narrower than this.
+
+    Reference: mixup (arXiv 1710.09412); SpecAugment (arXiv 1904.08779), with
+    the widths of PANNs.
+    """
+
+    time_roll: bool = False
+    mixup_alpha: float = 0.0
+    num_time_masks: int = 2
+    max_time_mask_frames: int = 64
+    num_frequency_masks: int = 2
+    max_frequency_mask_bands: int = 8
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) < 0:
+                raise ValueError(
+                    f"`{field.name}` must not be negative. "
+                    f"Received: {field.name}={getattr(self, field.name)}"
+                )
+
+
+def augment_batch(log_mel, labels, mel_mean_db, config, seed):
+    """Augments one batch.
+
+    Args:
+        log_mel: float32 tensor of shape (batch, num_frames, num_mel_bins).
+        labels: float32 tensor of shape (batch, num_classes).
+        mel_mean_db: float32 tensor of shape (num_mel_bins,), which masks are
+            filled with: 0 dB would be a loud sound.
+        config: AugmentationConfig.
+        seed: int32 tensor of shape (2,).
+
+    Returns:
+        `(log_mel, labels)` of the same shapes. Equal for equal seeds.
+    """
+    seeds = tf.random.split(seed, 4)
+    if config.time_roll:
+        log_mel = time_roll(log_mel, seeds[0])
+    if config.mixup_alpha > 0:
+        log_mel, labels = mixup(log_mel, labels, config.mixup_alpha, seeds[1])
+    log_mel = mask_axis(
+        log_mel,
+        mel_mean_db,
+        1,
+        config.num_time_masks,
+        config.max_time_mask_frames,
+        seeds[2],
+    )
+    log_mel = mask_axis(
+        log_mel,
+        mel_mean_db,
+        2,
+        config.num_frequency_masks,
+        config.max_frequency_mask_bands,
+        seeds[3],
+    )
+    return log_mel, labels
+
+
+def time_roll(log_mel, seed):
+    """Rolls every clip by its own random number of frames.
+
+    Args:
+        log_mel: tensor of shape (batch, num_frames, num_mel_bins).
+        seed: int32 tensor of shape (2,).
+    """
+    batch, num_frames = tf.shape(log_mel)[0], tf.shape(log_mel)[1]
+    shifts = tf.random.stateless_uniform(
+        (batch, 1), seed, maxval=num_frames, dtype=tf.int32
+    )
+    frames = (tf.range(num_frames)[None, :] - shifts) % num_frames
+    return tf.gather(log_mel, frames, axis=1, batch_dims=1)
+
+
+def mixup(log_mel, labels, alpha, seed):
+    """Mixes every clip with the next one of its batch.
+
+    Clips come shuffled, so that the next one is a random one.
+
+    Args:
+        log_mel: tensor of shape (batch, num_frames, num_mel_bins).
+        labels: tensor of shape (batch, num_classes).
+        alpha: float. The weight of a clip is drawn from Beta(alpha, alpha).
+        seed: int32 tensor of shape (2,).
+
+    Returns:
+        `(log_mel, labels)`, both mixed with the same weights.
+    """
+    batch = tf.shape(log_mel)[0]
+    # Beta as a ratio of Gammas: TensorFlow has no stateless Beta.
+    gammas = tf.random.stateless_gamma((2, batch), seed, alpha=alpha)
+    weight = gammas[0] / (gammas[0] + gammas[1])
+    # Both Gammas underflow to 0 for a tiny alpha.
+    weight = tf.where(tf.math.is_nan(weight), 0.5, weight)
+    clip_weight, label_weight = weight[:, None, None], weight[:, None]
+    return (
+        log_mel * clip_weight + tf.roll(log_mel, 1, 0) * (1 - clip_weight),
+        labels * label_weight + tf.roll(labels, 1, 0) * (1 - label_weight),
+    )
+
+
+def mask_axis(log_mel, fill, axis, num_masks, max_width, seed):
+    """SpecAugment: fills random stretches of one axis, clip by clip.
+
+    Args:
+        log_mel: tensor of shape (batch, num_frames, num_mel_bins).
+        fill: tensor of shape (num_mel_bins,).
+        axis: int. 1 masks frames, 2 masks mel bands.
+        num_masks: int.
+        max_width: int. Widths are uniform over 0 ... max_width - 1, and the
+            start uniform over where that fits (torchlibrosa's rule).
+        seed: int32 tensor of shape (2,).
+    """
+    if not num_masks or max_width < 2:
+        return log_mel
+    batch, size = tf.shape(log_mel)[0], tf.shape(log_mel)[axis]
+    width_seed, start_seed = tf.unstack(tf.random.split(seed, 2))
+    shape = (batch, num_masks, 1)
+    widths = tf.random.stateless_uniform(
+        shape, width_seed, maxval=tf.minimum(max_width, size), dtype=tf.int32
+    )
+    fractions = tf.random.stateless_uniform(shape, start_seed)
+    starts = tf.cast(fractions * tf.cast(size - widths, tf.float32), tf.int32)
+    positions = tf.range(size)[None, None, :]
+    masked = (positions >= starts) & (positions < starts + widths)
+    masked = tf.reduce_any(masked, axis=1)
+    masked = masked[:, :, None] if axis == 1 else masked[:, None, :]
+    return tf.where(masked, fill, log_mel)

@@ -1,0 +1,44 @@
+"""The twin of a plain network that trains fast.
+
+It differs in its batch normalization, which is fused, and computes in the
+precision of the scope it is built in; its weights are the plain network's, in
+the same order. What is saved is always the plain network.
+"""
+
+from ofa_aec_tf.layers import ElasticBatchNormalization
+from ofa_aec_tf.models import registry
+
+
+def build_training_twin(family, subnet=None, **options):
+    """A network of a family, for training and fast inference.
+
+    Args:
+        family: the model family.
+        subnet: Subnet of its space; None is the largest.
+        **options: further arguments of the family's builder.
+
+    Returns:
+        keras.Model, from log-mel spectrograms to scores.
+    """
+    return registry.build_network(
+        family,
+        subnet,
+        batch_normalization=ElasticBatchNormalization,
+        **options,
+    )
+
+
+def to_plain_network(twin, family, subnet=None):
+    """The plain Keras model with the weights of its twin.
+
+    Args:
+        twin: keras.Model of `build_training_twin`.
+        family: the model family.
+        subnet: the subnet that the twin was built for.
+
+    Returns:
+        keras.Model of stock layers, without dropout.
+    """
+    plain = registry.build_network(family, subnet)
+    plain.set_weights(twin.get_weights())
+    return plain

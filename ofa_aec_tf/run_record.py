@@ -1,0 +1,81 @@
+"""What a run was: recorded before its first step, checked when it goes on."""
+
+import datetime
+import importlib.metadata
+import pathlib
+import platform
+import subprocess
+
+import ofa_aec_tf
+from ofa_aec_tf import workdir
+
+_PACKAGES = ("tensorflow", "keras", "numpy")
+
+
+def start_run(directory, identity, flags_text):
+    """Records a run in its working directory, or checks that it is the same.
+
+    Writes `run.json` (identity, versions, git commit, time) and `flags.cfg`
+    (the resolved flags, which `--flagfile=` takes).
+
+    Args:
+        directory: the run's working directory; created.
+        identity: dict of JSON types with all that decides the result.
+        flags_text: str. The resolved flags, one a line.
+
+    Raises:
+        ValueError: if the directory holds a run of another identity, naming
+            what differs.
+    """
+    directory = pathlib.Path(directory)
+    path = directory / workdir.RUN_RECORD
+    if path.is_file():
+        recorded = workdir.read_json(path)["identity"]
+        differences = list(_differences(recorded, identity))
+        if differences:
+            raise ValueError(
+                f"{directory} holds another run: {'; '.join(differences)}. "
+                "Use the same settings to go on with it, or another --workdir."
+            )
+        return
+    workdir.write_text(directory / workdir.RESOLVED_FLAGS, flags_text)
+    workdir.write_json(
+        path,
+        {
+            "identity": identity,
+            "started": datetime.datetime.now(datetime.UTC).isoformat(
+                timespec="seconds"
+            ),
+            "versions": {
+                "ofa_aec_tf": ofa_aec_tf.__version__,
+                "python": platform.python_version(),
+                **{
+                    name: importlib.metadata.version(name) for name in _PACKAGES
+                },
+            },
+            "machine": platform.platform(),
+            "git_commit": _git_commit(),
+        },
+    )
+
+
+def _differences(recorded, identity, prefix=""):
+    for key in sorted(set(recorded) | set(identity)):
+        old, new = recorded.get(key), identity.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key} was {old!r} and is now {new!r}"
+
+
+def _git_commit():
+    try:
+        return subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=pathlib.Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

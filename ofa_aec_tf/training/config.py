@@ -1,0 +1,114 @@
+"""Settings of a training run."""
+
+import dataclasses
+
+from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.models.precision import PRECISIONS
+from ofa_aec_tf.training.subnet_sampler import SAMPLING_RULES
+
+STAGES = ("teacher", "supernet", "kd", "scratch", "finetune")
+SCHEDULES = ("constant", "cosine")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """Settings of a training run, validated.
+
+    Args:
+        stage: one of `STAGES`.
+        seed: int. Of weights, data order, augmentation and subnets.
+        num_steps: int. Optimizer steps.
+        steps_per_epoch: int. Between two validations and checkpoints.
+        batch_size: int. Clips a step.
+        learning_rate: float. Peak of the schedule.
+        schedule: one of `SCHEDULES`, after the warm-up.
+        warmup_steps: int. Linear warm-up from 0.
+        clip_norm: float. Largest global norm of the gradients; 0 is no limit.
+        label_weight: float in [0, 1]. As in `distillation_losses`.
+        num_subnets: int. Subnets a step (supernet).
+        sampling_rule: one of `SAMPLING_RULES` (supernet).
+        largest_steps: int. Steps on the largest subnet alone (supernet).
+        block_dropout: float. Dropout after blocks (not supernet).
+        head_dropout: float. Dropout in the head (not supernet).
+        precision: one of `PRECISIONS`.
+        num_validation_clips: int. Clips of a validation; 0 is all.
+        num_calibration_clips: int. Training clips that estimate batch
+            normalization statistics at a validation (supernet).
+        augmentation: AugmentationConfig.
+    """
+
+    stage: str
+    seed: int
+    num_steps: int
+    steps_per_epoch: int
+    batch_size: int
+    learning_rate: float
+    schedule: str
+    warmup_steps: int
+    clip_norm: float
+    label_weight: float
+    num_subnets: int
+    sampling_rule: str
+    largest_steps: int
+    block_dropout: float
+    head_dropout: float
+    precision: str
+    num_validation_clips: int
+    num_calibration_clips: int
+    augmentation: AugmentationConfig
+
+    def __post_init__(self):
+        for name, choices in (
+            ("stage", STAGES),
+            ("schedule", SCHEDULES),
+            ("sampling_rule", SAMPLING_RULES),
+            ("precision", PRECISIONS),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"`{name}` must be one of {choices}. "
+                    f"Received: {name}={getattr(self, name)!r}"
+                )
+        for name, smallest in (
+            ("num_steps", 1),
+            ("steps_per_epoch", 1),
+            ("batch_size", 1),
+            ("warmup_steps", 0),
+            ("clip_norm", 0),
+            ("largest_steps", 0),
+            ("num_validation_clips", 0),
+            ("num_calibration_clips", 1),
+            ("seed", 0),
+        ):
+            if getattr(self, name) < smallest:
+                raise ValueError(
+                    f"`{name}` must be at least {smallest}. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+        if self.learning_rate <= 0:
+            raise ValueError(
+                "`learning_rate` must be positive. "
+                f"Received: learning_rate={self.learning_rate}"
+            )
+        if self.num_steps % self.steps_per_epoch:
+            raise ValueError(
+                "`num_steps` must be a multiple of `steps_per_epoch`, after "
+                "which the run is validated and saved. Received: "
+                f"num_steps={self.num_steps}, "
+                f"steps_per_epoch={self.steps_per_epoch}"
+            )
+        for name in ("warmup_steps", "largest_steps"):
+            if getattr(self, name) > self.num_steps:
+                raise ValueError(
+                    f"`{name}` must not exceed num_steps={self.num_steps}. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+
+    @property
+    def num_epochs(self) -> int:
+        """Validations and checkpoints of the run."""
+        return self.num_steps // self.steps_per_epoch
+
+    def to_json(self) -> dict:
+        """This configuration as a dict of JSON types."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,235 @@
+"""Wires data, models and callbacks into a run that can be resumed."""
+
+import pathlib
+import sys
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from ofa_aec_tf.data import input_pipeline
+from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.evaluation import batch_norm_calibration
+from ofa_aec_tf.models import registry
+from ofa_aec_tf.models.cnn10 import logits_model
+from ofa_aec_tf.models.precision import precision_scope
+from ofa_aec_tf.models.precision import resolve_precision
+from ofa_aec_tf.models.teacher import load_teacher
+from ofa_aec_tf.models.training_twin import build_training_twin
+from ofa_aec_tf.models.training_twin import to_plain_network
+from ofa_aec_tf.training import callbacks
+from ofa_aec_tf.training.distiller import NetworkDistiller
+from ofa_aec_tf.training.distiller import SupernetDistiller
+from ofa_aec_tf.training.subnet_sampler import SubnetSampler
+
+MODEL_NAMES = {
+    "teacher": "teacher.keras",
+    "supernet": "supernet.keras",
+    "kd": "subnet.keras",
+    "scratch": "subnet.keras",
+    "finetune": "subnet.keras",
+}
+
+
+def train(
+    config,
+    family,
+    data_dir,
+    dataset,
+    directory,
+    subnet=None,
+    teacher_path=None,
+    initial_path=None,
+):
+    """Trains a network or a supernet and saves it.
+
+    A run that was cut off goes on from its last finished epoch; the result is
+    that of an uninterrupted run.
+
+    Args:
+        config: TrainConfig.
+        family: the model family, such as Cnn10Family.
+        data_dir: directory with `dataset.json`.
+        dataset: DatasetInfo of that directory.
+        directory: the run's working directory.
+        subnet: Subnet that is trained (not supernet); None is the largest.
+        teacher_path: path of a `.keras` file, or None.
+        initial_path: path of the `.keras` file that a fine-tuning starts from.
+
+    Returns:
+        pathlib.Path of the saved model.
+    """
+    directory = pathlib.Path(directory)
+    keras.utils.set_random_seed(config.seed)
+    precision = resolve_precision(config.precision)
+    logging.info("computing in %s", precision)
+    with precision_scope(precision):
+        teacher = _teacher(teacher_path, dataset, config)
+        validation_batches = input_pipeline.make_eval_dataset(
+            data_dir,
+            dataset,
+            "validation",
+            config.batch_size,
+            config.num_validation_clips or None,
+        )
+        if config.stage == "supernet":
+            model = registry.build_supernet(family)
+            sampler = SubnetSampler(
+                family.search_space(),
+                config.num_subnets,
+                config.sampling_rule,
+                config.largest_steps,
+                config.seed,
+            )
+            distiller = SupernetDistiller(
+                model, sampler, teacher, config.label_weight
+            )
+            validation = callbacks.SupernetValidation(
+                model,
+                validation_batches,
+                _calibration_batches(data_dir, dataset, config),
+                dataset.class_map,
+                dataset.label_type,
+            )
+        else:
+            model = build_training_twin(
+                family,
+                subnet,
+                block_dropout=config.block_dropout,
+                head_dropout=config.head_dropout,
+            )
+            if initial_path is not None:
+                _initialize(model, initial_path, dataset)
+            network = logits_model(model)
+            distiller = NetworkDistiller(network, teacher, config.label_weight)
+            validation = callbacks.NetworkValidation(
+                network,
+                validation_batches,
+                dataset.class_map,
+                dataset.label_type,
+            )
+    _fit(distiller, validation, config, data_dir, dataset, directory)
+    return _save(model, config, family, subnet, dataset, directory)
+
+
+def _teacher(path, dataset, config):
+    if path is None or config.label_weight == 1:
+        return None
+    info = ModelInfo.read(path)
+    info.check_matches(dataset)
+    return load_teacher(path, info.details)
+
+
+def _initialize(model, path, dataset):
+    info = ModelInfo.read(path)
+    info.check_matches(dataset)
+    source = keras.models.load_model(path, compile=False)
+    model.set_weights(source.get_weights())
+
+
+def _calibration_batches(data_dir, dataset, config):
+    log_mel, _, _ = input_pipeline.load_split(
+        data_dir,
+        dataset,
+        "train",
+        max_clips=config.num_calibration_clips,
+        seed=config.seed,
+    )
+    return batch_norm_calibration.split_into_batches(log_mel, config.batch_size)
+
+
+def _learning_rate(config):
+    if config.schedule == "constant" and not config.warmup_steps:
+        return config.learning_rate
+    # With `alpha` 1 the cosine is a constant, which leaves the warm-up.
+    decay_steps = max(config.num_steps - config.warmup_steps, 1)
+    alpha = 1.0 if config.schedule == "constant" else 0.0
+    if not config.warmup_steps:
+        return keras.optimizers.schedules.CosineDecay(
+            config.learning_rate, decay_steps, alpha=alpha
+        )
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps,
+        alpha=alpha,
+        warmup_target=config.learning_rate,
+        warmup_steps=config.warmup_steps,
+    )
+
+
+def _fit(distiller, validation, config, data_dir, dataset, directory):
+    optimizer = keras.optimizers.Adam(
+        _learning_rate(config), global_clipnorm=config.clip_norm or None
+    )
+    distiller.compile(optimizer=optimizer, jit_compile=False)
+    optimizer.build(distiller.trainable_variables)
+    resumable = callbacks.ResumableTraining(
+        distiller, directory / "checkpoints"
+    )
+    num_finished_epochs = resumable.restore()
+    if num_finished_epochs:
+        logging.info(
+            "going on after epoch %d of %d",
+            num_finished_epochs,
+            config.num_epochs,
+        )
+    if num_finished_epochs == config.num_epochs:
+        return
+    batches = input_pipeline.make_train_dataset(
+        data_dir,
+        dataset,
+        config.batch_size,
+        num_finished_epochs * config.steps_per_epoch,
+        config.num_steps,
+        config.seed,
+        config.augmentation,
+    )
+    distiller.fit(
+        batches,
+        epochs=config.num_epochs,
+        initial_epoch=num_finished_epochs,
+        steps_per_epoch=config.steps_per_epoch,
+        verbose=1 if sys.stdout.isatty() else 2,
+        callbacks=[
+            validation,
+            callbacks.history_logger(directory, num_finished_epochs),
+            keras.callbacks.TensorBoard(
+                str(directory / "tensorboard"), write_graph=False
+            ),
+            # Last: an epoch counts as finished once all else has logged it.
+            resumable,
+        ],
+    )
+
+
+def _save(model, config, family, subnet, dataset, directory):
+    path = directory / MODEL_NAMES[config.stage]
+    space = family.search_space()
+    trained = space.largest() if subnet is None else space.subnet(subnet)
+    with precision_scope("float32"):
+        if config.stage == "supernet":
+            saved = registry.build_supernet(family)
+            saved.set_weights(model.get_weights())
+        else:
+            saved = to_plain_network(model, family, subnet)
+    details = {
+        "stage": config.stage,
+        "seed": config.seed,
+        "family": {"name": family.name, **family.to_json()},
+        "complexity": family.complexity(trained, dataset.num_frames).to_json(),
+    }
+    if config.stage != "supernet":
+        details["subnet"] = dict(trained)
+    saved.save(path)
+    ModelInfo.for_dataset(dataset, **details).write(path)
+    return path
+
+
+def configure_determinism(deterministic):
+    """Makes TensorFlow's operations repeatable bit for bit, and slower.
+
+    Args:
+        deterministic: bool.
+    """
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
