@@ -20,6 +20,7 @@ MAX_EVENTS = 3
 SNR_RANGE_DB = (-5.0, 15.0)
 BACKGROUND_RANGE_DBFS = (-50.0, -25.0)
 EVENT_SECONDS_RANGE = (1.0, 3.0)
+MAX_RECORDING_SECONDS = 60.0
 
 _SILENCE_RATIO = 1e-3
 _FADE_SECONDS = 0.01
@@ -120,7 +121,9 @@ def _event_waveform(event: PlacedEvent, sample_rate_hz: int) -> np.ndarray:
             event.labels[0], event.seed, sample_rate_hz
         )
         return waveform[:num_samples]
-    waveform = audio.load_audio(event.path, sample_rate_hz)
+    waveform = audio.load_audio(
+        event.path, sample_rate_hz, MAX_RECORDING_SECONDS
+    )
     # Recordings are often padded with silence; an event in it would be a
     # label without a sound.
     magnitude = np.abs(waveform)

@@ -185,6 +185,14 @@ def _read_rows(kind):
         splits.VALIDATION: _folds(_VALIDATION_FOLDS),
         splits.TEST: _folds(_TEST_FOLDS),
     }
+    for flag in (_VALIDATION_FRACTION, _TEST_FRACTION):
+        if flag.present and (
+            any(folds.values()) or any(row.split for row in rows)
+        ):
+            raise ValueError(
+                f"--{flag.name} is for clips without folds and without a "
+                "split column. Leave it out."
+            )
     class_names = class_names or tuple(
         sorted({name for row in rows for name in row.labels})
     )
@@ -223,15 +231,12 @@ def _read_clips():
 
 
 def _source_record():
-    """The flags that say where the clips came from."""
-    flag_holders = [_SOURCE, *(flag for flag, _ in _SOURCES_OF_FLAG)]
-    source = _SOURCE.value
-    applying = {flag.name for flag, of in _SOURCES_OF_FLAG if source in of}
-    return {
-        flag.name: flag.value
-        for flag in flag_holders
-        if flag is _SOURCE or (flag.name in applying and flag.value)
-    }
+    """The flags that decided which clips there are, as far as given."""
+    record = {_SOURCE.name: _SOURCE.value}
+    for flag, allowed in _SOURCES_OF_FLAG:
+        if flag.present or (flag is _SEED and _SOURCE.value in allowed):
+            record[flag.name] = flag.value
+    return record
 
 
 def _print_summary(result, output_dir):
@@ -253,6 +258,15 @@ def _print_summary(result, output_dir):
     num_clips = sum(split.num_clips for split in dataset.splits.values())
     print()
     print(f"classes      {len(dataset.class_map)} ({dataset.label_type})")
+    untrained = [
+        name
+        for name, count in zip(
+            dataset.class_map.names, dataset.split(splits.TRAIN).class_counts
+        )
+        if not count
+    ]
+    if untrained:
+        print(f"untrained    no training clip has {', '.join(untrained)}")
     codes = Counter(letter["code"] for letter in result.dead_letters)
     counts = ", ".join(f"{n} {code}" for code, n in sorted(codes.items()))
     print(f"left out     {sum(codes.values())}" + (counts and f" ({counts})"))

@@ -72,7 +72,9 @@ def _read_mono(file: soundfile.SoundFile, max_frames: float) -> np.ndarray:
         block = file.read(num_wanted, dtype="float32", always_2d=True)
         if not len(block):
             break
-        blocks.append(block.mean(axis=1, dtype=np.float32))
+        # Samples that are not finite are found, and reported, later.
+        with np.errstate(all="ignore"):
+            blocks.append(block.mean(axis=1, dtype=np.float32))
         remaining -= len(block)
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
