@@ -1,0 +1,82 @@
+"""How far the scores of an exported model are from the original's."""
+
+import dataclasses
+
+import numpy as np
+
+from ofa_aec_tf.evaluation.metrics import scores_to_logits
+
+# Beyond it a float32 score next to 1 is 1: there the difference of logits
+# would tell the rounding of the last bit, not the models, apart.
+_MAX_ABSOLUTE_LOGIT = 16.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Parity:
+    """Difference between two models' scores on the same clips.
+
+    Args:
+        num_clips: int.
+        max_score_difference: float. Largest absolute difference.
+        mean_score_difference: float. Mean absolute difference.
+        logit_snr_db: float or None. Power of the reference's logits over the
+            power of their difference, in dB: unlike the scores, it weighs
+            rare classes, whose scores are small, like any other. Logits are
+            limited to -16...16. None where all are equal.
+    """
+
+    num_clips: int
+    max_score_difference: float
+    mean_score_difference: float
+    logit_snr_db: float | None
+
+    def to_json(self) -> dict:
+        """The differences by name."""
+        return dataclasses.asdict(self)
+
+
+def compare(reference_scores, scores) -> Parity:
+    """Measures how far `scores` are from `reference_scores`.
+
+    Args:
+        reference_scores: float array of shape (num_clips, num_classes), in
+            [0, 1]: the Keras model's.
+        scores: float array of the same shape: the exported model's.
+
+    Returns:
+        Parity.
+
+    Raises:
+        ValueError: if the shapes differ, there are no clips, or a score is
+            not finite.
+    """
+    reference_scores = np.asarray(reference_scores, np.float64)
+    scores = np.asarray(scores, np.float64)
+    if reference_scores.shape != scores.shape or not scores.size:
+        raise ValueError(
+            "Parity needs two score arrays of one shape (num_clips, "
+            "num_classes), with at least one clip. Received: shapes "
+            f"{reference_scores.shape} and {scores.shape}"
+        )
+    for name, values in (("reference", reference_scores), ("new", scores)):
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"{np.sum(~np.isfinite(values))} of {values.size} {name} "
+                "scores are not finite."
+            )
+    difference = np.abs(scores - reference_scores)
+    reference_logits, logits = (
+        scores_to_logits(values).clip(-_MAX_ABSOLUTE_LOGIT, _MAX_ABSOLUTE_LOGIT)
+        for values in (reference_scores, scores)
+    )
+    noise_power = np.sum((logits - reference_logits) ** 2)
+    logit_snr_db = None
+    if noise_power:
+        signal_power = np.sum(reference_logits**2)
+        logit_snr_db = float(10 * np.log10(signal_power / noise_power))
+    return Parity(
+        num_clips=len(scores),
+        max_score_difference=float(difference.max()),
+        mean_score_difference=float(difference.mean()),
+        logit_snr_db=logit_snr_db,
+    )

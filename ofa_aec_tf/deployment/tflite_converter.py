@@ -1,0 +1,188 @@
+"""From a Keras model on log-mel spectrograms to a TFLite flatbuffer."""
+
+import tempfile
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ofa_aec_tf.deployment import native_output
+
+FLOAT32 = "float32"
+FLOAT16 = "float16"
+DYNAMIC_RANGE = "dynamic_range"
+INT8 = "int8"
+QUANTIZATION_MODES = (FLOAT32, FLOAT16, DYNAMIC_RANGE, INT8)
+
+INPUT_NAME = "log_mel_spectrogram"
+
+
+def check_mode(mode):
+    """Refuses a quantization mode that does not exist.
+
+    Raises:
+        ValueError: naming the modes there are.
+    """
+    if mode not in QUANTIZATION_MODES:
+        raise ValueError(
+            f"The quantization modes are {list(QUANTIZATION_MODES)}. "
+            f"Received: mode={mode!r}"
+        )
+
+
+def float32_model(model):
+    """The same network with float32 as the dtype policy of every layer.
+
+    A mixed-precision model computes in bfloat16 or float16, which TFLite has
+    no kernels for; its variables are float32 already.
+
+    Args:
+        model: built keras.Model, functional or sequential.
+
+    Returns:
+        `model` itself where its policies are float32 already, otherwise a copy
+        with copies of its weights.
+    """
+    layers = model._flatten_layers(include_self=False)
+    if all(layer.dtype_policy.name == "float32" for layer in layers):
+        return model
+
+    def clone(layer):
+        config = layer.get_config()
+        config["dtype"] = "float32"
+        return layer.__class__.from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=clone)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def convert(model, num_frames, num_mel_bins, mode, representative_clips=None):
+    """Converts a model to TFLite, for one clip of a fixed length.
+
+    Args:
+        model: keras.Model from float32 log-mel spectrograms in dB of shape
+            (batch, num_frames, num_mel_bins) to scores of shape
+            (batch, num_classes). Under any dtype policy.
+        num_frames: int. Frames of the clip.
+        num_mel_bins: int. Mel bands of the clip.
+        mode: one of `QUANTIZATION_MODES`. `"float32"`: as trained.
+            `"float16"`: weights stored in 16 bits, computation in float32.
+            `"dynamic_range"`: int8 weights, activations quantized while
+            running. `"int8"`: int8 weights and activations, except the final
+            sigmoid, with ranges taken from `representative_clips`. Input and
+            output are float32 in every mode.
+        representative_clips: float32 array of shape (num_clips, num_frames,
+            num_mel_bins), in dB; needed for `"int8"` only.
+
+    Returns:
+        bytes of a `.tflite` file with builtin operators only.
+
+    Raises:
+        ValueError: for an unknown mode, representative clips that are missing
+            or of another shape, weights that are not finite, or a model with
+            operators that TFLite lacks.
+    """
+    check_mode(mode)
+    if mode == INT8:
+        representative_clips = _checked_clips(
+            representative_clips, num_frames, num_mel_bins
+        )
+    _check_weights_are_finite(model)
+    signature = keras.InputSpec(
+        shape=(1, num_frames, num_mel_bins), dtype="float32", name=INPUT_NAME
+    )
+    model = float32_model(model)
+    with (
+        tempfile.TemporaryDirectory() as saved_model_dir,
+        native_output.to_debug_log(),
+    ):
+        model.export(
+            saved_model_dir,
+            format="tf_saved_model",
+            verbose=False,
+            # Without it Keras leaves the batch size open.
+            input_signature=[signature],
+        )
+        converter = tf.lite.TFLiteConverter.from_saved_model(saved_model_dir)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        try:
+            return _run_converter(converter, mode, representative_clips)
+        # The converter's own exception class is not public.
+        except Exception as error:
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise ValueError(
+                f"The TFLite converter refuses the model {model.name!r} in "
+                f"mode {mode}: {reason[0]} Only operators that are built into "
+                "TFLite can be exported."
+            ) from error
+
+
+def _run_converter(converter, mode, representative_clips):
+    if mode == FLOAT32:
+        return converter.convert()
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if mode == FLOAT16:
+        converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()
+    if mode == DYNAMIC_RANGE:
+        # Per-channel dense layers need an operator version that phones with
+        # a runtime from before 2024 refuse to load.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True  # noqa: E501
+        return converter.convert()
+
+    def representative_dataset():
+        for clip in representative_clips:
+            yield [clip[np.newaxis]]
+
+    converter.representative_dataset = representative_dataset
+    # The int8 sigmoid has a fixed step of 1/256: it turns every score below
+    # 1/512, most of a tagger's, into zero. The debugger is the converter's
+    # public way to keep one kind of operator in float.
+    options = tf.lite.experimental.QuantizationDebugOptions(
+        denylisted_ops=["LOGISTIC"]
+    )
+    with warnings.catch_warnings():
+        # It warns that the debugger's interpreter, unused here, will move.
+        warnings.simplefilter("ignore", UserWarning)
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter,
+            debug_dataset=representative_dataset,
+            debug_options=options,
+        )
+        return debugger.get_nondebug_quantized_model()
+
+
+def _checked_clips(clips, num_frames, num_mel_bins):
+    received = "none" if clips is None else f"shape {np.shape(clips)}"
+    if (
+        clips is None
+        or np.ndim(clips) != 3
+        or not len(clips)
+        or np.shape(clips)[1:] != (num_frames, num_mel_bins)
+    ):
+        raise ValueError(
+            "Mode int8 needs `representative_clips` of shape (num_clips, "
+            f"{num_frames}, {num_mel_bins}), at least one; take them from the "
+            f"training split. Received: {received}"
+        )
+    clips = np.asarray(clips, np.float32)
+    if not np.isfinite(clips).all():
+        raise ValueError(
+            "`representative_clips` must be finite. Received: "
+            f"{np.sum(~np.isfinite(clips))} values that are not."
+        )
+    return clips
+
+
+def _check_weights_are_finite(model):
+    for variable in model.variables:
+        values = keras.ops.convert_to_numpy(variable).astype(np.float64)
+        num_broken = int(np.sum(~np.isfinite(values)))
+        if num_broken:
+            raise ValueError(
+                f"{num_broken} of {values.size} values of {variable.path!r} "
+                "are not finite: the training diverged. Export a checkpoint "
+                "from before that."
+            )

@@ -1,0 +1,138 @@
+"""What is inside a TFLite file, read from its flatbuffer without running it."""
+
+import collections
+import dataclasses
+from collections.abc import Mapping
+
+from ai_edge_litert import schema_py_generated as schema
+
+_FILE_IDENTIFIER = b"TFL3"
+
+
+def _names(enumeration: type) -> dict[int, str]:
+    return {
+        value: name
+        for name, value in vars(enumeration).items()
+        if isinstance(value, int)
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorSummary:
+    """One input or output.
+
+    Args:
+        name: str.
+        shape: tuple of int; -1 for a dimension that is not fixed.
+        dtype: str. Name in the TFLite schema, lower case: `"float32"`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclasses.dataclass(frozen=True)
+class TFLiteSummary:
+    """What a TFLite file holds.
+
+    Args:
+        operators: dict from operator name to how often it occurs. Custom ones
+            are named `CUSTOM:<code>`; `CUSTOM:Flex...` are TensorFlow's.
+        operator_versions: dict from operator name to its highest version: an
+            older runtime refuses a version that it does not know.
+        activation_dtypes: dict from operator name to the sorted dtypes of the
+            first input of those operators.
+        constant_bytes: int. Bytes of all constants: weights, shapes, indices.
+        num_subgraphs: int.
+        inputs: tuple of TensorSummary.
+        outputs: tuple of TensorSummary.
+    """
+
+    operators: Mapping[str, int]
+    operator_versions: Mapping[str, int]
+    activation_dtypes: Mapping[str, tuple[str, ...]]
+    constant_bytes: int
+    num_subgraphs: int
+    inputs: tuple[TensorSummary, ...]
+    outputs: tuple[TensorSummary, ...]
+
+
+def summarize(model_bytes: bytes) -> TFLiteSummary:
+    """Reads the operators, constants, inputs and outputs of a TFLite model.
+
+    Args:
+        model_bytes: bytes of a `.tflite` file.
+
+    Returns:
+        TFLiteSummary, of the first subgraph where there are several.
+
+    Raises:
+        ValueError: if this is not a TFLite file.
+    """
+    if model_bytes[4:8] != _FILE_IDENTIFIER:
+        raise ValueError(
+            "A TFLite file has the identifier 'TFL3' at its byte 4. Received: "
+            f"{len(model_bytes)} bytes starting with {model_bytes[:8]!r}"
+        )
+    model = schema.Model.GetRootAs(model_bytes, 0)
+    graph = model.Subgraphs(0)
+    builtin_names = _names(schema.BuiltinOperator)
+    operators = collections.Counter()
+    versions = {}
+    dtypes = collections.defaultdict(set)
+    for index in range(graph.OperatorsLength()):
+        operator = graph.Operators(index)
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        # Files older than the wide field hold the code in the narrow one.
+        builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+        name = builtin_names.get(builtin, f"UNKNOWN:{builtin}")
+        if builtin == schema.BuiltinOperator.CUSTOM:
+            name = f"CUSTOM:{(code.CustomCode() or b'').decode()}"
+        operators[name] += 1
+        versions[name] = max(code.Version(), versions.get(name, 0))
+        if operator.InputsLength():
+            tensor = graph.Tensors(operator.Inputs(0))
+            dtypes[name].add(_tensor_summary(tensor).dtype)
+    return TFLiteSummary(
+        operators=dict(sorted(operators.items())),
+        operator_versions=dict(sorted(versions.items())),
+        activation_dtypes={n: tuple(sorted(d)) for n, d in dtypes.items()},
+        constant_bytes=_constant_bytes(model),
+        num_subgraphs=model.SubgraphsLength(),
+        inputs=tuple(
+            _tensor_summary(graph.Tensors(graph.Inputs(i)))
+            for i in range(graph.InputsLength())
+        ),
+        outputs=tuple(
+            _tensor_summary(graph.Tensors(graph.Outputs(i)))
+            for i in range(graph.OutputsLength())
+        ),
+    )
+
+
+def _constant_bytes(model):
+    metadata = {
+        model.Metadata(i).Buffer() for i in range(model.MetadataLength())
+    }
+    buffers = (
+        model.Buffers(i)
+        for i in range(model.BuffersLength())
+        if i not in metadata
+    )
+    # Files above 2 GB, and other quantizers, keep constants behind the
+    # flatbuffer and only their size inside.
+    return sum(max(buffer.DataLength(), buffer.Size()) for buffer in buffers)
+
+
+def _tensor_summary(tensor):
+    dynamic = not tensor.ShapeSignatureIsNone()
+    shape = tensor.ShapeSignatureAsNumpy() if dynamic else ()
+    if not dynamic and not tensor.ShapeIsNone():
+        shape = tensor.ShapeAsNumpy()
+    dtype = _names(schema.TensorType)[tensor.Type()].lower()
+    return TensorSummary(
+        name=tensor.Name().decode(),
+        shape=tuple(int(size) for size in shape),
+        dtype=dtype,
+    )
