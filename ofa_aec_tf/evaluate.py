@@ -1,0 +1,177 @@
+r"""Command: metrics of models on a split, whatever their format.
+
+python -m ofa_aec_tf.evaluate --model=subnet.keras,subnet_int8.tflite \
+    --data_dir=data --split=test --output=metrics.json
+"""
+
+import pathlib
+
+from absl import flags
+
+from ofa_aec_tf import command_line
+from ofa_aec_tf import run_record
+from ofa_aec_tf import workdir
+from ofa_aec_tf.data import dataset_info
+from ofa_aec_tf.data import input_pipeline
+from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
+from ofa_aec_tf.evaluation import evaluator
+from ofa_aec_tf.evaluation import keras_predictor
+from ofa_aec_tf.evaluation import metrics
+
+_METRICS_FILE = "metrics.json"
+
+_MODEL = flags.DEFINE_list(
+    "model",
+    None,
+    "`.keras` and `.tflite` files, with commas between them.",
+    required=True,
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
+)
+_SPLIT = flags.DEFINE_enum(
+    "split", "test", dataset_info.SPLITS, "The clips to evaluate on."
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "JSON file for the metrics, those of each class too."
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    f"Where the run records itself, and writes {_METRICS_FILE}.",
+)
+_SUBNET = flags.DEFINE_string(
+    "subnet",
+    None,
+    "Which subnet of a supernet: `largest` (the default), `smallest` or a "
+    "JSON object of choices.",
+)
+_NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
+    "num_calibration_clips",
+    256,
+    "Training clips that estimate the batch normalization of a subnet.",
+    lower_bound=1,
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 32, "Clips a step.", lower_bound=1
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the calibration clips.")
+
+
+def _load(path, dataset):
+    ModelInfo.read(path).check_matches(dataset)
+    if pathlib.Path(path).suffix == ".tflite":
+        return TFLiteModel(path)
+    if pathlib.Path(path).suffix == ".keras":
+        return keras_predictor.load_keras_model(path)
+    raise ValueError(
+        f"Expected a `.keras` or a `.tflite` file. Received: --model={path}"
+    )
+
+
+def _predict_fn(model, subnet, dataset):
+    """The function from clips to logits; ranks need logits, not scores."""
+    if isinstance(model, TFLiteModel):
+        return lambda clips: metrics.scores_to_logits(model.predict(clips))
+    if not keras_predictor.is_supernet(model):
+        return keras_predictor.network_predictor(model)
+    calibration_clips, _, _ = input_pipeline.load_split(
+        _DATA_DIR.value,
+        dataset,
+        "train",
+        max_clips=_NUM_CALIBRATION_CLIPS.value,
+        seed=_SEED.value,
+    )
+    return keras_predictor.subnet_predictor(
+        model, subnet, calibration_clips, _BATCH_SIZE.value
+    )
+
+
+def _batches(dataset):
+    for batch in input_pipeline.make_eval_dataset(
+        _DATA_DIR.value, dataset, _SPLIT.value, _BATCH_SIZE.value
+    ):
+        yield batch["log_mel"].numpy(), batch["labels"].numpy()
+
+
+def _evaluate(model, dataset):
+    subnet = None
+    if keras_predictor.is_supernet(model):
+        space = model.family.search_space()
+        subnet = space.parse(_SUBNET.value or "largest")
+    values = evaluator.evaluate(
+        _predict_fn(model, subnet, dataset),
+        _batches(dataset),
+        dataset.class_map,
+        dataset.label_type,
+    )
+    return {
+        "split": _SPLIT.value,
+        "subnet": None if subnet is None else dict(subnet),
+        **values,
+    }
+
+
+def _table(results):
+    rows = [("model", "mAP", "mAUC", "d'", "accuracy", "clips")]
+    for path, values in results.items():
+        numbers = (
+            values[name] for name in ("mAP", "mAUC", "d_prime", "accuracy")
+        )
+        rows.append(
+            (
+                path,
+                *("-" if n is None else f"{n:.4f}" for n in numbers),
+                str(values["num_clips"]),
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join(
+        "  ".join(
+            [row[0].ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        )
+        for row in rows
+    )
+
+
+def main(unused_arguments):
+    dataset = dataset_info.DatasetInfo.read(_DATA_DIR.value)
+    dataset.split(_SPLIT.value)
+    # All before the first evaluation: a wrong path shows at once.
+    models = {path: _load(path, dataset) for path in _MODEL.value}
+    has_supernet = any(map(keras_predictor.is_supernet, models.values()))
+    if _SUBNET.value is not None and not has_supernet:
+        raise ValueError(
+            "--subnet goes with a supernet. "
+            f"Received: --subnet={_SUBNET.value} with {_MODEL.value}"
+        )
+    if _WORKDIR.value is not None:
+        run_record.start_run(
+            _WORKDIR.value,
+            {
+                "models": {p: workdir.file_digest(p) for p in models},
+                "data_fingerprint": dataset.fingerprint,
+                "split": _SPLIT.value,
+                "subnet": _SUBNET.value,
+                "num_calibration_clips": _NUM_CALIBRATION_CLIPS.value,
+                "batch_size": _BATCH_SIZE.value,
+                "seed": _SEED.value,
+            },
+            flags.FLAGS.flags_into_string(),
+        )
+    results = {
+        path: _evaluate(model, dataset) for path, model in models.items()
+    }
+    print(_table(results))
+    outputs = [_OUTPUT.value] if _OUTPUT.value is not None else []
+    if _WORKDIR.value is not None:
+        outputs.append(pathlib.Path(_WORKDIR.value) / _METRICS_FILE)
+    for output in outputs:
+        workdir.write_json(output, results)
+        print(f"wrote {output}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,73 @@
+"""Keras models as the functions to logits that the evaluator takes."""
+
+import keras
+import tensorflow as tf
+
+from ofa_aec_tf.evaluation import batch_norm_calibration
+
+# Registers the supernets that a file may name.
+from ofa_aec_tf.models import registry  # noqa: F401
+from ofa_aec_tf.models.cnn10 import logits_model
+from ofa_aec_tf.models.supernet import Supernet
+
+
+def load_keras_model(path):
+    """Loads a plain network or a supernet.
+
+    Args:
+        path: path of a `.keras` file.
+
+    Returns:
+        keras.Model, a Supernet where the file holds one.
+    """
+    return keras.models.load_model(path, compile=False)
+
+
+def is_supernet(model):
+    """Whether a model holds subnets that need calibration."""
+    return isinstance(model, Supernet)
+
+
+def network_predictor(model):
+    """The logits of a plain network, whose own outputs are scores.
+
+    Args:
+        model: keras.Model with a layer named `logits`.
+
+    Returns:
+        Function from log-mel spectrograms, float32 of shape (batch,
+        num_frames, num_mel_bins), to logits of shape (batch, num_classes).
+    """
+    logits = logits_model(model)
+
+    # Not Model.predict, which compiles with XLA: slower on CPUs.
+    @tf.function(jit_compile=False, reduce_retracing=True)
+    def predict(log_mel):
+        return logits(log_mel, training=False)
+
+    return predict
+
+
+def subnet_predictor(supernet, subnet, calibration_clips, batch_size):
+    """The logits of a subnet, with statistics estimated for it.
+
+    Args:
+        supernet: Supernet.
+        subnet: Subnet of its family's space.
+        calibration_clips: float32 array of shape (num_clips, num_frames,
+            num_mel_bins), from the training split.
+        batch_size: int. Clips a step.
+
+    Returns:
+        Function from log-mel spectrograms to logits.
+    """
+    moments = batch_norm_calibration.calibrate(
+        supernet,
+        subnet,
+        batch_norm_calibration.split_into_batches(
+            calibration_clips, batch_size
+        ),
+    )
+    return lambda log_mel: supernet.predict_logits(
+        log_mel, subnet, moments, batch_size
+    )

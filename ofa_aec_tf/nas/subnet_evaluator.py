@@ -1,0 +1,54 @@
+"""Scores subnets of a trained supernet, without any further training."""
+
+import tensorflow as tf
+
+from ofa_aec_tf.evaluation import evaluator
+from ofa_aec_tf.evaluation import keras_predictor
+
+# What can go wrong with one subnet and not with the next: outputs that are
+# not finite, memory that does not suffice.
+RECOVERABLE_ERRORS = (ValueError, tf.errors.OpError)
+
+
+# What a trial keeps; values of single classes would swell the database.
+_SUMMARY = ("mAP", "mAUC", "d_prime", "accuracy", "num_clips")
+
+
+def make_subnet_evaluator(
+    supernet,
+    calibration_clips,
+    log_mel,
+    labels,
+    class_map,
+    label_type,
+    batch_size,
+):
+    """The function that a search calls for each subnet.
+
+    Args:
+        supernet: Supernet.
+        calibration_clips: float32 array of shape (num_clips, num_frames,
+            num_mel_bins), training clips, from which each subnet gets batch
+            normalization statistics of its own.
+        log_mel: float32 array of shape (num_clips, num_frames, num_mel_bins),
+            the clips that subnets are compared on, never training clips.
+        labels: array of 0 and 1 of shape (num_clips, num_classes).
+        class_map: ClassMap.
+        label_type: `"multi_label"` or `"single_label"`.
+        batch_size: int. Clips a step.
+
+    Returns:
+        Function from a Subnet to a dict with `mAP`, `mAUC`, `d_prime`,
+        `accuracy` and `num_clips`.
+    """
+
+    def evaluate_subnet(subnet):
+        predict = keras_predictor.subnet_predictor(
+            supernet, subnet, calibration_clips, batch_size
+        )
+        metrics = evaluator.evaluate_scores(
+            predict(log_mel), labels, class_map, label_type
+        )
+        return {name: metrics[name] for name in _SUMMARY}
+
+    return evaluate_subnet

@@ -1,0 +1,168 @@
+r"""Command: finds the best subnet of a supernet for each device budget.
+
+python -m ofa_aec_tf.search --supernet=runs/ofa/supernet.keras \
+    --data_dir=data --workdir=runs/search --budget='phone:parameters<=1M'
+"""
+
+import pathlib
+
+import numpy as np
+from absl import flags
+
+from ofa_aec_tf import command_line
+from ofa_aec_tf import run_record
+from ofa_aec_tf import workdir
+from ofa_aec_tf.data import input_pipeline
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.nas import budgets
+from ofa_aec_tf.nas import candidates
+from ofa_aec_tf.nas import plot
+from ofa_aec_tf.nas import report
+from ofa_aec_tf.nas import subnet_evaluator
+from ofa_aec_tf.nas import subnet_search
+from ofa_aec_tf.nas.study import SearchStudy
+
+_SPLIT = "validation"
+
+_SUPERNET = flags.DEFINE_string(
+    "supernet", None, "The `supernet.keras` to search in.", required=True
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    "Where the search keeps its trials and results, and resumes.",
+    required=True,
+)
+_METHOD = flags.DEFINE_enum(
+    "method",
+    subnet_search.EXHAUSTIVE,
+    subnet_search.METHODS,
+    "Evaluate every subnet that keeps a budget, or for each budget a random "
+    "population of them.",
+)
+_BUDGET = flags.DEFINE_multi_string(
+    "budget",
+    [],
+    "A device, such as `phone:parameters<=1M,macs<=2.5G` or "
+    "`paper:parameters=0.9M+-0.1M`; may be repeated. Without any, the whole "
+    "space is searched.",
+)
+_POPULATION = flags.DEFINE_integer(
+    "population", 25, "Subnets a budget with --method=random.", lower_bound=1
+)
+_NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
+    "num_calibration_clips",
+    256,
+    "Training clips that estimate a subnet's batch normalization.",
+    lower_bound=1,
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 32, "Clips a step.", lower_bound=1
+)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Seed of the populations and of the calibration clips."
+)
+
+
+def _subnet_evaluator(supernet, dataset):
+    calibration_clips, _, _ = input_pipeline.load_split(
+        _DATA_DIR.value,
+        dataset,
+        "train",
+        max_clips=_NUM_CALIBRATION_CLIPS.value,
+        seed=_SEED.value,
+    )
+    log_mel, labels, _ = input_pipeline.load_split(
+        _DATA_DIR.value, dataset, _SPLIT
+    )
+    return subnet_evaluator.make_subnet_evaluator(
+        supernet,
+        calibration_clips,
+        log_mel,
+        labels,
+        dataset.class_map,
+        dataset.label_type,
+        _BATCH_SIZE.value,
+    )
+
+
+def _print_summary(results):
+    print(
+        f"{results['num_trials']} subnets evaluated, "
+        f"{results['num_failed']} failed, {len(results['front'])} on the "
+        f"Pareto front ({results['split']} split)"
+    )
+    for budget in results["budgets"]:
+        chosen = budget["chosen"]
+        if chosen is None:
+            print(f"{budget['name']}: every evaluation failed")
+            continue
+        costs = chosen["costs"]
+        print(
+            f"{budget['name']}: mAP {chosen['metrics']['mAP']:.4f}, "
+            f"{costs['parameters']:,} parameters, "
+            f"{costs['macs'] / 1e9:.3f} GMAC, {chosen['subnet']}"
+        )
+
+
+def main(unused_arguments):
+    wanted = budgets.parse_budgets(_BUDGET.value)
+    dataset = DatasetInfo.read(_DATA_DIR.value)
+    model_info = ModelInfo.read(_SUPERNET.value)
+    model_info.check_matches(dataset)
+    supernet = load_supernet(_SUPERNET.value)
+    space = supernet.family.search_space()
+    rng = np.random.default_rng(_SEED.value)
+    listed, complete = candidates.list_candidates(
+        space,
+        lambda subnet: supernet.family.complexity(
+            subnet, dataset.num_frames
+        ).to_json(),
+        rng,
+    )
+    planned = subnet_search.plan_evaluations(
+        listed, complete, wanted, _METHOD.value, _POPULATION.value, rng
+    )
+    # Not method and budgets: a later run may add some, and keeps the trials.
+    identity = {
+        "supernet_digest": workdir.file_digest(_SUPERNET.value),
+        "data_fingerprint": dataset.fingerprint,
+        "num_calibration_clips": _NUM_CALIBRATION_CLIPS.value,
+        "batch_size": _BATCH_SIZE.value,
+        "seed": _SEED.value,
+    }
+    run_record.start_run(
+        _WORKDIR.value, identity, flags.FLAGS.flags_into_string()
+    )
+    study = SearchStudy(_WORKDIR.value, space, identity)
+    trials = subnet_search.evaluate_candidates(
+        study,
+        planned,
+        _subnet_evaluator(supernet, dataset),
+        recoverable_errors=subnet_evaluator.RECOVERABLE_ERRORS,
+    )
+    results = report.pareto_report(trials, wanted, listed, complete, _SPLIT)
+    directory = pathlib.Path(_WORKDIR.value)
+    workdir.write_text(
+        directory / report.TRIALS_TABLE,
+        report.trials_table(trials, wanted, space),
+    )
+    workdir.write_json(directory / report.PARETO_REPORT, results)
+    plot.plot_search(
+        directory / plot.PARETO_PLOT,
+        trials,
+        wanted,
+        f"Subnets of {_SUPERNET.value} on "
+        f"{dataset.split(_SPLIT).num_clips} {_SPLIT} clips",
+    )
+    _print_summary(results)
+    print(f"wrote {directory / report.PARETO_REPORT}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
