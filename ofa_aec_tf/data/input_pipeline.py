@@ -5,7 +5,6 @@ Training reads records at random: the clips of step n are a pure function of
 parallelism and with no shuffle buffer to fill. Evaluation reads in order.
 """
 
-import json
 import os
 import pathlib
 import threading
@@ -13,8 +12,10 @@ import threading
 import numpy as np
 import tensorflow as tf
 
+from ofa_aec_tf import workdir
 from ofa_aec_tf.data import augmentation as augmentations
 from ofa_aec_tf.data.parsing import parse_records
+from ofa_aec_tf.data.records import side_car_path
 
 _FRAME_HEADER_BYTES = 12  # length (8) and its checksum (4)
 _FRAME_FOOTER_BYTES = 4
@@ -37,7 +38,7 @@ class RandomAccessReader:
         files, offsets, lengths = [], [], []
         for shard in split.shards:
             path = pathlib.Path(data_dir) / shard.file
-            sidecar = path.with_name(path.name + ".json")
+            side_car = side_car_path(path)
             if not path.is_file() or path.stat().st_size != shard.num_bytes:
                 size = path.stat().st_size if path.is_file() else "no file"
                 raise ValueError(
@@ -45,12 +46,12 @@ class RandomAccessReader:
                     f"Received: {size}. Preprocess again: finished shards are "
                     "kept."
                 )
-            if not sidecar.is_file():
+            if not side_car.is_file():
                 raise ValueError(
-                    f"{sidecar}, the offsets of its shard, is missing. "
+                    f"{side_car}, the offsets of its shard, is missing. "
                     "Preprocess again."
                 )
-            starts = json.loads(sidecar.read_text(encoding="utf-8"))["offsets"]
+            starts = workdir.read_json(side_car)["offsets"]
             ends = [*starts[1:], shard.num_bytes]
             files += [len(self._paths)] * len(starts)
             offsets += starts
@@ -125,8 +126,11 @@ def clip_numbers(step, batch_size, num_clips, seed):
         ],
         axis=1,
     )
-    return tf.random.experimental.index_shuffle(
-        positions % num_clips, seeds, num_clips - 1
+    # `tf.random.experimental.index_shuffle` takes one seed for all indices.
+    return tf.raw_ops.RandomIndexShuffle(
+        index=positions % num_clips,
+        seed=seeds,
+        max_index=tf.constant(num_clips - 1, tf.int64),
     )
 
 

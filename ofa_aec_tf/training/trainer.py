@@ -189,6 +189,7 @@ def _fit(distiller, validation, config, data_dir, dataset, directory):
         epochs=config.num_epochs,
         initial_epoch=num_finished_epochs,
         steps_per_epoch=config.steps_per_epoch,
+        shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
         callbacks=[
             validation,
