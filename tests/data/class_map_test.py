@@ -1,0 +1,44 @@
+"""Tests of class maps."""
+
+import numpy as np
+import pytest
+
+from ofa_aec_tf.data.class_map import ClassMap
+
+
+def test_indices_follow_the_order_of_the_names():
+    class_map = ClassMap(["dog", "cat", "rain"])
+    assert len(class_map) == 3
+    assert [class_map.index(name) for name in class_map.names] == [0, 1, 2]
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"\['dog', 'cat'\].*'bird'"):
+        ClassMap(("dog", "cat")).index("bird")
+
+
+def test_multi_hot_marks_the_indices():
+    values = ClassMap(("dog", "cat", "rain")).multi_hot([2, 0])
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, [1, 0, 1])
+
+
+def test_multi_hot_of_no_class_is_zero():
+    np.testing.assert_array_equal(ClassMap(("dog", "cat")).multi_hot([]), 0)
+
+
+def test_repeated_names_are_refused():
+    with pytest.raises(ValueError, match=r"twice: \['cat'\]"):
+        ClassMap(("cat", "dog", "cat"))
+
+
+def test_an_empty_class_map_is_refused():
+    with pytest.raises(ValueError, match="at least one class"):
+        ClassMap(())
+
+
+def test_the_digest_depends_on_names_and_order_alone():
+    digest = ClassMap(("dog", "cat")).digest()
+    assert ClassMap(["dog", "cat"]).digest() == digest
+    assert ClassMap(("cat", "dog")).digest() != digest
+    assert ClassMap(("dog", "ca", "t")).digest() != digest
