@@ -60,6 +60,12 @@ def train(
         pathlib.Path of the saved model.
     """
     directory = pathlib.Path(directory)
+    path = directory / MODEL_NAMES[config.stage]
+    if path.is_file():
+        # Not again: a `.keras` file holds the time of its writing, and what
+        # was made from it would no longer fit it.
+        logging.info("%s is finished", path)
+        return path
     keras.utils.set_random_seed(config.seed)
     precision = resolve_precision(config.precision)
     logging.info("computing in %s", precision)
@@ -109,7 +115,8 @@ def train(
                 dataset.label_type,
             )
     _fit(distiller, validation, config, data_dir, dataset, directory)
-    return _save(model, config, family, subnet, dataset, directory)
+    _save(model, path, config, family, subnet, dataset)
+    return path
 
 
 def _teacher(path, dataset, config):
@@ -203,8 +210,7 @@ def _fit(distiller, validation, config, data_dir, dataset, directory):
     )
 
 
-def _save(model, config, family, subnet, dataset, directory):
-    path = directory / MODEL_NAMES[config.stage]
+def _save(model, path, config, family, subnet, dataset):
     space = family.search_space()
     trained = space.largest() if subnet is None else space.subnet(subnet)
     with precision_scope("float32"):
@@ -221,9 +227,11 @@ def _save(model, config, family, subnet, dataset, directory):
     }
     if config.stage != "supernet":
         details["subnet"] = dict(trained)
-    saved.save(path)
     ModelInfo.for_dataset(dataset, **details).write(path)
-    return path
+    # The model last and at once: its presence means a finished run.
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    saved.save(unfinished)
+    unfinished.replace(path)
 
 
 def configure_determinism(deterministic):

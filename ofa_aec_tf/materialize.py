@@ -1,0 +1,155 @@
+r"""Command: cuts subnets out of a supernet as plain Keras models.
+
+python -m ofa_aec_tf.materialize --supernet=runs/ofa/supernet.keras \
+    --data_dir=data --pareto=runs/search/pareto.json --workdir=runs/subnets
+"""
+
+import pathlib
+
+import numpy as np
+from absl import flags
+
+from ofa_aec_tf import command_line
+from ofa_aec_tf import workdir
+from ofa_aec_tf.data import input_pipeline
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.evaluation import batch_norm_calibration
+from ofa_aec_tf.evaluation import keras_predictor
+from ofa_aec_tf.models.materialization import materialize_subnet
+from ofa_aec_tf.models.supernet import load_supernet
+
+_MODEL_NAME = "subnet.keras"
+_NUM_PARITY_CLIPS = 16
+# Of logits; float32 rounding alone gives about 1e-6.
+_MAX_LOGIT_DIFFERENCE = 1e-3
+
+_SUPERNET = flags.DEFINE_string(
+    "supernet", None, "The `supernet.keras` to cut from.", required=True
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir",
+    None,
+    "Directory of data_pipeline.preprocess; its training split gives the "
+    "batch normalization statistics.",
+    required=True,
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    f"Where to write {_MODEL_NAME}; with --pareto, into a sub-directory for "
+    "each budget.",
+    required=True,
+)
+_SUBNET = flags.DEFINE_string(
+    "subnet",
+    None,
+    "Which subnet: `smallest`, `largest` or a JSON object of choices.",
+)
+_PARETO = flags.DEFINE_string(
+    "pareto",
+    None,
+    "The `pareto.json` of a search: the subnets that it chose for its budgets.",
+)
+_NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
+    "num_calibration_clips",
+    256,
+    "Training clips that estimate a subnet's batch normalization.",
+    lower_bound=1,
+)
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", 32, "Clips a step.", lower_bound=1
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the calibration clips.")
+
+
+def _wanted_subnets(space):
+    """Directories and their subnets."""
+    directory = pathlib.Path(_WORKDIR.value)
+    if (_SUBNET.value is None) == (_PARETO.value is None):
+        raise ValueError("Give either --subnet or --pareto.")
+    if _SUBNET.value is not None:
+        return {directory: space.parse(_SUBNET.value)}
+    path = pathlib.Path(_PARETO.value)
+    if not path.is_file():
+        raise ValueError(
+            f"There is no search result {path}. Make it with `python -m "
+            "ofa_aec_tf.search`."
+        )
+    budgets = [b for b in workdir.read_json(path)["budgets"] if b["chosen"]]
+    if not budgets:
+        raise ValueError(
+            f"{path} chose no subnet. Search again with --budget, or name a "
+            "--subnet."
+        )
+    return {
+        directory / budget["name"]: space.subnet(budget["chosen"]["subnet"])
+        for budget in budgets
+    }
+
+
+def _materialize(supernet, subnet, calibration_clips):
+    """The plain model, and how far its logits are from the supernet's."""
+    moments = batch_norm_calibration.calibrate(
+        supernet,
+        subnet,
+        batch_norm_calibration.split_into_batches(
+            calibration_clips, _BATCH_SIZE.value
+        ),
+    )
+    model = materialize_subnet(supernet, subnet, moments)
+    clips = calibration_clips[:_NUM_PARITY_CLIPS]
+    expected = supernet.predict_logits(clips, subnet, moments)
+    logits = keras_predictor.network_predictor(model)(clips)
+    difference = float(np.abs(expected - logits).max())
+    if not difference <= _MAX_LOGIT_DIFFERENCE:
+        raise ValueError(
+            f"The plain model of {subnet} gives logits that differ by "
+            f"{difference:.1e} from the supernet's; expected at most "
+            f"{_MAX_LOGIT_DIFFERENCE:.0e}. Are its weights finite?"
+        )
+    return model, difference
+
+
+def main(unused_arguments):
+    """Runs the command."""
+    dataset = DatasetInfo.read(_DATA_DIR.value)
+    info = ModelInfo.read(_SUPERNET.value)
+    info.check_matches(dataset)
+    supernet = load_supernet(_SUPERNET.value)
+    wanted = _wanted_subnets(supernet.family.search_space())
+    calibration_clips, _, _ = input_pipeline.load_split(
+        _DATA_DIR.value,
+        dataset,
+        "train",
+        max_clips=_NUM_CALIBRATION_CLIPS.value,
+        seed=_SEED.value,
+    )
+    for directory, subnet in wanted.items():
+        model, difference = _materialize(supernet, subnet, calibration_clips)
+        complexity = supernet.family.complexity(subnet, dataset.num_frames)
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / _MODEL_NAME
+        model.save(path)
+        info.with_details(
+            stage="materialized",
+            subnet=dict(subnet),
+            complexity=complexity.to_json(),
+            supernet=workdir.file_digest(_SUPERNET.value),
+            calibration={
+                "split": "train",
+                "num_clips": len(calibration_clips),
+                "batch_size": _BATCH_SIZE.value,
+                "seed": _SEED.value,
+            },
+            max_logit_difference=difference,
+        ).write(path)
+        print(
+            f"wrote {path}: {complexity.parameters:,} parameters, "
+            f"{complexity.macs / 1e6:,.1f} MMAC, {subnet}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,82 @@
+"""One table over everything that a pipeline run has made."""
+
+import pathlib
+from collections.abc import Iterable
+from collections.abc import Mapping
+
+from ofa_aec_tf import workdir
+from ofa_aec_tf.data.model_info import EXPORT_REPORT
+from ofa_aec_tf.data.model_info import ModelInfo
+
+_METRICS = ("mAP", "mAUC", "accuracy")
+
+
+def summary_row(name: str, path: pathlib.Path, metrics: Mapping) -> dict:
+    """What one model file costs and how good it is.
+
+    Args:
+        name: str. What to call it.
+        path: path of a `.keras` or `.tflite` file, with its record.
+        metrics: dict from model paths to metrics, the content of the
+            `metrics.json` of `evaluate`.
+
+    Returns:
+        dict with `model`, `file`, `parameters`, `macs`, `num_bytes`,
+        `latency_ms` (None but for `.tflite`), `mAP`, `mAUC` and `accuracy`
+        (None for multi-label data).
+    """
+    path = pathlib.Path(path)
+    complexity = ModelInfo.read(path).details["complexity"]
+    latency_ms = None
+    if path.suffix == ".tflite":
+        report = workdir.read_json(path.parent / EXPORT_REPORT)
+        latency_ms = next(
+            file["latency_ms"]
+            for file in report["files"].values()
+            if file["file"] == path.name
+        )
+    return {
+        "model": name,
+        "file": str(path),
+        "parameters": complexity["parameters"],
+        "macs": complexity["macs"],
+        "num_bytes": path.stat().st_size,
+        "latency_ms": latency_ms,
+        **{key: metrics[str(path)][key] for key in _METRICS},
+    }
+
+
+def summary_table(rows: Iterable[Mapping]) -> str:
+    """The rows as an aligned table.
+
+    Args:
+        rows: dicts of `summary_row`.
+    """
+    rows = list(rows)
+    single_label = any(row["accuracy"] is not None for row in rows)
+    columns = [
+        ("model", "model", str),
+        ("parameters", "parameters", "{:,}".format),
+        ("MMACs", "macs", lambda macs: f"{macs / 1e6:,.1f}"),
+        ("bytes", "num_bytes", "{:,}".format),
+        ("test mAP", "mAP", "{:.4f}".format),
+    ]
+    if single_label:
+        columns.append(("accuracy", "accuracy", "{:.4f}".format))
+    columns.append(("latency ms", "latency_ms", "{:.2f}".format))
+    cells = [[header for header, _, _ in columns]]
+    for row in rows:
+        cells.append(
+            [
+                "-" if row[key] is None else form(row[key])
+                for _, key, form in columns
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return "\n".join(
+        "  ".join(
+            [line[0].ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(line[1:], widths[1:])]
+        )
+        for line in cells
+    )
