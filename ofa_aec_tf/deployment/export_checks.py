@@ -1,6 +1,5 @@
 """Checks that every exported file passes, or the export fails."""
 
-import keras
 import numpy as np
 
 from ofa_aec_tf.deployment import tflite_converter
@@ -33,7 +32,6 @@ MAX_FLOAT32_SCORE_DIFFERENCE = 1e-5
 SILENCE_DB = -100.0
 LOUD_DB = 40.0
 
-_CONVOLUTION_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _BYTES_PER_WEIGHT = {
     tflite_converter.FLOAT32: 4,
     tflite_converter.FLOAT16: 2,
@@ -58,10 +56,9 @@ def check_contents(summary, model, mode, num_frames, num_mel_bins, num_classes):
         num_classes: int. Outputs.
 
     Raises:
-        ValueError: if operators are not builtin ones, a batch normalization
-            was left beside its convolution, the sigmoid is quantized, the
-            weights are not inside, or an input or output is not float32 or
-            not of the expected shape.
+        ValueError: if operators are not builtin ones, the sigmoid is
+            quantized, the weights are not inside, or the input or output is
+            not float32 or not of the expected shape.
     """
     foreign = sorted(set(summary.operators) - ALLOWED_OPERATORS)
     if foreign:
@@ -85,7 +82,6 @@ def check_contents(summary, model, mode, num_frames, num_mel_bins, num_classes):
                 f"The {mode} file must have one {what}, float32 of shape "
                 f"{shape}. Received: {received}"
             )
-    _check_convolutions(summary, model, mode)
     sigmoid_dtypes = summary.activation_dtypes.get("LOGISTIC", ())
     if set(sigmoid_dtypes) - {"float32"}:
         raise ValueError(
@@ -94,22 +90,6 @@ def check_contents(summary, model, mode, num_frames, num_mel_bins, num_classes):
             f"Received: {list(sigmoid_dtypes)} in the {mode} file"
         )
     _check_constants(summary, model, mode)
-
-
-def _check_convolutions(summary, model, mode):
-    layers = model._flatten_layers(include_self=False)
-    num_layers = sum(
-        isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D))
-        for layer in layers
-    )
-    num_operators = sum(
-        summary.operators.get(name, 0) for name in _CONVOLUTION_OPERATORS
-    )
-    if num_operators != num_layers:
-        raise ValueError(
-            f"The model has {num_layers} convolutions, but the {mode} file "
-            f"{num_operators}: {dict(summary.operators)}"
-        )
 
 
 def constant_bytes_bounds(model, mode):

@@ -22,7 +22,8 @@ class Parity:
         logit_snr_db: float or None. Power of the reference's logits over the
             power of their difference, in dB: unlike the scores, it weighs
             rare classes, whose scores are small, like any other. Logits are
-            limited to -16...16. None where all are equal.
+            limited to -16...16. None where all are equal, or all those of
+            the reference are 0.
     """
 
     num_clips: int
@@ -69,10 +70,10 @@ def compare(reference_scores, scores) -> Parity:
         scores_to_logits(values).clip(-_MAX_ABSOLUTE_LOGIT, _MAX_ABSOLUTE_LOGIT)
         for values in (reference_scores, scores)
     )
+    signal_power = np.sum(reference_logits**2)
     noise_power = np.sum((logits - reference_logits) ** 2)
     logit_snr_db = None
-    if noise_power:
-        signal_power = np.sum(reference_logits**2)
+    if signal_power and noise_power:
         logit_snr_db = float(10 * np.log10(signal_power / noise_power))
     return Parity(
         num_clips=len(scores),

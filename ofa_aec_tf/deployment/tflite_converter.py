@@ -17,6 +17,8 @@ QUANTIZATION_MODES = (FLOAT32, FLOAT16, DYNAMIC_RANGE, INT8)
 
 INPUT_NAME = "log_mel_spectrogram"
 
+_LOW_PRECISION = ("bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
+
 
 def check_mode(mode):
     """Refuses a quantization mode that does not exist.
@@ -44,18 +46,32 @@ def float32_model(model):
         `model` itself where its policies are float32 already, otherwise a copy
         with copies of its weights.
     """
-    layers = model._flatten_layers(include_self=False)
-    if all(layer.dtype_policy.name == "float32" for layer in layers):
+    config = model.get_config()
+    float32_config = _in_float32(config)
+    if float32_config == config:
         return model
-
-    def clone(layer):
-        config = layer.get_config()
-        config["dtype"] = "float32"
-        return layer.__class__.from_config(config)
-
-    copy = keras.models.clone_model(model, clone_function=clone)
+    copy = model.__class__.from_config(float32_config)
     copy.set_weights(model.get_weights())
     return copy
+
+
+def _in_float32(config):
+    if isinstance(config, dict):
+        return {
+            key: "float32"
+            if key == "dtype" and _is_low_precision(value)
+            else _in_float32(value)
+            for key, value in config.items()
+        }
+    if isinstance(config, list | tuple):
+        return type(config)(_in_float32(value) for value in config)
+    return config
+
+
+def _is_low_precision(dtype):
+    """Whether a dtype or dtype policy of a config is one of 16 bits."""
+    name = dtype["config"].get("name") if isinstance(dtype, dict) else dtype
+    return name in _LOW_PRECISION
 
 
 def convert(model, num_frames, num_mel_bins, mode, representative_clips=None):

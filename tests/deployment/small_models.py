@@ -1,0 +1,47 @@
+"""Small networks and clips that the tests of deployment share."""
+
+import keras
+import numpy as np
+
+from ofa_aec_tf.models.cnn10 import build_cnn10
+
+FILTERS = ((8, 8), (12, 12), (16, 16), (20,))
+NUM_CONVOLUTIONS = 7
+NUM_FRAMES = 101
+NUM_MEL_BINS = 64
+NUM_CLASSES = 10
+
+
+def make_clips(num_clips, seed):
+    """Clips of band-dependent level with a burst each, in dB."""
+    rng = np.random.default_rng(seed)
+    tilt_db = np.linspace(-30, -60, NUM_MEL_BINS)
+    clips = tilt_db + rng.normal(0, 8, (num_clips, NUM_FRAMES, NUM_MEL_BINS))
+    for clip in clips:
+        start = rng.integers(0, NUM_FRAMES - 30)
+        band = rng.integers(0, NUM_MEL_BINS - 16)
+        clip[start : start + 30, band : band + 16] += rng.uniform(10, 40)
+    return clips.astype(np.float32)
+
+
+def make_untrained_network():
+    """A CNN10 with random weights, under the policy that is set."""
+    return build_cnn10(
+        FILTERS, NUM_CLASSES, num_mel_bins=NUM_MEL_BINS, hidden_units=32
+    )
+
+
+def make_network(mean_logit=-1.0):
+    """A CNN10 with random weights, and the statistics that go with them.
+
+    `mean_logit` is about where the logits are centred.
+    """
+    keras.utils.set_random_seed(0)
+    network = make_untrained_network()
+    clips = make_clips(32, seed=1)
+    for _ in range(40):
+        network(clips, training=True)
+    logits = network.get_layer("logits")
+    kernel, bias = logits.get_weights()
+    logits.set_weights([4 * kernel, bias + mean_logit])
+    return network

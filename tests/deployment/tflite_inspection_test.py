@@ -1,0 +1,69 @@
+import pytest
+import tensorflow as tf
+
+from ofa_aec_tf.deployment import tflite_inspection
+from tests.deployment import small_models
+
+
+def _convert(function, *shapes, dtype=tf.float32, custom=False):
+    """TFLite bytes of a function of tensors of these shapes."""
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [
+            tf.function(function).get_concrete_function(
+                *(tf.TensorSpec(shape, dtype) for shape in shapes)
+            )
+        ]
+    )
+    converter.allow_custom_ops = custom
+    return converter.convert()
+
+
+def test_operators_are_counted_by_name():
+    content = _convert(lambda x: tf.tanh(x * 2.0) * 3.0, (1, 4))
+    summary = tflite_inspection.summarize(content)
+    assert summary.operators == {"MUL": 2, "TANH": 1}
+    assert set(summary.operator_versions) == {"MUL", "TANH"}
+
+
+def test_custom_operators_are_told_from_builtin_ones():
+    content = _convert(
+        lambda x: tf.raw_ops.AudioSpectrogram(input=x, window_size=8, stride=4),
+        (32, 1),
+        custom=True,
+    )
+    summary = tflite_inspection.summarize(content)
+    assert summary.operators == {"CUSTOM:AudioSpectrogram": 1}
+
+
+def test_inputs_and_outputs_have_shapes_and_dtypes(exported):
+    summary = tflite_inspection.summarize(exported["int8"].content)
+    (first,), (last,) = summary.inputs, summary.outputs
+    assert (first.dtype, first.shape) == ("float32", (1, 101, 64))
+    assert (last.dtype, last.shape) == ("float32", (1, 10))
+    assert summary.num_subgraphs == 1
+
+
+def test_open_dimension_is_minus_one():
+    summary = tflite_inspection.summarize(_convert(tf.tanh, (None, 4)))
+    assert summary.inputs[0].shape == (-1, 4)
+
+
+def test_integer_input_is_reported_as_such():
+    content = _convert(lambda x: x + x, (1, 4), dtype=tf.int32)
+    assert tflite_inspection.summarize(content).inputs[0].dtype == "int32"
+
+
+def test_constants_hold_the_weights(exported):
+    # Nothing but the 3x3 kernels and dense kernels is as large as this.
+    channels = (1, 8, 8, 12, 12, 16, 16, 20)
+    weights = sum(9 * a * b for a, b in zip(channels, channels[1:]))
+    weights += 20 * 32 + 32 * small_models.NUM_CLASSES
+    for mode, bytes_per_weight in (("float32", 4), ("float16", 2), ("int8", 1)):
+        summary = tflite_inspection.summarize(exported[mode].content)
+        other_bytes = summary.constant_bytes - weights * bytes_per_weight
+        assert 0 < other_bytes < 2500
+
+
+def test_other_bytes_are_refused():
+    with pytest.raises(ValueError, match="TFL3.*13 bytes starting with b'PK"):
+        tflite_inspection.summarize(b"PK\x03\x04 no model")
