@@ -213,7 +213,7 @@ def plan_from_rows(
     by_split: dict[str, dict[str, list[ClipRow]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.clip_id):
         for name in row.labels:
             by_split[row.split][name].append(row)
     mixtures = []

@@ -173,6 +173,11 @@ def _folds(flag):
 
 def _read_rows(kind):
     """Rows with splits, and the classes in their order."""
+    folds = {
+        splits.TRAIN: _folds(_TRAIN_FOLDS),
+        splits.VALIDATION: _folds(_VALIDATION_FOLDS),
+        splits.TEST: _folds(_TEST_FOLDS),
+    }
     class_names = None
     if kind == "csv":
         rows = sources.csv_rows(_AUDIO_DIR.value, _LABELS_CSV.value)
@@ -180,11 +185,6 @@ def _read_rows(kind):
         rows = sources.folder_rows(_AUDIO_DIR.value)
     else:
         rows, class_names = sources.esc_rows(_AUDIO_DIR.value)
-    folds = {
-        splits.TRAIN: _folds(_TRAIN_FOLDS),
-        splits.VALIDATION: _folds(_VALIDATION_FOLDS),
-        splits.TEST: _folds(_TEST_FOLDS),
-    }
     for flag in (_VALIDATION_FRACTION, _TEST_FRACTION):
         if flag.present and (
             any(folds.values()) or any(row.split for row in rows)

@@ -1,0 +1,215 @@
+"""Tests of the job over all shards."""
+
+import hashlib
+import json
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from data_pipeline import job
+from data_pipeline.clips import ClipRow
+from data_pipeline.config import PreprocessConfig
+from ofa_aec_tf.data.class_map import ClassMap
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.frontend import FrontendConfig
+
+_CONFIG = PreprocessConfig(
+    FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0),
+    0.25,
+    ClassMap(("cat", "dog")),
+    "multi_label",
+)
+_SPLITS = ("train", "train", "train", "validation", "test")
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """40 rows, of which 24 are for training, and every second is a dog."""
+    made = []
+    for index in range(40):
+        path = tmp_path / f"{index}.wav"
+        noise = np.random.default_rng(index).uniform(-0.5, 0.5, 2000)
+        soundfile.write(path, noise, 8000, "FLOAT")
+        made.append(
+            ClipRow(
+                path.name,
+                str(path),
+                ("cat", "dog")[index % 2 : index % 2 + 1],
+                _SPLITS[index % 5],
+            )
+        )
+    return made
+
+
+def _run(rows, output_dir, config=_CONFIG, **options):
+    return job.run(rows, config, output_dir, {"source": "csv"}, **options)
+
+
+def _contents(directory):
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in directory.iterdir()
+    }
+
+
+def test_the_written_data_set_is_the_returned_one(rows, tmp_path):
+    result = _run(rows, tmp_path / "out")
+    assert DatasetInfo.read(tmp_path / "out") == result.dataset
+    assert result.dataset.source == {"source": "csv"}
+
+
+def test_clips_and_classes_are_counted_by_split(rows, tmp_path):
+    splits = _run(rows, tmp_path / "out").dataset.splits
+    assert {name: split.num_clips for name, split in splits.items()} == {
+        "train": 24,
+        "validation": 8,
+        "test": 8,
+    }
+    for name, split in splits.items():
+        expected = [
+            sum(label in row.labels for row in rows if row.split == name)
+            for label in ("cat", "dog")
+        ]
+        assert list(split.class_counts) == expected
+
+
+def test_mel_statistics_are_those_of_the_training_split(rows, tmp_path):
+    whole = _run(rows, tmp_path / "whole").dataset
+    train = [row for row in rows if row.split == "train"]
+    alone = _run(train, tmp_path / "alone", num_shards=1).dataset
+    np.testing.assert_allclose(whole.mel_mean_db, alone.mel_mean_db)
+    np.testing.assert_allclose(whole.mel_std_db, alone.mel_std_db)
+    assert min(whole.mel_std_db) > 0
+
+
+def test_processes_write_the_same_bytes_as_one(rows, tmp_path):
+    _run(rows, tmp_path / "one", num_workers=1)
+    _run(rows, tmp_path / "two", num_workers=2)
+    assert _contents(tmp_path / "two") == _contents(tmp_path / "one")
+
+
+def test_the_environment_is_as_before(rows, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_", raising=False)
+    _run(rows[:5], tmp_path / "out", num_workers=2)
+    assert os.environ["OMP_NUM_THREADS"] == "3"
+    assert "MALLOC_TRIM_THRESHOLD_" not in os.environ
+
+
+def test_a_job_that_was_killed_resumes(rows, tmp_path):
+    first = _run(rows, tmp_path / "out", num_shards=3)
+    before = _contents(tmp_path / "out")
+    # As a kill leaves it: a shard half written, and not yet the record.
+    shard = first.dataset.splits["train"].shards[1]
+    path = tmp_path / "out" / shard.file
+    path.rename(tmp_path / "out" / f".{shard.file}.x8s7")
+    (tmp_path / "out" / f"{shard.file}.json").unlink()
+    (tmp_path / "out" / "dataset.json").unlink()
+    again = _run(rows, tmp_path / "out", num_shards=3)
+    assert first.num_reused == 0
+    assert again.num_reused == 40 - shard.num_records
+    assert _contents(tmp_path / "out") == before
+
+
+def test_shards_of_another_plan_do_not_stay(rows, tmp_path):
+    _run(rows, tmp_path / "out", num_shards=3)
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    _run(rows, tmp_path / "out", num_shards=1)
+    assert sorted(_contents(tmp_path / "out")) == [
+        "dataset.json",
+        "dead_letters.jsonl",
+        "notes.txt",
+        "test-00000-of-00001.tfrecord",
+        "test-00000-of-00001.tfrecord.json",
+        "train-00000-of-00001.tfrecord",
+        "train-00000-of-00001.tfrecord.json",
+        "validation-00000-of-00001.tfrecord",
+        "validation-00000-of-00001.tfrecord.json",
+    ]
+
+
+def test_more_shards_than_clips_are_no_error(rows, tmp_path):
+    dataset = _run(rows[:5], tmp_path / "out", num_shards=4).dataset
+    assert dataset.splits["test"].num_clips == 1
+    assert len(dataset.splits["test"].shards) == 4
+
+
+def test_dead_letters_are_listed_and_counted(rows, tmp_path):
+    os.unlink(rows[0].path)
+    result = _run(rows, tmp_path / "out")
+    text = (tmp_path / "out" / "dead_letters.jsonl").read_text()
+    (letter,) = [json.loads(line) for line in text.splitlines()]
+    assert letter["filename"] == rows[0].path
+    assert (letter["code"], letter["clip_id"]) == ("missing", "0.wav")
+    assert result.dead_letters == [letter]
+    assert result.dataset.num_dead_letters == 1
+    assert result.dataset.splits["train"].num_clips == 23
+
+
+def test_a_split_without_a_usable_clip_is_an_error(rows, tmp_path):
+    _run(rows, tmp_path / "out")
+    for row in rows:
+        if row.split == "test":
+            os.unlink(row.path)
+    with pytest.raises(ValueError, match=r"'test' can be.*{'missing': 8}"):
+        _run(rows, tmp_path / "out")
+    # The record of the earlier data set would describe files that are gone.
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    lines = (tmp_path / "out" / "dead_letters.jsonl").read_text().splitlines()
+    assert len(lines) == 8
+
+
+@pytest.mark.parametrize(
+    ("label_type", "labels", "message"),
+    [
+        (
+            "multi_label",
+            ("bird", "dog"),
+            r"other labels: \['bird'\].*--classes",
+        ),
+        ("single_label", ("cat", "dog"), "one label.*0.wav.*=multi_label"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(
+    rows, tmp_path, label_type, labels, message
+):
+    config = PreprocessConfig(
+        _CONFIG.frontend, 0.25, _CONFIG.class_map, label_type
+    )
+    rows[0] = ClipRow("0.wav", rows[0].path, labels, "train")
+    with pytest.raises(ValueError, match=message):
+        _run(rows, tmp_path / "out", config)
+
+
+def test_two_clips_of_one_name_are_refused(rows, tmp_path):
+    with pytest.raises(ValueError, match=r"distinct.*\['1.wav'\]"):
+        _run([*rows, rows[1]], tmp_path / "out")
+
+
+@pytest.mark.parametrize("option", ["num_shards", "num_workers"])
+def test_numbers_below_one_are_refused(rows, tmp_path, option):
+    with pytest.raises(ValueError, match=f"--{option} must be positive"):
+        _run(rows, tmp_path / "out", **{option: 0})
+
+
+class _Killer:
+    """A clip whose decoder ends the process."""
+
+    clip_id = "killer"
+    labels = ("dog",)
+    split = "train"
+    audio_paths = ()
+
+    def to_json(self):
+        return {}
+
+    def waveform(self, sample_rate_hz, num_samples):
+        os._exit(9)
+
+
+def test_a_worker_that_dies_is_reported(rows, tmp_path):
+    with pytest.raises(ChildProcessError, match="ended abruptly.*--num_work"):
+        _run([*rows, _Killer()], tmp_path / "out", num_workers=2)
+    assert not (tmp_path / "out" / "dataset.json").exists()

@@ -1,0 +1,251 @@
+"""Tests of the command, each in a process of its own, as users run it."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from ofa_aec_tf import audio
+from ofa_aec_tf import frontend
+from ofa_aec_tf.data import parsing
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+_ESC10_DIR = pathlib.Path(
+    os.environ.get("ESC10_DIR", _ROOT.parent / "shared/data/esc10")
+)
+_needs_esc10 = pytest.mark.skipif(
+    not _ESC10_DIR.is_dir(), reason="ESC-10 is not here; set ESC10_DIR"
+)
+
+
+def _preprocess(output_dir, **flag_values):
+    flag_values = {"output_dir": output_dir, "num_workers": 1, **flag_values}
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "data_pipeline.preprocess",
+            *(f"--{name}={value}" for name, value in flag_values.items()),
+        ],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def _sounds(tmp_path, num_files=12):
+    directory = tmp_path / "sounds"
+    directory.mkdir()
+    lines = ["filename,labels,split"]
+    for index in range(num_files):
+        noise = np.random.default_rng(index).uniform(-0.5, 0.5, 16000)
+        soundfile.write(directory / f"{index}.flac", noise, 16000)
+        split = ("train", "train", "val", "test")[index % 4]
+        lines.append(f"{index}.flac,{('dog', 'cat;dog')[index % 2]},{split}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    return {
+        "source": "csv",
+        "audio_dir": directory,
+        "labels_csv": tmp_path / "labels.csv",
+        "clip_seconds": 1,
+    }
+
+
+def test_a_folder_of_sounds_becomes_a_data_set(tmp_path):
+    flag_values = _sounds(tmp_path)
+    (flag_values["audio_dir"] / "5.flac").write_bytes(b"<html>404</html>")
+    finished = _preprocess(tmp_path / "out", **flag_values)
+    assert finished.returncode == 0, finished.stderr
+    dataset = DatasetInfo.read(tmp_path / "out")
+    assert dataset.class_map.names == ("cat", "dog")
+    assert dataset.label_type == "multi_label"
+    assert dataset.num_frames == 101
+    assert dataset.splits["train"].num_clips == 5
+    assert dataset.splits["train"].class_counts == (2, 5)
+    assert dataset.source["labels_csv"] == str(tmp_path / "labels.csv")
+    summary = finished.stdout.split("\n")
+    assert summary[2].split()[:3] == ["train", "5", "2"]
+    assert "left out     1 (1 undecodable)" in summary
+
+
+def test_flags_set_classes_label_type_and_front_end(tmp_path):
+    flag_values = _sounds(tmp_path)
+    (tmp_path / "labels.csv").write_text(
+        "filename,labels\n"
+        + "".join(f"{i}.flac,{('cat', 'dog')[i % 2]}\n" for i in range(12))
+    )
+    finished = _preprocess(
+        tmp_path / "out",
+        **flag_values,
+        classes="rain,dog,cat",
+        label_type="single_label",
+        sample_rate_hz=16000,
+        window_samples=512,
+        hop_samples=160,
+        num_mel_bins=40,
+        min_frequency_hz=20,
+        max_frequency_hz=8000,
+        num_shards=1,
+        validation_fraction=0.3,
+        test_fraction=0,
+    )
+    assert finished.returncode == 0, finished.stderr
+    dataset = DatasetInfo.read(tmp_path / "out")
+    assert dataset.class_map.names == ("rain", "dog", "cat")
+    assert dataset.label_type == "single_label"
+    assert dataset.frontend == frontend.FrontendConfig(
+        16000, 512, 160, 40, 20.0, 8000.0
+    )
+    assert len(dataset.splits["train"].shards) == 1
+    assert sorted(dataset.splits) == ["train", "validation"]
+    assert "untrained    no training clip has rain" in finished.stdout
+
+
+def test_synthetic_data_depends_on_the_seed_alone(tmp_path):
+    fingerprints = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        finished = _preprocess(
+            tmp_path / name,
+            source="synthetic",
+            clip_seconds=1,
+            num_train=6,
+            num_validation=2,
+            num_test=0,
+            seed=seed,
+        )
+        assert finished.returncode == 0, finished.stderr
+        dataset = DatasetInfo.read(tmp_path / name)
+        assert dataset.splits["train"].num_clips == 6
+        assert sorted(dataset.splits) == ["train", "validation"]
+        fingerprints.append(dataset.fingerprint)
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+
+
+@pytest.mark.parametrize(
+    ("flag_values", "message"),
+    [
+        ({"source": "csv"}, "error: --source=csv needs --audio_dir."),
+        ({"source": "audioset"}, "value should be one of <csv|folder|esc|"),
+        (
+            {"source": "mixture", "audio_dir": "."},
+            "error: --source=mixture needs --event_source.",
+        ),
+        (
+            {"source": "synthetic", "train_folds": "1"},
+            "error: --train_folds is for --source=csv|folder|esc|mixture.",
+        ),
+        (
+            {"source": "folder", "audio_dir": ".", "train_folds": "a"},
+            "error: --train_folds must be integers",
+        ),
+        (
+            {"source": "synthetic", "sample_rate_hz": 16000},
+            "error: Mel band edges must satisfy",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(tmp_path, flag_values, message):
+    finished = _preprocess(tmp_path / "out", **flag_values)
+    assert finished.returncode == 2
+    assert message in finished.stderr
+    assert len(finished.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_fractions_beside_a_split_column_are_refused(tmp_path):
+    finished = _preprocess(
+        tmp_path / "out", **_sounds(tmp_path), test_fraction=0.2
+    )
+    assert finished.returncode == 2
+    assert "--test_fraction is for clips without folds" in finished.stderr
+
+
+def _esc_subset(tmp_path, clips_per_class=1):
+    """A directory in the layout of ESC-10 with some clips of every fold."""
+    header, *lines = (_ESC10_DIR / "meta/esc10.csv").read_text().splitlines()
+    columns = header.split(",")
+    kept, counts = [header], {}
+    for line in lines:
+        row = dict(zip(columns, line.split(",")))
+        key = (row["fold"], row["target"])
+        counts[key] = counts.get(key, 0) + 1
+        if counts[key] <= clips_per_class:
+            kept.append(line)
+    directory = tmp_path / "esc"
+    (directory / "meta").mkdir(parents=True)
+    (directory / "meta/esc10.csv").write_text("\n".join(kept) + "\n")
+    (directory / "audio").symlink_to(_ESC10_DIR.resolve() / "audio")
+    return directory
+
+
+_FOLDS = {"train_folds": "1,2,3", "validation_folds": 4, "test_folds": 5}
+
+
+@pytest.mark.real_audio
+@_needs_esc10
+def test_recordings_come_back_from_the_records(tmp_path):
+    directory = _esc_subset(tmp_path)
+    finished = _preprocess(
+        tmp_path / "out",
+        source="esc",
+        audio_dir=directory,
+        clip_seconds=5,
+        **_FOLDS,
+    )
+    assert finished.returncode == 0, finished.stderr
+    dataset = DatasetInfo.read(tmp_path / "out")
+    assert dataset.label_type == "single_label"
+    assert dataset.class_map.names[:3] == ("dog_bark", "rain", "sea_waves")
+    assert dataset.num_dead_letters == 0
+    for name, folds in (("train", 3), ("validation", 1), ("test", 1)):
+        assert dataset.splits[name].class_counts == (folds,) * 10
+    files = [
+        str(tmp_path / "out" / shard.file)
+        for shard in dataset.splits["test"].shards
+    ]
+    (batch,) = [
+        parsing.parse_records(serialized, 501, 64, 10)
+        for serialized in tf.data.TFRecordDataset(files).batch(10)
+    ]
+    for clip_id, log_mel, labels in zip(
+        batch["id"].numpy(), batch["log_mel"].numpy(), batch["labels"].numpy()
+    ):
+        name = clip_id.decode()
+        fold, *_, target = name.removesuffix(".ogg").split("-")
+        assert fold == "5"
+        assert labels.nonzero()[0].tolist() == [int(target)]
+        waveform = audio.load_audio(directory / "audio" / name, 32000)
+        expected = frontend.log_mel_spectrogram(
+            audio.fit_length(waveform, 160_000), dataset.frontend
+        )
+        # Half a step of float16 below 128 dB is 0.031.
+        np.testing.assert_allclose(log_mel, expected, atol=0.04)
+
+
+@pytest.mark.real_audio
+@_needs_esc10
+def test_recordings_are_mixed_within_their_folds(tmp_path):
+    finished = _preprocess(
+        tmp_path / "out",
+        source="mixture",
+        event_source="esc",
+        audio_dir=_esc_subset(tmp_path),
+        clip_seconds=2,
+        num_train=8,
+        num_validation=4,
+        num_test=4,
+        **_FOLDS,
+    )
+    assert finished.returncode == 0, finished.stderr
+    dataset = DatasetInfo.read(tmp_path / "out")
+    assert dataset.label_type == "multi_label"
+    assert dataset.splits["train"].num_clips == 8
+    assert sum(dataset.splits["train"].class_counts) > 8
+    assert json.loads(json.dumps(dataset.source))["seed"] == 0
