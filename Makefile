@@ -1,0 +1,32 @@
+# Both targets set up `.venv` in this directory on first use.
+PYTHON ?= python3
+VENV := .venv
+
+.PHONY: quickstart test lint clean
+
+quickstart: $(VENV)/.installed
+	$(VENV)/bin/python -m ofa_aec_tf.pipeline \
+	  --flags_dir=flags/quickstart --workdir=runs/quickstart
+
+test: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 13) else "error: Python 3.11 or 3.12 is needed, this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.py | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --progress-bar=off --editable .
+	touch $@
+
+$(VENV)/.installed-test: setup.py | $(VENV)/bin/python
+	$(VENV)/bin/python -m pip install --progress-bar=off --editable '.[test]'
+	touch $@ $(VENV)/.installed

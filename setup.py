@@ -1,0 +1,53 @@
+"""Packaging of ofa_aec_tf; tool settings are in pyproject.toml."""
+
+import pathlib
+import re
+
+import setuptools
+
+_ROOT = pathlib.Path(__file__).parent
+_VERSION = re.search(
+    r'^__version__ = "(.+)"$',
+    (_ROOT / "ofa_aec_tf" / "__init__.py").read_text(encoding="utf-8"),
+    re.MULTILINE,
+).group(1)
+
+setuptools.setup(
+    name="ofa_aec_tf",
+    version=_VERSION,
+    description="Once-for-all networks for acoustic event classification",
+    long_description=(_ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=setuptools.find_packages(
+        include=["ofa_aec_tf*", "data_pipeline*"]
+    ),
+    python_requires=">=3.11,<3.13",
+    install_requires=[
+        "absl-py>=2.1",
+        "ai-edge-litert>=2.1,<3",
+        "google-crc32c>=1.5",
+        "keras>=3.15,<3.16",
+        "matplotlib>=3.9",
+        "numpy>=2.0,<2.5",
+        "optuna>=4.5,<6",
+        # Below 7, so that Apache Beam can be installed beside TensorFlow.
+        "protobuf>=6.31.1,<7",
+        "scikit-learn>=1.6",
+        "scipy>=1.14",
+        "soundfile>=0.13",
+        "soxr>=0.5",
+        "tensorboard>=2.20",
+        "tensorflow>=2.21,<2.22",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "test": [
+            "hypothesis>=6.100",
+            "import-linter>=2.1",
+            "librosa>=0.11",
+            "pytest>=8.3",
+            "ruff>=0.9",
+        ],
+    },
+)
