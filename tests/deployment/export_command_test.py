@@ -1,0 +1,201 @@
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import sklearn.metrics
+
+from ofa_aec_tf.data import input_pipeline
+from ofa_aec_tf.data.class_map import ClassMap
+from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
+from ofa_aec_tf.models.cnn10 import build_cnn10
+from tests import synthetic_data
+
+ROOT = pathlib.Path(__file__).parents[2]
+MODES = ("float32", "int8")
+
+# Every run starts TensorFlow, which takes seconds.
+pytestmark = pytest.mark.slow
+
+
+def _export(**flags):
+    arguments = [f"--{name}={value}" for name, value in flags.items()]
+    return subprocess.run(
+        [sys.executable, "-m", "ofa_aec_tf.export", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def _save_network(path, info, filters):
+    network = build_cnn10(filters, len(info.class_map), hidden_units=16)
+    path.parent.mkdir()
+    network.save(path)
+    info.write(path)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Directory of a data set, and its DatasetInfo."""
+    directory = tmp_path_factory.mktemp("data")
+    return directory, synthetic_data.write_dataset(directory)[0]
+
+
+@pytest.fixture(scope="module")
+def model_paths(data, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("runs")
+    info = ModelInfo.for_dataset(data[1], stage="scratch")
+    paths = [directory / name / "subnet.keras" for name in ("tiny", "phone")]
+    _save_network(paths[0], info, ((4,), (4,), (8,), (8,)))
+    _save_network(paths[1], info, ((8, 8), (8,), (12,), (12,)))
+    return paths
+
+
+@pytest.fixture(scope="module")
+def export_run(data, model_paths, tmp_path_factory):
+    output_dir = tmp_path_factory.mktemp("out")
+    result = _export(
+        model=",".join(map(str, model_paths)),
+        data_dir=data[0],
+        output_dir=output_dir,
+        modes=",".join(MODES),
+        num_calibration_clips=8,
+        num_parity_clips=5,
+        evaluate_split="test",
+        seed=3,
+    )
+    assert result.returncode == 0, result.stderr
+    return output_dir, result
+
+
+def test_several_models_get_a_directory_each(export_run):
+    output_dir, _ = export_run
+    expected = {
+        f"{name}/{file}"
+        for name in ("tiny", "phone")
+        for file in (
+            "subnet_float32.tflite",
+            "subnet_int8.tflite",
+            "labels.txt",
+            "export.json",
+        )
+    }
+    files = {
+        str(path.relative_to(output_dir))
+        for path in output_dir.rglob("*")
+        if path.is_file()
+    }
+    assert files == expected
+
+
+def test_report_describes_the_files_beside_it(data, export_run):
+    directory = export_run[0] / "phone"
+    report = json.loads((directory / "export.json").read_text())
+    assert list(report["files"]) == list(MODES)
+    for file in report["files"].values():
+        content = (directory / file["file"]).read_bytes()
+        assert file["num_bytes"] == len(content)
+        assert file["sha256"] == hashlib.sha256(content).hexdigest()
+        assert file["parity"]["num_clips"] == 5
+        assert file["operators"]["CONV_2D"] == 5
+    assert report["data"]["fingerprint"] == data[1].fingerprint
+    assert report["data"]["num_calibration_clips"] == 8
+    assert report["data"]["seed"] == 3
+    assert set(report["versions"]) >= {"ofa_aec_tf", "tensorflow", "keras"}
+
+
+def test_labels_are_one_class_a_line_in_output_order(export_run):
+    text = (export_run[0] / "tiny" / "labels.txt").read_text()
+    assert text == "low\nmiddle\nhigh\n"
+
+
+def test_exported_file_finds_its_record(data, export_run):
+    info = ModelInfo.read(export_run[0] / "tiny" / "subnet_int8.tflite")
+    info.check_matches(data[1])
+    assert info.details["stage"] == "scratch"
+
+
+def test_metrics_are_those_of_the_test_split(data, export_run):
+    directory = export_run[0] / "tiny"
+    report = json.loads((directory / "export.json").read_text())
+    log_mel, labels, _ = input_pipeline.load_split(*data, "test")
+    for file in (*report["files"].values(), report["reference"]):
+        assert file["metrics"]["num_clips"] == len(labels)
+    file = report["files"]["int8"]
+    scores = TFLiteModel(directory / file["file"]).predict(log_mel)
+    assert file["metrics"]["mAP"] == pytest.approx(
+        np.mean(
+            [
+                sklearn.metrics.average_precision_score(
+                    labels[:, i], scores[:, i]
+                )
+                for i in range(labels.shape[1])
+            ]
+        )
+    )
+
+
+def test_progress_and_a_table_of_all_files_are_printed(export_run):
+    output_dir, result = export_run
+    progress, table = result.stdout.split("\n\n")
+    assert progress.count("converted and checked") == 4
+    header, *rows = table.splitlines()
+    assert "SNR dB" in header
+    assert len(rows) == 6
+    assert sum(str(output_dir) in row for row in rows) == 4
+
+
+def test_another_run_leaves_no_file_of_the_last(data, model_paths, tmp_path):
+    flags = {
+        "model": model_paths[0],
+        "data_dir": data[0],
+        "output_dir": tmp_path,
+        "num_parity_clips": 2,
+    }
+    for mode in ("float32", "float16"):
+        result = _export(modes=mode, **flags)
+        assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in (tmp_path / "subnet").iterdir()) == [
+        "export.json",
+        "labels.txt",
+        "subnet_float16.tflite",
+    ]
+
+
+def test_data_of_other_classes_is_refused_and_nothing_written(
+    data, model_paths, tmp_path
+):
+    info = ModelInfo.read(model_paths[0])
+    path = tmp_path / "other" / "subnet.keras"
+    path.parent.mkdir()
+    path.write_bytes(model_paths[0].read_bytes())
+    other = ModelInfo(
+        info.frontend,
+        info.clip_seconds,
+        ClassMap(("low", "middle", "siren")),
+        info.label_type,
+    )
+    other.write(path)
+    result = _export(model=path, data_dir=data[0], output_dir=tmp_path / "out")
+    assert result.returncode == 2
+    assert "The classes of the model and of the data differ" in result.stderr
+    assert "siren" in result.stderr and "Traceback" not in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_that_would_share_a_directory_are_refused(
+    data, model_paths, tmp_path
+):
+    result = _export(
+        model=f"{model_paths[0]},{model_paths[0]}",
+        data_dir=data[0],
+        output_dir=tmp_path,
+    )
+    assert result.returncode == 2
+    assert "Received: ['tiny', 'tiny']" in result.stderr
