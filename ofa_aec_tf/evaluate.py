@@ -137,6 +137,7 @@ def _table(results):
 
 
 def main(unused_arguments):
+    """Runs the command."""
     dataset = dataset_info.DatasetInfo.read(_DATA_DIR.value)
     dataset.split(_SPLIT.value)
     # All before the first evaluation: a wrong path shows at once.

@@ -111,6 +111,7 @@ def _print_summary(results):
 
 
 def main(unused_arguments):
+    """Runs the command."""
     wanted = budgets.parse_budgets(_BUDGET.value)
     dataset = DatasetInfo.read(_DATA_DIR.value)
     model_info = ModelInfo.read(_SUPERNET.value)

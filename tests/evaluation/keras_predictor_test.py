@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+import scipy.special
+
+from ofa_aec_tf.evaluation import keras_predictor
+from ofa_aec_tf.models.cnn10 import build_cnn10
+from tests.nas.small_supernet import make_supernet
+
+
+@pytest.fixture(scope="module")
+def log_mel():
+    rng = np.random.default_rng(0)
+    return rng.normal(-50, 10, (5, 32, 64)).astype(np.float32)
+
+
+def test_a_network_predicts_the_logits_behind_its_scores(log_mel, tmp_path):
+    network = build_cnn10(((4,), (4,)), num_classes=3, hidden_units=4)
+    network.save(tmp_path / "network.keras")
+    loaded = keras_predictor.load_keras_model(tmp_path / "network.keras")
+    assert not keras_predictor.is_supernet(loaded)
+    logits = keras_predictor.network_predictor(loaded)(log_mel).numpy()
+    np.testing.assert_allclose(
+        scipy.special.expit(logits), network(log_mel), rtol=1e-4
+    )
+
+
+def test_a_supernet_is_known_again_after_loading(log_mel, tmp_path):
+    supernet = make_supernet(3)
+    supernet.save(tmp_path / "supernet.keras")
+    loaded = keras_predictor.load_keras_model(tmp_path / "supernet.keras")
+    assert keras_predictor.is_supernet(loaded)
+    subnet = supernet.family.search_space().smallest()
+    logits = [
+        keras_predictor.subnet_predictor(model, subnet, log_mel, 3)(log_mel)
+        for model in (supernet, loaded)
+    ]
+    np.testing.assert_allclose(*logits, rtol=1e-5, atol=1e-5)
