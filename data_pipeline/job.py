@@ -5,14 +5,17 @@ import contextlib
 import dataclasses
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import pathlib
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import tqdm
@@ -124,11 +127,24 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _end_with_parent() -> None:
+    """Lets a worker end when its job is killed; it would wait for ever."""
+    job_ended = multiprocessing.parent_process().sentinel
+
+    def watch():
+        multiprocessing.connection.wait([job_ended])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _write_in_pool(plans, output_dir, num_workers) -> Iterator[dict]:
     with (
         _environment(_WORKER_ENVIRONMENT),
         concurrent.futures.ProcessPoolExecutor(
-            num_workers, multiprocessing.get_context("spawn")
+            num_workers,
+            multiprocessing.get_context("spawn"),
+            initializer=_end_with_parent,
         ) as pool,
     ):
         futures = [
@@ -138,7 +154,7 @@ def _write_in_pool(plans, output_dir, num_workers) -> Iterator[dict]:
         try:
             for future in concurrent.futures.as_completed(futures):
                 yield future.result()
-        except concurrent.futures.process.BrokenProcessPool as error:
+        except BrokenProcessPool as error:
             raise ChildProcessError(
                 "A worker process ended abruptly, perhaps for lack of memory "
                 "or in a decoder. Finished shards are kept: run the command "

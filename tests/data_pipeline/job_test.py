@@ -1,8 +1,14 @@
 """Tests of the job over all shards."""
 
+import dataclasses
 import hashlib
 import json
 import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -213,3 +219,71 @@ def test_a_worker_that_dies_is_reported(rows, tmp_path):
     with pytest.raises(ChildProcessError, match="ended abruptly.*--num_work"):
         _run([*rows, _Killer()], tmp_path / "out", num_workers=2)
     assert not (tmp_path / "out" / "dataset.json").exists()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sleeper:
+    """A clip that notes its process and takes for ever."""
+
+    clip_id: str
+    directory: str
+    labels = ("dog",)
+    split = "train"
+    audio_paths = ()
+
+    def to_json(self):
+        return dataclasses.asdict(self)
+
+    def waveform(self, sample_rate_hz, num_samples):
+        pathlib.Path(self.directory, f"{os.getpid()}.pid").touch()
+        time.sleep(600)
+
+
+def run_sleepers(directory):
+    """The job that the next test kills, in a process of its own."""
+    clips = [_Sleeper(str(i), directory) for i in range(4)]
+    _run(clips, pathlib.Path(directory, "out"), num_shards=2, num_workers=2)
+
+
+def _is_running(pid):
+    try:
+        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    # A zombie has ended, and waits for its parent to notice.
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def _wait_until(condition, seconds=60):
+    end_seconds = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end_seconds:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.skipif(
+    not pathlib.Path("/proc/self/stat").exists(), reason="needs Linux's /proc"
+)
+def test_no_worker_outlives_a_job_that_was_killed(tmp_path):
+    code = (
+        "from tests.data_pipeline import job_test;"
+        f"job_test.run_sleepers({str(tmp_path)!r})"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=pathlib.Path(__file__).resolve().parents[2],
+    )
+    pids = []
+    try:
+        assert _wait_until(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
+        pids = [int(path.stem) for path in tmp_path.glob("*.pid")]
+        assert all(_is_running(pid) for pid in pids)
+        process.kill()
+        process.wait()
+        assert _wait_until(
+            lambda: not any(_is_running(pid) for pid in pids), seconds=10
+        )
+    finally:
+        process.kill()
+        for pid in filter(_is_running, pids):
+            os.kill(pid, signal.SIGKILL)

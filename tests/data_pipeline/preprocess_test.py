@@ -11,6 +11,9 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from data_pipeline import job
+from data_pipeline import mixtures
+from data_pipeline.config import PreprocessConfig
 from ofa_aec_tf import audio
 from ofa_aec_tf import frontend
 from ofa_aec_tf.data import parsing
@@ -108,24 +111,32 @@ def test_flags_set_classes_label_type_and_front_end(tmp_path):
     assert "untrained    no training clip has rain" in finished.stdout
 
 
-def test_synthetic_data_depends_on_the_seed_alone(tmp_path):
-    fingerprints = []
-    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        finished = _preprocess(
-            tmp_path / name,
-            source="synthetic",
-            clip_seconds=1,
-            num_train=6,
-            num_validation=2,
-            num_test=0,
-            seed=seed,
-        )
-        assert finished.returncode == 0, finished.stderr
-        dataset = DatasetInfo.read(tmp_path / name)
-        assert dataset.splits["train"].num_clips == 6
-        assert sorted(dataset.splits) == ["train", "validation"]
-        fingerprints.append(dataset.fingerprint)
-    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+def test_the_seed_flag_decides_synthetic_data(tmp_path):
+    numbers = {"train": 6, "validation": 2, "test": 0}
+    finished = _preprocess(
+        tmp_path / "out",
+        source="synthetic",
+        clip_seconds=1,
+        seed=7,
+        **{f"num_{split}": number for split, number in numbers.items()},
+    )
+    assert finished.returncode == 0, finished.stderr
+    dataset = DatasetInfo.read(tmp_path / "out")
+    assert dataset.splits["train"].num_clips == 6
+    assert sorted(dataset.splits) == ["train", "validation"]
+    config = PreprocessConfig(
+        dataset.frontend, 1.0, dataset.class_map, dataset.label_type
+    )
+    fingerprints = {
+        seed: job.run(
+            mixtures.plan_synthetic(numbers, seed),
+            config,
+            tmp_path / str(seed),
+            source={},
+        ).dataset.fingerprint
+        for seed in (7, 8)
+    }
+    assert fingerprints[7] == dataset.fingerprint != fingerprints[8]
 
 
 @pytest.mark.parametrize(
