@@ -1,6 +1,7 @@
 import hashlib
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -166,6 +167,24 @@ def test_another_run_leaves_no_file_of_the_last(data, model_paths, tmp_path):
         "labels.txt",
         "subnet_float16.tflite",
     ]
+
+
+def test_calibration_and_parity_read_no_test_clip(data, model_paths, tmp_path):
+    data_dir = tmp_path / "data"
+    shutil.copytree(data[0], data_dir)
+    test_shards = list(data_dir.glob("test-*.tfrecord"))
+    assert test_shards
+    for path in test_shards:
+        path.unlink()
+    flags = {"model": model_paths[0], "data_dir": data_dir, "modes": "int8"}
+    result = _export(output_dir=tmp_path / "out", **flags)
+    assert result.returncode == 0, result.stderr
+    # Without the training split the ranges of int8 cannot be found.
+    for path in data_dir.glob("train-*.tfrecord"):
+        path.unlink()
+    result = _export(output_dir=tmp_path / "none", **flags)
+    assert result.returncode == 2
+    assert "train-00000" in result.stderr
 
 
 def test_data_of_other_classes_is_refused_and_nothing_written(

@@ -26,6 +26,7 @@ def make_clips(num_clips, seed):
 
 def make_untrained_network():
     """A CNN10 with random weights, under the policy that is set."""
+    keras.utils.set_random_seed(0)
     return build_cnn10(
         FILTERS, NUM_CLASSES, num_mel_bins=NUM_MEL_BINS, hidden_units=32
     )
@@ -36,7 +37,6 @@ def make_network(mean_logit=-1.0):
 
     `mean_logit` is about where the logits are centred.
     """
-    keras.utils.set_random_seed(0)
     network = make_untrained_network()
     clips = make_clips(32, seed=1)
     for _ in range(40):
