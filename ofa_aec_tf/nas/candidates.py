@@ -63,9 +63,14 @@ def list_candidates(
 
 
 def feasible_candidates(
-    candidates: Sequence[Candidate], budget: Budget
+    candidates: Sequence[Candidate], budget: Budget, complete: bool = True
 ) -> list[Candidate]:
     """The candidates within a budget.
+
+    Args:
+        candidates: distinct Candidates.
+        budget: Budget.
+        complete: bool. Whether the candidates are the whole space.
 
     Raises:
         ValueError: if there is none, naming the nearest subnets with their
@@ -73,12 +78,17 @@ def feasible_candidates(
     """
     feasible = [c for c in candidates if budget.feasible(c.costs)]
     if not feasible:
-        raise ValueError(_infeasible_message(candidates, budget))
+        raise ValueError(_infeasible_message(candidates, budget, complete))
     return feasible
 
 
-def _infeasible_message(candidates, budget: Budget) -> str:
-    parts = [f"No subnet of the space keeps the budget `{budget}`."]
+def _infeasible_message(candidates, budget: Budget, complete: bool) -> str:
+    tried = (
+        "No subnet of the space"
+        if complete
+        else f"None of {len(candidates):,} random subnets of a large space"
+    )
+    parts = [f"{tried} keeps the budget `{budget}`."]
     for constraint in budget.constraints:
         if any(constraint.feasible(c.costs) for c in candidates):
             continue

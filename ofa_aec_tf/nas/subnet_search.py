@@ -58,7 +58,7 @@ def plan_evaluations(
             f"Received: population={population}"
         )
     # All before the first draw: an impossible budget shows at once.
-    pools = [feasible_candidates(candidates, b) for b in budgets]
+    pools = [feasible_candidates(candidates, b, complete) for b in budgets]
     pools = pools or [list(candidates)]
     if method == EXHAUSTIVE:
         if not complete:

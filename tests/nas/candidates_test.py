@@ -66,6 +66,16 @@ def test_a_budget_below_the_space_has_no_nearest_below():
         candidates.feasible_candidates(listed, parse_budget("x:parameters<=5"))
 
 
+def test_the_message_does_not_speak_for_subnets_that_were_not_drawn():
+    listed, complete = _list(max_enumerated=5, max_draws=2)
+    with pytest.raises(
+        ValueError, match=f"None of {len(listed)} random subnets of a large"
+    ):
+        candidates.feasible_candidates(
+            listed, parse_budget("x:parameters<=5"), complete
+        )
+
+
 def test_constraints_that_exclude_each_other_name_the_nearest_to_both():
     listed, _ = _list()
     # Each alone is feasible: 11 parameters have 89 MACs, 23 have 77. The sum
