@@ -149,12 +149,15 @@ def _check_flags():
                 f"--{flag.name} is for --source={'|'.join(allowed)}. "
                 f"Received: --source={source}"
             )
+    reads_csv = "csv" in (source, _EVENT_SOURCE.value)
+    if _LABELS_CSV.present and not reads_csv:
+        raise ValueError("--labels_csv needs --event_source=csv.")
     required = []
     if source in _NEEDS_AUDIO:
         required.append(_AUDIO_DIR)
     if source == "mixture":
         required.append(_EVENT_SOURCE)
-    if "csv" in (source, _EVENT_SOURCE.value):
+    if reads_csv:
         required.append(_LABELS_CSV)
     for flag in required:
         if not flag.value:

@@ -145,8 +145,8 @@ def test_the_seed_flag_decides_synthetic_data(tmp_path):
         ({"source": "csv"}, "error: --source=csv needs --audio_dir."),
         ({"source": "audioset"}, "value should be one of <csv|folder|esc|"),
         (
-            {"source": "mixture", "audio_dir": "."},
-            "error: --source=mixture needs --event_source.",
+            {"source": "mixture", "audio_dir": ".", "labels_csv": "a.csv"},
+            "error: --labels_csv needs --event_source=csv.",
         ),
         (
             {"source": "synthetic", "train_folds": "1"},
