@@ -1,0 +1,230 @@
+"""The training steps against gradients computed one by one."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.models import registry
+from ofa_aec_tf.models.cnn10 import logits_model
+from ofa_aec_tf.models.training_twin import build_training_twin
+from ofa_aec_tf.models.training_twin import to_plain_network
+from ofa_aec_tf.training.distiller import NetworkDistiller
+from ofa_aec_tf.training.distiller import SupernetDistiller
+from ofa_aec_tf.training.losses import binary_cross_entropy
+from ofa_aec_tf.training.subnet_sampler import SubnetSampler
+
+
+def make_batch(num_clips=6, num_classes=5, seed=0):
+    rng = np.random.default_rng(seed)
+    log_mel = rng.normal(-40, 15, (num_clips, 33, 64)).astype(np.float32)
+    labels = (rng.random((num_clips, num_classes)) < 0.3).astype(np.float32)
+    return {"log_mel": tf.constant(log_mel), "labels": tf.constant(labels)}
+
+
+def small_family(**options):
+    return Cnn10Family(
+        num_classes=5, channels=(6, 8, 10, 12), hidden_units=16, **options
+    )
+
+
+def make_teacher(seed=3):
+    keras.utils.set_random_seed(seed)
+    return logits_model(build_training_twin(small_family()))
+
+
+def make_supernet_distiller(num_subnets=3, label_weight=0.0, **options):
+    keras.utils.set_random_seed(0)
+    family = small_family(**options)
+    supernet = registry.build_supernet(family)
+    sampler = SubnetSampler(family.search_space(), num_subnets, "uniform", 0, 0)
+    teacher = make_teacher()
+    distiller = SupernetDistiller(
+        supernet,
+        sampler,
+        lambda log_mel: teacher(log_mel, training=False),
+        label_weight,
+    )
+    return distiller, teacher
+
+
+@pytest.mark.parametrize("elastic_stem", [False, True])
+@pytest.mark.parametrize("count", [1, 3])
+def test_gradients_equal_the_mean_over_separate_subnets(elastic_stem, count):
+    distiller, teacher = make_supernet_distiller(elastic_stem=elastic_stem)
+    supernet = distiller.supernet
+    batch = make_batch()
+    subnets, _ = distiller.sampler.sample(tf.constant(5))
+    losses, gradients = tf.function(distiller.loss_and_gradients)(
+        batch["log_mel"], batch["labels"], subnets, tf.constant(count)
+    )
+    variables = [v.value for v in supernet.trainable_variables]
+    targets = tf.sigmoid(teacher(batch["log_mel"], training=False))
+    expected_loss = 0.0
+    expected = [np.zeros(v.shape, np.float32) for v in variables]
+    for subnet in subnets[:count]:
+        with tf.GradientTape() as tape:
+            logits = supernet(batch["log_mel"], subnet=subnet, training=True)
+            loss = binary_cross_entropy(targets, logits)
+        expected_loss += float(loss) / count
+        parts = tape.gradient(loss, variables, unconnected_gradients="zero")
+        expected = [e + p.numpy() / count for e, p in zip(expected, parts)]
+    np.testing.assert_allclose(losses["loss"], expected_loss, rtol=1e-5)
+    for variable, ours, theirs in zip(variables, gradients, expected):
+        np.testing.assert_allclose(
+            ours, theirs, atol=2e-5, err_msg=variable.name
+        )
+
+
+def test_a_channel_that_no_subnet_used_has_gradient_zero():
+    distiller, _ = make_supernet_distiller(num_subnets=1)
+    space = distiller.supernet.family.search_space()
+    batch = make_batch()
+    _, gradients = distiller.loss_and_gradients(
+        batch["log_mel"],
+        batch["labels"],
+        tf.constant(space.to_indices(space.smallest())[None]),
+        tf.constant(1),
+    )
+    by_path = {
+        variable.path: gradient.numpy()
+        for variable, gradient in zip(
+            distiller.supernet.trainable_variables, gradients
+        )
+    }
+    kernel = by_path["block4_conv1/kernel"]
+    # Smallest: 0.4 of 10 and of 12 channels.
+    assert kernel[:, :, :4, :5].any()
+    kernel[:, :, :4, :5] = 0
+    assert not kernel.any()
+    assert not by_path["block4_conv2/kernel"].any()
+
+
+def fit(distiller, num_steps=4, learning_rate=1e-2):
+    distiller.compile(keras.optimizers.Adam(learning_rate), jit_compile=False)
+    batches = [make_batch(seed=seed) for seed in range(num_steps)]
+    dataset = tf.data.Dataset.from_tensor_slices(
+        {
+            key: tf.concat([batch[key] for batch in batches], 0)
+            for key in ("log_mel", "labels")
+        }
+    ).batch(6)
+    return distiller.fit(dataset, shuffle=False, verbose=0).history
+
+
+def test_teacher_stays_bit_for_bit_the_same():
+    distiller, teacher = make_supernet_distiller()
+    before = teacher.get_weights()
+    start = distiller.supernet.get_weights()
+    fit(distiller)
+    for old, new in zip(before, teacher.get_weights()):
+        np.testing.assert_array_equal(old, new)
+    assert any(
+        not np.array_equal(old, new)
+        for old, new in zip(start, distiller.supernet.get_weights())
+    )
+
+
+def test_teacher_is_not_among_the_trained_variables():
+    distiller, _ = make_supernet_distiller()
+    supernet_paths = {v.path for v in distiller.supernet.trainable_variables}
+    assert {v.path for v in distiller.trainable_variables} == supernet_paths
+
+
+def test_supernet_step_traces_once_for_all_subnets():
+    distiller, _ = make_supernet_distiller()
+    counted = []
+    body = distiller.supernet.body
+
+    def counting_body(*arguments, **options):
+        counted.append(1)
+        return body(*arguments, **options)
+
+    distiller.supernet.body = counting_body
+    fit(distiller, num_steps=4)
+    # Once for the loop's body, whatever the number of subnets and steps;
+    # Keras and TensorFlow may each trace it again to find out shapes.
+    assert len(counted) <= 2
+
+
+def test_one_update_equals_adam_on_the_mean_gradient():
+    distiller, _ = make_supernet_distiller(num_subnets=2)
+    batch = make_batch()
+    subnets, count = distiller.sampler.sample(tf.constant(0))
+    _, gradients = distiller.loss_and_gradients(
+        batch["log_mel"], batch["labels"], subnets, count
+    )
+    before = [v.numpy() for v in distiller.supernet.trainable_variables]
+    fit(distiller, num_steps=1, learning_rate=0.01)
+    for old, gradient, variable in zip(
+        before, gradients, distiller.supernet.trainable_variables
+    ):
+        gradient = gradient.numpy()
+        # The first step of Adam: moments 0.1 g and 0.001 g^2, corrected for
+        # their start at 0; the epsilon is added before that correction.
+        step = 0.01 * np.sqrt(0.001) / 0.1 * (0.1 * gradient)
+        expected = old - step / (np.sqrt(0.001) * np.abs(gradient) + 1e-7)
+        # Rounding decides the direction where the gradient is all but 0.
+        clear = (np.abs(gradient) > 1e-5) | (gradient == 0)
+        assert clear.mean() > 0.5, variable.path
+        np.testing.assert_allclose(
+            variable.numpy()[clear], expected[clear], atol=1e-4
+        )
+
+
+def test_history_has_each_part_of_the_loss():
+    distiller, _ = make_supernet_distiller(label_weight=0.5)
+    history = fit(distiller)
+    assert set(history) == {"loss", "label_loss", "distillation_loss"}
+    np.testing.assert_allclose(
+        history["loss"][0],
+        0.5 * history["label_loss"][0] + 0.5 * history["distillation_loss"][0],
+        rtol=1e-5,
+    )
+
+
+def test_network_step_learns_labels_and_moves_statistics():
+    keras.utils.set_random_seed(0)
+    twin = build_training_twin(small_family())
+    distiller = NetworkDistiller(logits_model(twin))
+    moving_mean = twin.get_layer("input_bn").moving_mean
+    before = moving_mean.numpy()
+    history = fit(distiller, num_steps=30)
+    assert set(history) == {"loss", "label_loss"}
+    after = fit(distiller, num_steps=30)
+    assert after["loss"][0] < history["loss"][0]
+    assert np.abs(moving_mean.numpy() - before).max() > 10
+
+
+def test_twin_and_plain_network_give_the_same_scores():
+    keras.utils.set_random_seed(0)
+    family = small_family()
+    subnet = family.search_space().smallest()
+    twin = build_training_twin(family, subnet, head_dropout=0.5)
+    fit(NetworkDistiller(logits_model(twin)))
+    plain = to_plain_network(twin, family, subnet)
+    log_mel = make_batch()["log_mel"]
+    np.testing.assert_allclose(
+        plain(log_mel), twin(log_mel, training=False), atol=1e-5
+    )
+
+
+def test_dropout_changes_the_training_outputs_only():
+    keras.utils.set_random_seed(0)
+    twin = build_training_twin(
+        small_family(), block_dropout=0.2, head_dropout=0.5
+    )
+    log_mel = make_batch()["log_mel"]
+    first, second = (twin(log_mel, training=True).numpy() for _ in range(2))
+    assert np.abs(first - second).max() > 1e-3
+    first, second = (twin(log_mel, training=False).numpy() for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_settings_without_sense_are_refused():
+    network = logits_model(build_training_twin(small_family()))
+    with pytest.raises(ValueError, match="Distillation needs a teacher"):
+        NetworkDistiller(network, teacher=None, label_weight=0.5)
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\].*1.5"):
+        NetworkDistiller(network, make_teacher(), label_weight=1.5)
