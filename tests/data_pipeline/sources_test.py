@@ -2,10 +2,14 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies
 
 from data_pipeline import sources
 from data_pipeline.clips import ClipRow
+
+# A busy machine is no fault of the code.
+_PATIENT = settings(deadline=None, max_examples=50)
 
 
 def _csv_rows(tmp_path, content):
@@ -113,11 +117,13 @@ _NAMES = strategies.text(
 ).map(str.strip)
 
 
+@_PATIENT
 @given(strategies.lists(_NAMES.filter(bool), unique=True))
 def test_labels_that_were_joined_are_parsed(names):
     assert sources.parse_labels(";".join(names)) == tuple(names)
 
 
+@_PATIENT
 @given(strategies.text())
 def test_parsed_labels_are_clean_whatever_the_cell(text):
     names = sources.parse_labels(text)
