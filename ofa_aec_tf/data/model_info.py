@@ -78,8 +78,7 @@ class ModelInfo:
         missing = [key for key in _KEYS if key not in values]
         if missing:
             raise ValueError(
-                f"A model record has the keys {list(_KEYS)}. "
-                f"Missing: {missing}"
+                f"A model record has the keys {list(_KEYS)}. Missing: {missing}"
             )
         return cls(
             FrontendConfig.from_json(values["frontend"]),

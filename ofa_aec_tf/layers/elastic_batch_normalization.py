@@ -19,7 +19,8 @@ class ElasticBatchNormalization(keras.layers.Layer):
 
     The moving statistics belong to the layer with all its channels. A subnet
     of shared weights has statistics of its own, which this layer takes as
-    `moments` and reports, but never stores.
+    `moments` and reports, but never stores: it updates the moving statistics
+    only where all channels are active and nobody asks for the moments.
 
     Args:
         momentum: float. Of the moving statistics.
@@ -34,7 +35,8 @@ class ElasticBatchNormalization(keras.layers.Layer):
         training: bool. Whether to normalize with the moments of this batch.
         moments: `(mean, variance)`, float32 tensors of shape (channels,), of
             which the active ones are used, or None for the moving statistics.
-        return_moments: bool. Whether to return the moments of the batch too.
+        return_moments: bool. Whether to return the moments of the batch
+            instead of storing them.
 
     Output shape:
         As the input; under `mask` exactly 0 from active_channels on. With
@@ -94,9 +96,11 @@ class ElasticBatchNormalization(keras.layers.Layer):
             moments = (self.moving_mean, self.moving_variance)
         run = self._slice if self.execution == "slice" else self._mask
         outputs, batch_moments = run(inputs, active_channels, training, moments)
+        if return_moments:
+            return outputs, batch_moments
         if training and active_channels is None:
             self._update_moving_statistics(*batch_moments)
-        return (outputs, batch_moments) if return_moments else outputs
+        return outputs
 
     def _update_moving_statistics(self, mean, variance):
         for moving, batch in (

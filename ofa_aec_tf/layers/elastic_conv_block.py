@@ -31,8 +31,8 @@ class ElasticConvBlock(keras.layers.Layer):
         active_depth: scalar int32 tensor, or None for all layers. The first
             `active_depth` layers run.
         training: bool. As in ElasticBatchNormalization.
-        moments: dict from batch normalization names to `(mean, variance)`, or
-            None for moving statistics.
+        moments: dict from batch normalization names to `(mean, variance)`,
+            for inference; None in training. The block stores no statistics.
 
     Returns:
         `(outputs, moments)`: the pooled activations, and the batch moments of

@@ -37,8 +37,8 @@ class Supernet(keras.Model):
             inputs: float32 tensor of shape (batch, num_frames, num_mel_bins),
                 log-mel spectrograms in dB.
             training: bool. Whether to normalize with the batch's moments.
-            moments: dict from batch normalization names to `(mean, variance)`,
-                or None for the moving statistics.
+            moments: dict from batch normalization names to `(mean, variance)`
+                for inference; None in training.
 
         Returns:
             `(features, batch_moments)`.
@@ -87,12 +87,21 @@ class Supernet(keras.Model):
             subnet: as for `body`.
             training: bool.
             moments: dict from batch normalization names to `(mean, variance)`,
-                as `evaluation.batch_norm_calibration` estimates them; None
-                uses the moving statistics, which are the whole supernet's.
+                as `evaluation.batch_norm_calibration` estimates them. Needed
+                for inference: a supernet stores no statistics.
 
         Returns:
             float32 tensor of shape (batch, num_classes).
+
+        Raises:
+            ValueError: if `moments` is None in inference.
         """
+        if moments is None and not training:
+            raise ValueError(
+                "A subnet of shared weights needs batch normalization "
+                "statistics of its own. Estimate `moments` with "
+                "`batch_norm_calibration.calibrate`. Received: moments=None"
+            )
         features, _ = self.stem(inputs, training=training, moments=moments)
         logits, _ = self.body(
             features, subnet, training=training, moments=moments
@@ -140,22 +149,12 @@ class Supernet(keras.Model):
         Args:
             log_mel: float32 array of shape (clips, num_frames, num_mel_bins).
             subnet: Subnet of the family's space.
-            moments: as for `call`; never None, because a subnet of shared
-                weights has no statistics of its own before calibration.
+            moments: as for `call`.
             batch_size: int.
 
         Returns:
             float32 array of shape (clips, num_classes).
-
-        Raises:
-            ValueError: if `moments` is None.
         """
-        if moments is None:
-            raise ValueError(
-                "A subnet of shared weights needs batch normalization "
-                "statistics of its own. Estimate `moments` with "
-                "`batch_norm_calibration.calibrate`. Received: moments=None"
-            )
         indices = tf.constant(self.family.search_space().to_indices(subnet))
         moments = tf.nest.map_structure(
             lambda array: tf.constant(array, tf.float32), moments

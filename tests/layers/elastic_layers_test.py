@@ -15,9 +15,7 @@ TOLERANCE = 1e-5
 
 
 def normal(shape, seed=0):
-    return (
-        np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-    )
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 def randomize(layer, seed=0):
@@ -175,12 +173,17 @@ def test_given_moments_replace_the_moving_statistics(execution):
 
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
-def test_training_a_subnet_leaves_the_moving_statistics_alone(execution):
+def test_subnets_and_reported_moments_leave_the_moving_statistics_alone(
+    execution,
+):
     layer = ElasticBatchNormalization(channels=6, execution=execution)
     before = layer.get_weights()
     x = normal((3, 4, 5, 6))
     inputs = x if execution == "mask" else x[..., :4]
     layer(inputs, active_channels=scalar(4), training=True)
+    for old, new in zip(before, layer.get_weights()):
+        np.testing.assert_array_equal(old, new)
+    layer(x, training=True, return_moments=True)
     for old, new in zip(before, layer.get_weights()):
         np.testing.assert_array_equal(old, new)
     layer(x, training=True)
