@@ -9,6 +9,7 @@ import pathlib
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info

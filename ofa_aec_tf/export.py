@@ -16,6 +16,7 @@ from absl import flags
 
 from ofa_aec_tf import __version__
 from ofa_aec_tf import command_line
+from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline

@@ -10,6 +10,7 @@ import numpy as np
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.dataset_info import DatasetInfo

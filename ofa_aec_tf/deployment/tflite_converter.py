@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ofa_aec_tf.deployment import native_output
+from ofa_aec_tf import native_output
 
 FLOAT32 = "float32"
 FLOAT16 = "float16"

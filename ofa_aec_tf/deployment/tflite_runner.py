@@ -7,7 +7,7 @@ import time
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from ofa_aec_tf.deployment import native_output
+from ofa_aec_tf import native_output
 
 
 class TFLiteModel:

@@ -108,6 +108,8 @@ def test_mask_slice_and_plain_training_give_the_same_gradients(options):
     for subnet in some_subnets(family):
         indices = tf.constant(family.search_space().to_indices(subnet))
         sliced = gradients_by_weight(supernet, clips, subnet=indices)
+        # Small gradients are sums of large terms that cancel.
+        tolerance = TOLERANCE * max(np.abs(g).max() for g in sliced)
         moments = supernet.batch_moments(clips, subnet)
         plain = logits_model(materialize_subnet(supernet, subnet, moments))
         expected = {}
@@ -121,8 +123,7 @@ def test_mask_slice_and_plain_training_give_the_same_gradients(options):
             sliced,
             gradients_by_weight(masked, clips, subnet=indices),
         ):
-            scale = max(np.abs(ours).max(), 1.0)
-            np.testing.assert_allclose(ours, other, atol=1e-4 * scale)
+            np.testing.assert_allclose(ours, other, atol=tolerance)
             if name not in expected:
                 # A layer that this subnet does not have.
                 assert not ours.any(), name
@@ -130,7 +131,7 @@ def test_mask_slice_and_plain_training_give_the_same_gradients(options):
             reference = expected[name].pop(0)
             active = tuple(slice(size) for size in reference.shape)
             np.testing.assert_allclose(
-                ours[active], reference, atol=1e-4 * scale, err_msg=name
+                ours[active], reference, atol=tolerance, err_msg=name
             )
             ours[active] = 0
             assert not ours.any(), f"inactive entries of {name}"

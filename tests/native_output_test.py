@@ -4,7 +4,7 @@ import sys
 import pytest
 from absl import logging
 
-from ofa_aec_tf.deployment import native_output
+from ofa_aec_tf import native_output
 
 
 def test_output_past_python_stays_off_the_screen(capfd):
