@@ -127,7 +127,7 @@ def mask_axis(log_mel, fill, axis, num_masks, max_width, seed):
         axis: int. 1 masks frames, 2 masks mel bands.
         num_masks: int.
         max_width: int. Widths are uniform over 0 ... max_width - 1, and the
-            start uniform over where that fits (torchlibrosa's rule).
+            start uniform over where that fits, the very end included.
         seed: int32 tensor of shape (2,).
     """
     if not num_masks or max_width < 2:
@@ -139,7 +139,8 @@ def mask_axis(log_mel, fill, axis, num_masks, max_width, seed):
         shape, width_seed, maxval=tf.minimum(max_width, size), dtype=tf.int32
     )
     fractions = tf.random.stateless_uniform(shape, start_seed)
-    starts = tf.cast(fractions * tf.cast(size - widths, tf.float32), tf.int32)
+    num_starts = tf.cast(size - widths + 1, tf.float32)
+    starts = tf.cast(fractions * num_starts, tf.int32)
     positions = tf.range(size)[None, None, :]
     masked = (positions >= starts) & (positions < starts + widths)
     masked = tf.reduce_any(masked, axis=1)

@@ -1,0 +1,134 @@
+"""Augmentation: what it changes, what it must not, and equal seeds."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ofa_aec_tf.data import augmentation
+from ofa_aec_tf.data.augmentation import AugmentationConfig
+
+NUM_FRAMES, NUM_MEL_BINS = 50, 16
+FILL = np.linspace(-70, -40, NUM_MEL_BINS).astype(np.float32)
+
+
+def make_batch(num_clips=64, seed=0):
+    rng = np.random.default_rng(seed)
+    log_mel = rng.normal(0, 1, (num_clips, NUM_FRAMES, NUM_MEL_BINS))
+    labels = np.eye(5, dtype=np.float32)[rng.integers(0, 5, num_clips)]
+    return log_mel.astype(np.float32), labels
+
+
+def seed_of(step):
+    return tf.stack([7, step])
+
+
+def test_equal_seeds_give_equal_batches_and_others_differ():
+    config = AugmentationConfig(time_roll=True, mixup_alpha=1.0)
+    log_mel, labels = make_batch()
+
+    def run(step):
+        return augmentation.augment_batch(
+            log_mel, labels, FILL, config, seed_of(step)
+        )
+
+    for first, second in zip(run(3), tf.function(run)(tf.constant(3))):
+        np.testing.assert_allclose(first, second, atol=1e-5)
+    assert np.abs(run(3)[0] - run(4)[0]).max() > 1
+
+
+def test_all_off_changes_nothing():
+    config = AugmentationConfig(num_time_masks=0, num_frequency_masks=0)
+    log_mel, labels = make_batch()
+    outputs = augmentation.augment_batch(
+        log_mel, labels, FILL, config, seed_of(0)
+    )
+    np.testing.assert_array_equal(outputs[0], log_mel)
+    np.testing.assert_array_equal(outputs[1], labels)
+
+
+def masked_positions(outputs, log_mel, axis):
+    """Clip by clip, which frames or bands are filled throughout."""
+    filled = outputs == np.broadcast_to(FILL, outputs.shape)
+    untouched = outputs == log_mel
+    assert (filled | untouched).all()
+    return filled.all(axis=2 if axis == 1 else 1)
+
+
+@pytest.mark.parametrize(("axis", "size"), [(1, NUM_FRAMES), (2, NUM_MEL_BINS)])
+def test_masks_are_stretches_narrower_than_allowed(axis, size):
+    log_mel, _ = make_batch(200)
+    outputs = augmentation.mask_axis(
+        log_mel, FILL, axis, 1, 8, seed_of(0)
+    ).numpy()
+    masked = masked_positions(outputs, log_mel, axis)
+    assert masked.shape == (200, size)
+    widths = masked.sum(1)
+    assert set(widths) == set(range(8))
+    for row in masked[widths > 0]:
+        (positions,) = row.nonzero()
+        assert (np.diff(positions) == 1).all()
+    # Masks reach both ends.
+    assert masked[:, 0].any() and masked[:, -1].any()
+
+
+def test_two_masks_cover_about_the_expected_share():
+    log_mel, _ = make_batch(400)
+    outputs = augmentation.mask_axis(
+        log_mel, FILL, 1, 2, 10, seed_of(1)
+    ).numpy()
+    share = masked_positions(outputs, log_mel, 1).mean()
+    # Two masks of 4.5 of 50 frames each, less what overlaps.
+    assert 0.13 < share < 0.18
+
+
+def test_a_mask_is_never_wider_than_the_clip():
+    log_mel, _ = make_batch()
+    outputs = augmentation.mask_axis(log_mel, FILL, 1, 2, 500, seed_of(0))
+    masked_positions(outputs.numpy(), log_mel, 1)
+
+
+def test_mixup_mixes_clip_and_labels_with_one_weight():
+    log_mel, labels = make_batch()
+    mixed, mixed_labels = augmentation.mixup(log_mel, labels, 1.0, seed_of(0))
+    partner, partner_labels = np.roll(log_mel, 1, 0), np.roll(labels, 1, 0)
+    weights = []
+    for clip in range(len(log_mel)):
+        difference = (log_mel[clip] - partner[clip]).ravel()
+        weight = np.dot(
+            (mixed[clip].numpy() - partner[clip]).ravel(), difference
+        ) / np.dot(difference, difference)
+        weights.append(weight)
+        np.testing.assert_allclose(
+            mixed_labels[clip],
+            weight * labels[clip] + (1 - weight) * partner_labels[clip],
+            atol=1e-4,
+        )
+    # Beta(1, 1) is uniform: mean 1/2, variance 1/12.
+    assert abs(np.mean(weights) - 0.5) < 0.15
+    assert abs(np.var(weights) - 1 / 12) < 0.04
+
+
+def test_mixup_of_tiny_alpha_stays_finite():
+    log_mel, labels = make_batch()
+    for output in augmentation.mixup(log_mel, labels, 1e-4, seed_of(0)):
+        assert np.isfinite(output).all()
+
+
+def test_time_roll_moves_frames_around_the_end():
+    log_mel, _ = make_batch(100)
+    rolled = augmentation.time_roll(log_mel, seed_of(0)).numpy()
+    shifts = set()
+    for clip, original in zip(rolled, log_mel):
+        matches = [
+            shift
+            for shift in range(NUM_FRAMES)
+            if np.array_equal(np.roll(original, shift, 0), clip)
+        ]
+        assert len(matches) == 1
+        shifts.update(matches)
+    assert len(shifts) > 30
+
+
+def test_negative_settings_are_refused():
+    with pytest.raises(ValueError, match="num_time_masks.*-1"):
+        AugmentationConfig(num_time_masks=-1)
