@@ -90,6 +90,12 @@ class TrainConfig:
                 "`learning_rate` must be positive. "
                 f"Received: learning_rate={self.learning_rate}"
             )
+        for name in ("block_dropout", "head_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(
+                    f"`{name}` must be in [0, 1). "
+                    f"Received: {name}={getattr(self, name)}"
+                )
         if self.num_steps % self.steps_per_epoch:
             raise ValueError(
                 "`num_steps` must be a multiple of `steps_per_epoch`, after "

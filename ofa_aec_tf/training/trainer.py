@@ -145,7 +145,12 @@ def _calibration_batches(data_dir, dataset, config):
     return batch_norm_calibration.split_into_batches(log_mel, config.batch_size)
 
 
-def _learning_rate(config):
+def learning_rate(config):
+    """The learning rate of a run: a number, or a schedule of the step.
+
+    Args:
+        config: TrainConfig.
+    """
     if config.schedule == "constant" and not config.warmup_steps:
         return config.learning_rate
     # With `alpha` 1 the cosine is a constant, which leaves the warm-up.
@@ -166,7 +171,7 @@ def _learning_rate(config):
 
 def _fit(distiller, validation, config, data_dir, dataset, directory):
     optimizer = keras.optimizers.Adam(
-        _learning_rate(config), global_clipnorm=config.clip_norm or None
+        learning_rate(config), global_clipnorm=config.clip_norm or None
     )
     distiller.compile(optimizer=optimizer, jit_compile=False)
     optimizer.build(distiller.trainable_variables)

@@ -1,0 +1,100 @@
+"""Every shipped flagfile is understood by the command it is for."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+FLAGS = ROOT / "flags"
+
+# Which command a flagfile is for, by its name.
+COMMANDS = {
+    "preprocess": "data_pipeline.preprocess",
+    "search": "ofa_aec_tf.search",
+    "export": "ofa_aec_tf.export",
+}
+# Included by others; not for a command on its own.
+INCLUDED = ("network", "baseline")
+
+# Flags that a user adds, which parsing needs.
+REQUIRED = {
+    "data_pipeline.preprocess": ["--output_dir=x"],
+    "ofa_aec_tf.train": ["--data_dir=x", "--workdir=x"],
+    "ofa_aec_tf.search": ["--supernet=x", "--data_dir=x", "--workdir=x"],
+    "ofa_aec_tf.export": ["--model=x", "--data_dir=x", "--output_dir=x"],
+}
+
+# Parses all of a command's files in one process: each start costs seconds.
+CODE = """
+import importlib, sys
+from absl import flags
+module = importlib.import_module(sys.argv[1])
+required = sys.argv[2].split()
+for path in sys.argv[3:]:
+    flags.FLAGS.unparse_flags()
+    for name in flags.FLAGS:
+        flags.FLAGS[name].unparse()
+    rest = flags.FLAGS(["command", "--flagfile=" + path, *required])
+    assert rest == ["command"], (path, rest)
+    if sys.argv[1] == "ofa_aec_tf.train":
+        config = module._config()
+        module._numbers(module._CHANNELS, int)
+        print(path, config.stage, config.num_steps, config.label_weight)
+    elif sys.argv[1] == "ofa_aec_tf.search":
+        budgets = module.budgets.parse_budgets(module._BUDGET.value)
+        print(path, *[budget.name for budget in budgets])
+    else:
+        print(path)
+"""
+
+
+def flagfiles_by_command():
+    grouped = {}
+    for path in sorted(FLAGS.rglob("*.cfg")):
+        if path.stem not in INCLUDED:
+            command = COMMANDS.get(path.stem, "ofa_aec_tf.train")
+            grouped.setdefault(command, []).append(path)
+    return grouped
+
+
+@pytest.mark.parametrize("command", sorted(REQUIRED))
+def test_every_flagfile_parses(command):
+    paths = flagfiles_by_command()[command]
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            CODE,
+            command,
+            " ".join(REQUIRED[command]),
+            *(str(path.relative_to(ROOT)) for path in paths),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) == len(paths)
+    if command == "ofa_aec_tf.train":
+        # The paper's numbers: sections 3.2 and 3.3.
+        assert "flags/ofa.cfg supernet 300000 1.0" in lines
+        assert "flags/teacher.cfg teacher 400000 1.0" in lines
+    if command == "ofa_aec_tf.search":
+        assert "flags/search.cfg 0.9M 1.8M 2.7M 3.6M" in lines
+
+
+@pytest.mark.parametrize(
+    "path", sorted(FLAGS.rglob("*.cfg")), ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_every_flagfile_says_what_it_is_and_has_no_trap(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ")
+    for line in lines:
+        # What absl would take as a part of the value, or as an argument.
+        assert line.startswith(("#", "--")), line
+        assert line == line.rstrip(), line
+        if line.startswith("--"):
+            assert "#" not in line and '"' not in line, line

@@ -1,0 +1,32 @@
+"""A working directory belongs to one run."""
+
+import json
+
+import pytest
+
+from ofa_aec_tf import run_record
+
+IDENTITY = {"config": {"seed": 1, "steps": 10}, "data": "abc"}
+
+
+def test_a_run_is_recorded_once(tmp_path):
+    directory = tmp_path / "new" / "run"
+    run_record.start_run(directory, IDENTITY, "--seed=1\n")
+    assert (directory / "flags.cfg").read_text() == "--seed=1\n"
+    record = json.loads((directory / "run.json").read_text())
+    assert record["identity"] == IDENTITY
+    assert set(record["versions"]) >= {"tensorflow", "keras", "python"}
+    before = (directory / "run.json").read_bytes()
+    run_record.start_run(directory, IDENTITY, "--seed=1\n")
+    assert (directory / "run.json").read_bytes() == before
+
+
+def test_another_run_is_refused_with_what_differs(tmp_path):
+    run_record.start_run(tmp_path, IDENTITY, "")
+    other = {"config": {"seed": 2, "steps": 10}, "data": "abd"}
+    with pytest.raises(ValueError) as error:
+        run_record.start_run(tmp_path, other, "")
+    assert "config.seed was 1 and is now 2" in str(error.value)
+    assert "data was 'abc' and is now 'abd'" in str(error.value)
+    assert "steps" not in str(error.value)
+    assert "another --workdir" in str(error.value)

@@ -1,0 +1,58 @@
+"""Validation of the settings of a run."""
+
+import dataclasses
+
+import pytest
+
+from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.training.config import TrainConfig
+
+VALID = TrainConfig(
+    stage="supernet",
+    seed=0,
+    num_steps=100,
+    steps_per_epoch=10,
+    batch_size=4,
+    learning_rate=1e-3,
+    schedule="cosine",
+    warmup_steps=5,
+    clip_norm=0.0,
+    label_weight=0.0,
+    num_subnets=4,
+    sampling_rule="uniform",
+    largest_steps=20,
+    block_dropout=0.0,
+    head_dropout=0.0,
+    precision="float32",
+    num_validation_clips=0,
+    num_calibration_clips=32,
+    augmentation=AugmentationConfig(),
+)
+
+
+def test_epochs_follow_from_steps():
+    assert VALID.num_epochs == 10
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "match"),
+    [
+        ("stage", "other", "`stage` must be one of"),
+        ("schedule", "linear", "`schedule` must be one of .*cosine"),
+        ("sampling_rule", "best", "`sampling_rule` must be one of"),
+        ("precision", "int8", "`precision` must be one of"),
+        ("num_steps", 0, "`num_steps` must be at least 1"),
+        ("num_steps", 101, "multiple of `steps_per_epoch`"),
+        ("batch_size", 0, "`batch_size` must be at least 1"),
+        ("seed", -1, "`seed` must be at least 0"),
+        ("learning_rate", 0.0, "`learning_rate` must be positive"),
+        ("warmup_steps", 101, "`warmup_steps` must not exceed"),
+        ("largest_steps", 200, "`largest_steps` must not exceed"),
+        ("num_calibration_clips", 0, "`num_calibration_clips` must be"),
+        ("block_dropout", 1.0, r"`block_dropout` must be in \[0, 1\)"),
+        ("head_dropout", -0.1, r"`head_dropout` must be in \[0, 1\)"),
+    ],
+)
+def test_a_wrong_setting_is_named(field, value, match):
+    with pytest.raises(ValueError, match=match):
+        dataclasses.replace(VALID, **{field: value})
