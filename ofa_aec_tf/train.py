@@ -250,6 +250,8 @@ def main(unused_arguments):
     config = _config()
     _check_stage(config)
     dataset = DatasetInfo.read(_DATA_DIR.value)
+    for model_path in (_TEACHER.value, _INITIAL.value):
+        trainer.check_model(model_path, dataset)
     family, subnet = _family_and_subnet(dataset)
     identity = {
         "config": config.to_json(),

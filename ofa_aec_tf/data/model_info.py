@@ -109,7 +109,7 @@ class ModelInfo:
         beside = model_path.with_suffix(".json")
         report = model_path.parent / EXPORT_REPORT
         if model_path.suffix == ".tflite" and report.is_file():
-            return cls.from_json(workdir.read_json(report)["model"])
+            return cls.from_json(workdir.read_json(report).get("model", {}))
         if beside.is_file():
             return cls.from_json(workdir.read_json(beside))
         raise ValueError(
@@ -146,5 +146,7 @@ def _difference(value, other):
         return {k: v for k, v in value.items() if other.get(k) != v}
     if isinstance(value, tuple):
         only = [v for v in value if v not in other]
+        if sorted(value) == sorted(other):
+            return f"in another order, beginning with {list(value[:5])}"
         return f"{len(value)} classes, of which only here: {only[:5]}"
     return value

@@ -59,6 +59,8 @@ def train(
     Returns:
         pathlib.Path of the saved model.
     """
+    for model_path in (teacher_path, initial_path):
+        check_model(model_path, dataset)
     directory = pathlib.Path(directory)
     path = directory / MODEL_NAMES[config.stage]
     if path.is_file():
@@ -70,7 +72,7 @@ def train(
     precision = resolve_precision(config.precision)
     logging.info("computing in %s", precision)
     with precision_scope(precision):
-        teacher = _teacher(teacher_path, dataset, config)
+        teacher = _teacher(teacher_path, config)
         validation_batches = input_pipeline.make_eval_dataset(
             data_dir,
             dataset,
@@ -105,7 +107,8 @@ def train(
                 head_dropout=config.head_dropout,
             )
             if initial_path is not None:
-                _initialize(model, initial_path, dataset)
+                source = keras.models.load_model(initial_path, compile=False)
+                model.set_weights(source.get_weights())
             network = logits_model(model)
             distiller = NetworkDistiller(network, teacher, config.label_weight)
             validation = callbacks.NetworkValidation(
@@ -119,19 +122,25 @@ def train(
     return path
 
 
-def _teacher(path, dataset, config):
+def check_model(path, dataset):
+    """Refuses a model of other data as a teacher or a start.
+
+    Args:
+        path: path of a `.keras` file, or None.
+        dataset: DatasetInfo.
+
+    Raises:
+        ValueError: if the model is missing, or differs from the data in its
+            front end, clip length or classes.
+    """
+    if path is not None:
+        ModelInfo.read(path).check_matches(dataset)
+
+
+def _teacher(path, config):
     if path is None or config.label_weight == 1:
         return None
-    info = ModelInfo.read(path)
-    info.check_matches(dataset)
-    return load_teacher(path, info.details)
-
-
-def _initialize(model, path, dataset):
-    info = ModelInfo.read(path)
-    info.check_matches(dataset)
-    source = keras.models.load_model(path, compile=False)
-    model.set_weights(source.get_weights())
+    return load_teacher(path, ModelInfo.read(path).details)
 
 
 def _calibration_batches(data_dir, dataset, config):

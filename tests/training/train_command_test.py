@@ -301,3 +301,4 @@ def test_a_teacher_of_other_data_is_refused(teacher, tmp_path):
     check_one_line_error(
         result, "clip length", "Model: 0.5", "Data: 1.0", "train again"
     )
+    assert not (tmp_path / "run").exists()

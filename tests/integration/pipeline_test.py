@@ -1,0 +1,108 @@
+"""The whole way with the quickstart's own flagfiles, and its refusals."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+SIZES = ("small", "medium", "large")
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "ofa_aec_tf.pipeline", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("quickstart")
+    result = run("--flags_dir=flags/quickstart", f"--workdir={workdir}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return workdir, result.stdout
+
+
+@pytest.mark.slow
+def test_quickstart_trains_searches_exports_and_evaluates(quickstart):
+    workdir, output = quickstart
+    summary = json.loads((workdir / "summary.json").read_text())
+    rows = {row["model"]: row for row in summary["models"]}
+    assert list(rows) == [
+        "teacher",
+        *(
+            f"ofa {size}{kind}"
+            for size in SIZES
+            for kind in ("", " float32", " int8")
+        ),
+    ]
+    # Labels of 11 classes, two of them true on average: chance is about 0.2.
+    assert 0.6 < rows["teacher"]["mAP"] < 0.98
+    parameters = [rows[f"ofa {size}"]["parameters"] for size in SIZES]
+    assert parameters == sorted(set(parameters))
+    for size in SIZES:
+        subnet = rows[f"ofa {size}"]
+        assert subnet["mAP"] > 0.4
+        float32, int8 = (rows[f"ofa {size} {m}"] for m in ("float32", "int8"))
+        assert abs(float32["mAP"] - subnet["mAP"]) < 1e-3
+        assert abs(int8["mAP"] - subnet["mAP"]) < 0.03
+        assert int8["num_bytes"] < float32["num_bytes"]
+        assert float32["latency_ms"] > 0
+        for row in (subnet, float32, int8):
+            assert pathlib.Path(row["file"]).stat().st_size == row["num_bytes"]
+            assert f"{row['mAP']:.4f}" in output
+    assert (workdir / "search" / "pareto.png").read_bytes()[1:4] == b"PNG"
+    assert str(workdir / "search" / "pareto.png") in output
+
+
+@pytest.mark.slow
+def test_quickstart_subnets_are_plain_models_within_their_budgets(quickstart):
+    workdir, _ = quickstart
+    pareto = json.loads((workdir / "search" / "pareto.json").read_text())
+    ranges = {
+        "small": (12_000, 16_000),
+        "medium": (22_000, 28_000),
+        "large": (38_000, 50_000),
+    }
+    assert [budget["name"] for budget in pareto["budgets"]] == list(ranges)
+    for size, (fewest, most) in ranges.items():
+        model = keras.models.load_model(workdir / "ofa" / size / "subnet.keras")
+        count = sum(v.numpy().size for v in model.trainable_variables)
+        assert fewest <= count <= most
+
+
+def test_a_wrong_directory_ends_in_one_line(tmp_path):
+    result = run(f"--flags_dir={tmp_path}", f"--workdir={tmp_path / 'run'}")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: There is no ")
+    assert "flags/quickstart" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_missing_data_ends_in_one_line(tmp_path):
+    result = run(
+        "--flags_dir=flags/quickstart",
+        f"--workdir={tmp_path / 'run'}",
+        f"--data_dir={tmp_path / 'none'}",
+    )
+    assert result.returncode == 2
+    assert "no preprocessed data" in result.stderr
+
+
+def test_a_failing_step_ends_the_pipeline_with_its_message(tmp_path):
+    result = run(
+        "--flags_dir=flags/own_data",
+        f"--workdir={tmp_path / 'run'}",
+        f"--audio_dir={tmp_path / 'none'}",
+        "--labels_csv=none.csv",
+    )
+    assert result.returncode == 2
+    error, stopped = result.stderr.strip().splitlines()
+    assert error.startswith("error: ") and "none" in error
+    assert stopped == "stopped: data failed, see above"
