@@ -118,18 +118,18 @@ def clip_numbers(step, batch_size, num_clips, seed):
     """
     positions = step * batch_size + tf.range(batch_size, dtype=tf.int64)
     passes = tf.cast(positions // num_clips, tf.int32)
-    seeds = tf.stack(
-        [
-            tf.fill((batch_size,), tf.constant(seed, tf.int32)),
-            passes,
-            tf.zeros((batch_size,), tf.int32),
-        ],
-        axis=1,
+    # Hashed first: the shuffle itself mixes few bits, and with a key such as
+    # (0, 1, 0) it leaves most clips beside the same neighbours.
+    keys = tf.map_fn(
+        lambda number: tf.random.stateless_uniform(
+            (3,), tf.stack([seed, number]), None, None, tf.int32
+        ),
+        passes,
     )
     # `tf.random.experimental.index_shuffle` takes one seed for all indices.
     return tf.raw_ops.RandomIndexShuffle(
         index=positions % num_clips,
-        seed=seeds,
+        seed=keys,
         max_index=tf.constant(num_clips - 1, tf.int64),
     )
 

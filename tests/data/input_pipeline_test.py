@@ -1,7 +1,5 @@
 """Batches as a pure function of seed and step."""
 
-import collections
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -81,16 +79,32 @@ def test_seeds_change_the_order(data):
     )
 
 
-def test_clip_numbers_are_permutations_that_look_random():
-    counts = collections.Counter()
-    for step in range(200):
-        numbers = input_pipeline.clip_numbers(
-            tf.constant(step, tf.int64), 7, 7, seed=3
-        ).numpy()
-        assert sorted(numbers) == list(range(7))
-        counts[int(numbers[0])] += 1
-    # 200 / 7 = 28.6 each, five standard deviations.
-    assert all(4 < counts[i] < 54 for i in range(7))
+@pytest.mark.parametrize("seed", [0, 1])
+def test_passes_are_permutations_that_look_random(seed):
+    num_clips, num_passes = 60, 200
+    draw = tf.function(
+        lambda step: input_pipeline.clip_numbers(
+            step, num_clips, num_clips, seed
+        )
+    )
+    passes = np.stack(
+        [draw(tf.constant(step, tf.int64)) for step in range(num_passes)]
+    )
+    np.testing.assert_array_equal(
+        np.sort(passes), np.tile(np.arange(num_clips), (num_passes, 1))
+    )
+    # Which clip is at a position, and which clip follows which.
+    at_position = np.zeros((num_clips, num_clips))
+    follows = np.zeros((num_clips, num_clips))
+    for numbers in passes:
+        at_position[np.arange(num_clips), numbers] += 1
+        follows[numbers[:-1], numbers[1:]] += 1
+    np.fill_diagonal(follows, follows.sum() / num_clips / (num_clips - 1))
+    for counts in (at_position, follows):
+        expected = counts.mean()
+        chi_squared = ((counts - expected) ** 2 / expected).sum()
+        # As many degrees of freedom as cells, nearly; five deviations.
+        assert abs(chi_squared / counts.size - 1) < 0.15
 
 
 def test_eval_dataset_reads_all_clips_in_order(data):
