@@ -12,16 +12,18 @@ from ofa_aec_tf import workdir
 _PACKAGES = ("tensorflow", "keras", "numpy")
 
 
-def start_run(directory, identity, flags_text):
+def start_run(directory, identity, flags_text, has_results=True):
     """Records a run in its working directory, or checks that it is the same.
 
-    Writes `run.json` (identity, versions, git commit, time) and `flags.cfg`
-    (the resolved flags, which `--flagfile=` takes).
+    Writes `run.json` (identity, versions, git commit, time) and, each time,
+    `flags.cfg` (the resolved flags, which `--flagfile=` takes).
 
     Args:
         directory: the run's working directory; created.
         identity: dict of JSON types with all that decides the result.
         flags_text: str. The resolved flags, one a line.
+        has_results: bool. Whether the directory holds results of the recorded
+            run. Without any, another run may take its place.
 
     Raises:
         ValueError: if the directory holds a run of another identity, naming
@@ -29,7 +31,7 @@ def start_run(directory, identity, flags_text):
     """
     directory = pathlib.Path(directory)
     path = directory / workdir.RUN_RECORD
-    if path.is_file():
+    if path.is_file() and has_results:
         recorded = workdir.read_json(path)["identity"]
         differences = list(_differences(recorded, identity))
         if differences:
@@ -37,6 +39,7 @@ def start_run(directory, identity, flags_text):
                 f"{directory} holds another run: {'; '.join(differences)}. "
                 "Use the same settings to go on with it, or another --workdir."
             )
+        workdir.write_text(directory / workdir.RESOLVED_FLAGS, flags_text)
         return
     workdir.write_text(directory / workdir.RESOLVED_FLAGS, flags_text)
     workdir.write_json(

@@ -17,6 +17,7 @@ from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.models import registry
+from ofa_aec_tf.models.precision import resolve_precision
 from ofa_aec_tf.training import config as configs
 from ofa_aec_tf.training import trainer
 
@@ -96,7 +97,7 @@ _LABEL_WEIGHT = flags.DEFINE_float(
     "label_weight",
     None,
     "Weight of the labels in the loss; the teacher has the rest. By default "
-    "1 without --teacher and 0 with it.",
+    "1 where a stage takes no teacher, else 0.",
 )
 _NUM_SUBNETS = flags.DEFINE_integer("num_subnets", 4, "Subnets a step.")
 _SAMPLING_RULE = flags.DEFINE_enum(
@@ -143,6 +144,28 @@ _NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
 )
 
 
+# Named as the fields of the family that they give.
+_FAMILY_FLAGS = (
+    _CHANNELS,
+    _HIDDEN_UNITS,
+    _WIDTH_RATIOS,
+    _DEPTH_PATTERN,
+    _ELASTIC_STEM,
+    _WIDTH_GRANULARITY,
+)
+# A flag that is given but cannot matter is a misunderstanding, and an error.
+_STAGES_OF_FLAG = (
+    (_TEACHER, ("supernet", "kd", "finetune")),
+    (_INITIAL, ("finetune",)),
+    (_SUBNET, ("teacher", "kd", "scratch")),
+    (_NUM_SUBNETS, ("supernet",)),
+    (_SAMPLING_RULE, ("supernet",)),
+    (_LARGEST_STEPS, ("supernet",)),
+    (_BLOCK_DROPOUT, ("teacher", "kd", "scratch", "finetune")),
+    (_HEAD_DROPOUT, ("teacher", "kd", "scratch", "finetune")),
+)
+
+
 def _numbers(flag, number):
     try:
         return tuple(number(value) for value in flag.value)
@@ -169,18 +192,18 @@ def _family(dataset):
 def _family_and_subnet(dataset):
     """The family to train, and its subnet or None for a supernet."""
     if _STAGE.value == "finetune":
-        return _recorded_subnet(_INITIAL.value)
-    if _SUBNET.value.endswith(".json") and _STAGE.value != "supernet":
-        return _recorded_subnet(
-            pathlib.Path(_SUBNET.value).with_suffix(".keras")
-        )
+        return _recorded_subnet(_INITIAL.value, dataset)
+    if _SUBNET.value.endswith(".json"):
+        path = pathlib.Path(_SUBNET.value).with_suffix(".keras")
+        return _recorded_subnet(path, dataset)
     family = _family(dataset)
     if _STAGE.value == "supernet":
         return family, None
     return family, family.search_space().parse(_SUBNET.value)
 
 
-def _recorded_subnet(model_path):
+def _recorded_subnet(model_path, dataset):
+    trainer.check_model(model_path, dataset)
     details = ModelInfo.read(model_path).details
     if "family" not in details or "subnet" not in details:
         raise ValueError(
@@ -189,13 +212,22 @@ def _recorded_subnet(model_path):
             "finetune, has written."
         )
     family = registry.family_from_json(details["family"])
+    flagged = _family(dataset)
+    for flag in _FAMILY_FLAGS:
+        recorded = getattr(family, flag.name)
+        if flag.present and getattr(flagged, flag.name) != recorded:
+            raise ValueError(
+                f"--{flag.name}={getattr(flagged, flag.name)} is not what "
+                f"{model_path} was built with: {recorded}. Leave it out."
+            )
     return family, family.search_space().subnet(details["subnet"])
 
 
 def _config():
     label_weight = _LABEL_WEIGHT.value
     if label_weight is None:
-        label_weight = 0.0 if _TEACHER.value else 1.0
+        distills = _STAGE.value in ("supernet", "kd") or _TEACHER.value
+        label_weight = 0.0 if distills else 1.0
     return configs.TrainConfig(
         stage=_STAGE.value,
         seed=_SEED.value,
@@ -227,31 +259,33 @@ def _config():
 
 
 def _check_stage(config):
-    """Refuses flags that the stage would ignore."""
+    """Refuses flags that the stage lacks or would ignore."""
     stage = config.stage
-    problem = None
-    if stage in ("teacher", "scratch") and _TEACHER.value:
-        problem = f"--stage={stage} learns from labels and takes no --teacher"
-    elif stage in ("supernet", "kd") and not (
-        _TEACHER.value or config.label_weight == 1
-    ):
-        problem = f"--stage={stage} needs a --teacher"
-    elif stage == "kd" and not _TEACHER.value:
-        problem = "--stage=kd needs a --teacher"
-    elif (stage == "finetune") != bool(_INITIAL.value):
-        problem = "--initial goes with --stage=finetune, which needs it"
-    elif stage == "supernet" and (config.block_dropout or config.head_dropout):
-        problem = "--stage=supernet has no dropout"
-    if problem:
-        raise ValueError(f"{problem}. See --help.")
+    for flag, stages in _STAGES_OF_FLAG:
+        if flag.present and stage not in stages:
+            raise ValueError(
+                f"--{flag.name} is for --stage={'|'.join(stages)}. "
+                f"Received: --stage={stage}"
+            )
+    if stage == "finetune" and not _INITIAL.value:
+        raise ValueError(
+            "--stage=finetune needs --initial, the `.keras` file to start from."
+        )
+    if bool(_TEACHER.value) != (config.label_weight < 1):
+        raise ValueError(
+            "Distillation needs a --teacher, and a teacher needs a "
+            "--label_weight below 1. Received: "
+            f"--teacher={_TEACHER.value} and a label weight of "
+            f"{config.label_weight:g}"
+        )
 
 
 def main(unused_arguments):
     config = _config()
     _check_stage(config)
     dataset = DatasetInfo.read(_DATA_DIR.value)
-    for model_path in (_TEACHER.value, _INITIAL.value):
-        trainer.check_model(model_path, dataset)
+    trainer.check_data(dataset)
+    trainer.check_model(_TEACHER.value, dataset)
     family, subnet = _family_and_subnet(dataset)
     identity = {
         "config": config.to_json(),
@@ -261,12 +295,14 @@ def main(unused_arguments):
         "teacher": _fingerprint(_TEACHER.value),
         "initial": _fingerprint(_INITIAL.value),
         "deterministic": _DETERMINISTIC.value,
+        "precision": resolve_precision(config.precision),
     }
     run_record.start_run(
         _WORKDIR.value,
         # As JSON would give it back: tuples become lists.
         json.loads(json.dumps(identity)),
         flags.FLAGS.flags_into_string(),
+        has_results=trainer.has_results(_WORKDIR.value, config.stage),
     )
     trainer.configure_determinism(_DETERMINISTIC.value)
     path = trainer.train(

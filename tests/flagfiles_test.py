@@ -80,7 +80,7 @@ def test_every_flagfile_parses(command):
     assert len(lines) == len(paths)
     if command == "ofa_aec_tf.train":
         # The paper's numbers: sections 3.2 and 3.3.
-        assert "flags/ofa.cfg supernet 300000 1.0" in lines
+        assert "flags/ofa.cfg supernet 300000 0.0" in lines
         assert "flags/teacher.cfg teacher 400000 1.0" in lines
     if command == "ofa_aec_tf.search":
         assert "flags/search.cfg 0.9M 1.8M 2.7M 3.6M" in lines

@@ -30,3 +30,12 @@ def test_another_run_is_refused_with_what_differs(tmp_path):
     assert "data was 'abc' and is now 'abd'" in str(error.value)
     assert "steps" not in str(error.value)
     assert "another --workdir" in str(error.value)
+
+
+def test_a_run_without_results_may_be_replaced(tmp_path):
+    run_record.start_run(tmp_path, IDENTITY, "--seed=1\n")
+    other = {**IDENTITY, "data": "abd"}
+    run_record.start_run(tmp_path, other, "--seed=2\n", has_results=False)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["identity"] == other
+    assert (tmp_path / "flags.cfg").read_text() == "--seed=2\n"

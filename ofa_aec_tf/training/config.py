@@ -4,6 +4,7 @@ import dataclasses
 
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.models.precision import PRECISIONS
+from ofa_aec_tf.training.subnet_sampler import FEWEST_SUBNETS
 from ofa_aec_tf.training.subnet_sampler import SAMPLING_RULES
 
 STAGES = ("teacher", "supernet", "kd", "scratch", "finetune")
@@ -89,6 +90,18 @@ class TrainConfig:
             raise ValueError(
                 "`learning_rate` must be positive. "
                 f"Received: learning_rate={self.learning_rate}"
+            )
+        if not 0 <= self.label_weight <= 1:
+            raise ValueError(
+                "`label_weight` must be in [0, 1]. "
+                f"Received: label_weight={self.label_weight}"
+            )
+        fewest_subnets = FEWEST_SUBNETS[self.sampling_rule]
+        if self.num_subnets < fewest_subnets:
+            raise ValueError(
+                f"The {self.sampling_rule} rule needs at least "
+                f"{fewest_subnets} subnets a step. "
+                f"Received: num_subnets={self.num_subnets}"
             )
         for name in ("block_dropout", "head_dropout"):
             if not 0 <= getattr(self, name) < 1:

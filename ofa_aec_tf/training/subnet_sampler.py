@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-SAMPLING_RULES = ("uniform", "sandwich")
+FEWEST_SUBNETS = {"uniform": 1, "sandwich": 2}
+SAMPLING_RULES = tuple(FEWEST_SUBNETS)
 
 
 class SubnetSampler:
@@ -31,7 +32,7 @@ class SubnetSampler:
                 f"`sampling_rule` must be one of {SAMPLING_RULES}. "
                 f"Received: sampling_rule={rule!r}"
             )
-        fewest = 2 if rule == "sandwich" else 1
+        fewest = FEWEST_SUBNETS[rule]
         if num_subnets < fewest:
             raise ValueError(
                 f"The {rule} rule needs at least {fewest} subnets a step. "

@@ -22,6 +22,8 @@ from ofa_aec_tf.training.distiller import NetworkDistiller
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
 
+_CHECKPOINTS = "checkpoints"
+
 MODEL_NAMES = {
     "teacher": "teacher.keras",
     "supernet": "supernet.keras",
@@ -122,6 +124,24 @@ def train(
     return path
 
 
+def has_results(directory, stage):
+    """Whether a run has saved anything that a later one would go on from."""
+    directory = pathlib.Path(directory)
+    return (directory / _CHECKPOINTS).exists() or (
+        directory / MODEL_NAMES[stage]
+    ).exists()
+
+
+def check_data(dataset):
+    """Refuses a data set that a run could not use to its end.
+
+    Raises:
+        ValueError: if the training or the validation split is empty.
+    """
+    for split in ("train", "validation"):
+        dataset.split(split)
+
+
 def check_model(path, dataset):
     """Refuses a model of other data as a teacher or a start.
 
@@ -184,9 +204,7 @@ def _fit(distiller, validation, config, data_dir, dataset, directory):
     )
     distiller.compile(optimizer=optimizer, jit_compile=False)
     optimizer.build(distiller.trainable_variables)
-    resumable = callbacks.ResumableTraining(
-        distiller, directory / "checkpoints"
-    )
+    resumable = callbacks.ResumableTraining(distiller, directory / _CHECKPOINTS)
     num_finished_epochs = resumable.restore()
     if num_finished_epochs:
         logging.info(

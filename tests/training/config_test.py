@@ -49,6 +49,8 @@ def test_epochs_follow_from_steps():
         ("warmup_steps", 101, "`warmup_steps` must not exceed"),
         ("largest_steps", 200, "`largest_steps` must not exceed"),
         ("num_calibration_clips", 0, "`num_calibration_clips` must be"),
+        ("label_weight", 1.5, r"`label_weight` must be in \[0, 1\].*1.5"),
+        ("num_subnets", 0, "uniform rule needs at least 1"),
         ("block_dropout", 1.0, r"`block_dropout` must be in \[0, 1\)"),
         ("head_dropout", -0.1, r"`head_dropout` must be in \[0, 1\)"),
     ],

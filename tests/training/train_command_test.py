@@ -241,16 +241,26 @@ def test_kd_takes_a_recorded_subnet_and_finetune_continues_it(
     ("arguments", "parts"),
     [
         (["--stage=best"], ["--stage=best", "teacher|supernet|kd"]),
-        (["--stage=kd"], ["needs a --teacher"]),
+        (["--stage=kd"], ["needs a --teacher", "--teacher=None"]),
+        (["--stage=supernet"], ["needs a --teacher", "weight of 0"]),
+        (
+            ["--stage=kd", "--teacher=x", "--label_weight=1"],
+            ["--label_weight below 1"],
+        ),
         (
             ["--stage=teacher", "--teacher=x.keras"],
-            ["takes no --teacher"],
+            ["--teacher is for --stage=supernet|kd|finetune"],
         ),
-        (["--stage=finetune", "--teacher=x"], ["--initial goes with"]),
+        (
+            ["--stage=scratch", "--largest_steps=3"],
+            ["--largest_steps is for --stage=supernet"],
+        ),
+        (["--stage=finetune", "--teacher=x"], ["needs --initial"]),
         (
             ["--stage=supernet", "--teacher=x", "--head_dropout=0.5"],
-            ["has no dropout"],
+            ["--head_dropout is for", "Received: --stage=supernet"],
         ),
+        (["--stage=scratch", "--label_weight=2"], ["in [0, 1]"]),
         (
             ["--stage=scratch", "--num_steps=10", "--steps_per_epoch=3"],
             ["num_steps=10", "multiple of `steps_per_epoch`"],
@@ -276,6 +286,22 @@ def test_a_wrong_flag_ends_in_one_line(arguments, parts, data_dir, tmp_path):
     )
     check_one_line_error(result, *parts)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_recorded_subnet_is_not_built_with_other_channels(
+    teacher, data_dir, tmp_path
+):
+    result = run(
+        "--stage=scratch",
+        f"--data_dir={data_dir}",
+        f"--workdir={tmp_path / 'run'}",
+        f"--subnet={teacher.with_suffix('.json')}",
+        *SMALL,
+        "--channels=6,8,10,16",
+    )
+    check_one_line_error(
+        result, "--channels=(6, 8, 10, 16)", "(6, 8, 10, 12)", "Leave it out"
+    )
 
 
 def test_missing_data_says_how_to_make_it(tmp_path):
