@@ -182,7 +182,8 @@ def assign(
 
     Raises:
         ValueError: if no clip is for training, only some clips have a split
-            in the source, or as in `by_fold` and `by_hash`.
+            in the source, folds are there but not chosen, or as in `by_fold`
+            and `by_hash`.
     """
     if any(folds.values()):
         rows = by_fold(rows, folds)
@@ -193,6 +194,12 @@ def assign(
                 "Either every row of the labels file has a `split` or none. "
                 f"Received none for {without[:3]} ({len(without)} clips)"
             )
+    elif any(row.fold is not None and row.group is None for row in rows):
+        raise ValueError(
+            "The labels file has folds, which keep related clips together. "
+            "Say which are for what with --train_folds, --validation_folds "
+            "and --test_folds. Received: none of them"
+        )
     else:
         rows = by_hash(rows, validation_fraction, test_fraction)
     if not any(row.split == TRAIN for row in rows):

@@ -25,8 +25,6 @@ def _parse_flags(argv):
         return flags.FLAGS(argv)
     except flags.Error as error:
         _fail(f"{error} (--help lists the flags)")
-    except FileNotFoundError as error:
-        _fail(f"flagfile not found: {error.filename}")
 
 
 def run(main, takes_arguments=False):

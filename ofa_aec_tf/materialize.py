@@ -11,19 +11,21 @@ from absl import flags
 
 from ofa_aec_tf import command_line
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import keras_predictor
+from ofa_aec_tf.models.keras_files import save_keras_file
 from ofa_aec_tf.models.materialization import materialize_subnet
 from ofa_aec_tf.models.supernet import load_supernet
 
 _MODEL_NAME = "subnet.keras"
 _NUM_PARITY_CLIPS = 16
 # Of logits; float32 rounding alone gives about 1e-6.
-_MAX_LOGIT_DIFFERENCE = 1e-3
+_MAX_LOGIT_DIFFERENCE = 1e-4
 
 _SUPERNET = flags.DEFINE_string(
     "supernet", None, "The `supernet.keras` to cut from.", required=True
@@ -63,39 +65,69 @@ _BATCH_SIZE = flags.DEFINE_integer(
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the calibration clips.")
 
+# With --pareto, by default those of the search.
+_CALIBRATION_FLAGS = (_NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED)
+_CALIBRATION = tuple(flag.name for flag in _CALIBRATION_FLAGS)
 
-def _wanted_subnets(space):
-    """Directories and their subnets."""
-    directory = pathlib.Path(_WORKDIR.value)
-    if (_SUBNET.value is None) == (_PARETO.value is None):
-        raise ValueError("Give either --subnet or --pareto.")
-    if _SUBNET.value is not None:
-        return {directory: space.parse(_SUBNET.value)}
+
+def _read_search(space, identity):
+    """The subnets that a search chose, by budget, and its calibration."""
     path = pathlib.Path(_PARETO.value)
     if not path.is_file():
         raise ValueError(
             f"There is no search result {path}. Make it with `python -m "
             "ofa_aec_tf.search`."
         )
-    budgets = [b for b in workdir.read_json(path)["budgets"] if b["chosen"]]
-    if not budgets:
+    results = workdir.read_json(path)
+    try:
+        recorded = results["identity"]
+        chosen = {
+            budget["name"]: space.subnet(budget["chosen"]["subnet"])
+            for budget in results["budgets"]
+            if budget["chosen"]
+        }
+        calibration = {name: recorded[name] for name in _CALIBRATION}
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is not the `pareto.json` of a search: {error!r}."
+        ) from error
+    for name, value in identity.items():
+        if recorded.get(name) != value:
+            raise ValueError(
+                f"{path} is the result of another search: its {name} is "
+                f"{recorded.get(name)}, that of the files given is {value}. "
+                "Search again, or name the files that it was made with."
+            )
+    if not chosen:
         raise ValueError(
             f"{path} chose no subnet. Search again with --budget, or name a "
             "--subnet."
         )
-    return {
-        directory / budget["name"]: space.subnet(budget["chosen"]["subnet"])
-        for budget in budgets
-    }
+    return chosen, calibration
 
 
-def _materialize(supernet, subnet, calibration_clips):
+def _plan(space, identity):
+    """Directories with their subnets, and the calibration."""
+    directory = pathlib.Path(_WORKDIR.value)
+    if (_SUBNET.value is None) == (_PARETO.value is None):
+        raise ValueError("Give either --subnet or --pareto.")
+    calibration = {flag.name: flag.value for flag in _CALIBRATION_FLAGS}
+    if _SUBNET.value is not None:
+        return {directory: space.parse(_SUBNET.value)}, calibration
+    chosen, searched = _read_search(space, identity)
+    for flag in _CALIBRATION_FLAGS:
+        if not flag.present:
+            calibration[flag.name] = searched[flag.name]
+    return {directory / name: s for name, s in chosen.items()}, calibration
+
+
+def _materialize(supernet, subnet, calibration_clips, batch_size):
     """The plain model, and how far its logits are from the supernet's."""
     moments = batch_norm_calibration.calibrate(
         supernet,
         subnet,
         batch_norm_calibration.split_into_batches(
-            calibration_clips, _BATCH_SIZE.value
+            calibration_clips, batch_size
         ),
     )
     model = materialize_subnet(supernet, subnet, moments)
@@ -118,33 +150,48 @@ def main(unused_arguments):
     info = ModelInfo.read(_SUPERNET.value)
     info.check_matches(dataset)
     supernet = load_supernet(_SUPERNET.value)
-    wanted = _wanted_subnets(supernet.family.search_space())
+    identity = {
+        "supernet_digest": workdir.file_digest(_SUPERNET.value),
+        "data_fingerprint": dataset.fingerprint,
+    }
+    wanted, calibration = _plan(supernet.family.search_space(), identity)
+    run_record.start_run(
+        _WORKDIR.value,
+        {
+            **identity,
+            **calibration,
+            "subnets": {str(d): dict(subnet) for d, subnet in wanted.items()},
+        },
+        flags.FLAGS.flags_into_string(),
+        has_results=False,
+    )
     calibration_clips, _, _ = input_pipeline.load_split(
         _DATA_DIR.value,
         dataset,
         "train",
-        max_clips=_NUM_CALIBRATION_CLIPS.value,
-        seed=_SEED.value,
+        max_clips=calibration["num_calibration_clips"],
+        seed=calibration["seed"],
     )
     for directory, subnet in wanted.items():
-        model, difference = _materialize(supernet, subnet, calibration_clips)
+        model, difference = _materialize(
+            supernet, subnet, calibration_clips, calibration["batch_size"]
+        )
         complexity = supernet.family.complexity(subnet, dataset.num_frames)
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / _MODEL_NAME
-        model.save(path)
         info.with_details(
             stage="materialized",
             subnet=dict(subnet),
             complexity=complexity.to_json(),
-            supernet=workdir.file_digest(_SUPERNET.value),
+            supernet_digest=identity["supernet_digest"],
             calibration={
                 "split": "train",
                 "num_clips": len(calibration_clips),
-                "batch_size": _BATCH_SIZE.value,
-                "seed": _SEED.value,
+                **calibration,
             },
             max_logit_difference=difference,
         ).write(path)
+        save_keras_file(model, path)
         print(
             f"wrote {path}: {complexity.parameters:,} parameters, "
             f"{complexity.macs / 1e6:,.1f} MMAC, {subnet}",

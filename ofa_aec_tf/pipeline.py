@@ -82,6 +82,12 @@ def _flagfile(name):
 
 def _preprocess(directory):
     if _DATA_DIR.value is not None:
+        for flag in (_AUDIO_DIR, _LABELS_CSV):
+            if flag.value is not None:
+                raise ValueError(
+                    f"--{flag.name} is for preprocessing, which --data_dir "
+                    "leaves out. Give one or the other."
+                )
         dataset_info.DatasetInfo.read(_DATA_DIR.value)
         return pathlib.Path(_DATA_DIR.value)
     data_dir = directory / "data"

@@ -287,6 +287,8 @@ def main(unused_arguments):
     trainer.check_data(dataset)
     trainer.check_model(_TEACHER.value, dataset)
     family, subnet = _family_and_subnet(dataset)
+    # Refuses clips too short for the network, before anything is recorded.
+    family.complexity(subnet, dataset.num_frames)
     identity = {
         "config": config.to_json(),
         "family": {"name": family.name, **family.to_json()},

@@ -97,8 +97,8 @@ class DatasetInfo:
 
     @property
     def fingerprint(self) -> str:
-        """Short hash of the content of all shards."""
-        digest = hashlib.sha256()
+        """Short hash of the classes and the content of all shards."""
+        digest = hashlib.sha256(self.class_map.digest().encode())
         for name in sorted(self.splits):
             for shard in self.splits[name].shards:
                 digest.update(f"{name}:{shard.sha256}\n".encode())
@@ -168,6 +168,16 @@ class DatasetInfo:
                 f"{path} has schema version {values.get('schema_version')}, "
                 f"but this version reads {SCHEMA_VERSION}. Preprocess again."
             )
+        try:
+            return cls._from_json(values)
+        except (KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path} is damaged: {error!r}. Preprocess again; finished "
+                "shards are kept."
+            ) from error
+
+    @classmethod
+    def _from_json(cls, values):
         return cls(
             frontend=FrontendConfig.from_json(values["frontend"]),
             clip_seconds=values["clip_seconds"],

@@ -1,8 +1,6 @@
 """Loads `.keras` files of plain networks, for export and prediction."""
 
-import pathlib
-
-import keras
+from ofa_aec_tf.models.keras_files import load_keras_file
 
 
 def load_network(path):
@@ -20,20 +18,7 @@ def load_network(path):
         ValueError: if the file is missing or broken, or holds something else,
             such as a supernet.
     """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise ValueError(f"There is no model file {path}.")
-    try:
-        model = keras.models.load_model(path, compile=False)
-    # Keras has no error of its own for a broken file: what is raised is what
-    # the ZIP, JSON or HDF5 reader, or an unknown class, happened to raise.
-    except Exception as error:
-        reason = str(error).splitlines()[0][:200]
-        raise ValueError(
-            f"{path} is not a model of stock Keras layers. If it is a "
-            "supernet, take a subnet from it with `python -m "
-            f"ofa_aec_tf.materialize`. Keras reports: {reason}"
-        ) from error
+    model = load_keras_file(path)
     shapes = [
         getattr(model, f"{end}_shape", None) for end in ("input", "output")
     ]

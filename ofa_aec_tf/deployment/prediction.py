@@ -49,6 +49,7 @@ def load_scorer(path) -> Callable[[np.ndarray], np.ndarray]:
     if suffix == ".keras":
         # Only here: a `.tflite` runs without the seconds that TensorFlow
         # takes to start, and where it is not installed.
+        from ofa_aec_tf import quiet_tensorflow  # noqa: F401
         from ofa_aec_tf.deployment import keras_models
 
         return keras_models.load_network(path).predict_on_batch

@@ -5,14 +5,12 @@ none of them. They are estimated again for the subnet in question, on training
 data, and returned; the supernet is never written to.
 """
 
-import tensorflow as tf
-
 
 def calibrate(supernet, subnet, batches):
     """Estimates the statistics of a subnet.
 
     Every batch passes through the subnet in training mode; means and variances
-    are averaged over the batches with equal weight.
+    are averaged over the batches, each with the weight of its clips.
 
     Args:
         supernet: Supernet.
@@ -27,17 +25,21 @@ def calibrate(supernet, subnet, batches):
     Raises:
         ValueError: if there is no batch.
     """
-    average = None
-    for count, log_mel in enumerate(batches, start=1):
+    average, num_clips = None, 0
+    for log_mel in batches:
+        num_clips += len(log_mel)
         moments = supernet.batch_moments(log_mel, subnet)
         if average is None:
             average = moments
-        else:
-            average = tf.nest.map_structure(
-                lambda mean, new, n=count: mean + (new - mean) / n,
-                average,
-                moments,
+            continue
+        share = len(log_mel) / num_clips
+        average = {
+            name: tuple(
+                mean + (new - mean) * share
+                for mean, new in zip(average[name], moments[name])
             )
+            for name in average
+        }
     if average is None:
         raise ValueError(
             "Calibration needs at least one batch of training clips. "

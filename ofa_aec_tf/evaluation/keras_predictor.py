@@ -1,13 +1,13 @@
 """Keras models as the functions to logits that the evaluator takes."""
 
-import keras
 import tensorflow as tf
 
 from ofa_aec_tf.evaluation import batch_norm_calibration
 
 # Registers the supernets that a file may name.
 from ofa_aec_tf.models import registry  # noqa: F401
-from ofa_aec_tf.models.cnn10 import logits_model
+from ofa_aec_tf.models.keras_files import load_keras_file
+from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.supernet import Supernet
 
 
@@ -20,7 +20,7 @@ def load_keras_model(path):
     Returns:
         keras.Model, a Supernet where the file holds one.
     """
-    return keras.models.load_model(path, compile=False)
+    return load_keras_file(path)
 
 
 def is_supernet(model):
@@ -40,7 +40,6 @@ def network_predictor(model):
     """
     logits = logits_model(model)
 
-    # Not Model.predict, which compiles with XLA: slower on CPUs.
     @tf.function(jit_compile=False, reduce_retracing=True)
     def predict(log_mel):
         return logits(log_mel, training=False)

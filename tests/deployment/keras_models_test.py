@@ -32,7 +32,7 @@ def test_missing_file_is_refused(tmp_path):
 def test_broken_file_is_refused(tmp_path, content):
     path = tmp_path / "broken.keras"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="not a model of stock Keras layers"):
+    with pytest.raises(ValueError, match="cannot be loaded as a Keras model"):
         load_network(path)
 
 

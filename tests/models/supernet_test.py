@@ -12,7 +12,7 @@ from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.models import registry
 from ofa_aec_tf.models.cnn10 import build_cnn10
-from ofa_aec_tf.models.cnn10 import logits_model
+from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.materialization import materialize_subnet
 from ofa_aec_tf.models.supernet import load_supernet
 
@@ -175,14 +175,15 @@ def test_supernet_has_the_parameters_of_its_largest_subnet():
 
 def test_calibration_equals_the_moments_of_numpy_for_the_input():
     supernet = make_supernet(small_family())
-    first, second = make_clips(4), make_clips(4, seed=1) * 2
+    first, second = make_clips(6), make_clips(2, seed=1) * 2
     subnet = supernet.family.search_space().smallest()
     moments = batch_norm_calibration.calibrate(
         supernet, subnet, [first, second]
     )
     mean, variance = moments["input_bn"]
-    expected_mean = (first.mean((0, 1)) + second.mean((0, 1))) / 2
-    expected_variance = (first.var((0, 1)) + second.var((0, 1))) / 2
+    # The weight of a batch is its share of the clips.
+    expected_mean = 0.75 * first.mean((0, 1)) + 0.25 * second.mean((0, 1))
+    expected_variance = 0.75 * first.var((0, 1)) + 0.25 * second.var((0, 1))
     np.testing.assert_allclose(mean, expected_mean, rtol=1e-5)
     np.testing.assert_allclose(variance, expected_variance, rtol=1e-4)
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.models import registry
-from ofa_aec_tf.models.cnn10 import logits_model
+from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.training_twin import build_training_twin
 from ofa_aec_tf.models.training_twin import to_plain_network
 from ofa_aec_tf.training.distiller import NetworkDistiller
