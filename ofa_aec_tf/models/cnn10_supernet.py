@@ -13,7 +13,7 @@ from ofa_aec_tf.layers import ElasticConvBlock
 from ofa_aec_tf.layers import ElasticDense
 from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_EPSILON
 from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_MOMENTUM
-from ofa_aec_tf.models.cnn10 import build_cnn10
+from ofa_aec_tf.models.cnn10 import build_cnn10_subnet
 from ofa_aec_tf.models.logits import LOGITS_LAYER
 from ofa_aec_tf.models.supernet import Supernet
 
@@ -146,13 +146,7 @@ class Cnn10Supernet(Supernet):
         return filters, depth
 
     def build_subnet(self, subnet, **options):
-        return build_cnn10(
-            self.family.filters(subnet),
-            self.family.num_classes,
-            self.family.num_mel_bins,
-            self.family.hidden_units,
-            **options,
-        )
+        return build_cnn10_subnet(self.family, subnet, **options)
 
     def stem_variables(self):
         layers = [

@@ -1,7 +1,7 @@
 """Families by name: the one place that knows which there are."""
 
 from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.models.cnn10 import build_cnn10
+from ofa_aec_tf.models.cnn10 import build_cnn10_subnet
 from ofa_aec_tf.models.cnn10_supernet import Cnn10Supernet
 
 
@@ -50,13 +50,7 @@ def build_network(family, subnet=None, **options):
         keras.Model.
     """
     _check(family)
-    return build_cnn10(
-        family.filters(subnet),
-        family.num_classes,
-        family.num_mel_bins,
-        family.hidden_units,
-        **options,
-    )
+    return build_cnn10_subnet(family, subnet, **options)
 
 
 def _check(family):
