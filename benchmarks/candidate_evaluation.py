@@ -1,0 +1,101 @@
+"""Times what the search does with each subnet: calibration and validation.
+
+python benchmarks/candidate_evaluation.py --batch=32 --steps=8
+
+Each step calibrates the batch normalization of another subnet of a supernet
+and scores it on validation clips. Clips are random and in memory; a clip that
+calibrates counts like one that validates. The last line is a JSON object.
+"""
+
+import measurement
+from absl import flags
+
+from ofa_aec_tf import command_line
+from ofa_aec_tf import quiet_tensorflow  # noqa: F401
+
+# What else imports TensorFlow comes after the quiet import of it.
+# isort: split
+import keras
+import numpy as np
+import workload
+
+from ofa_aec_tf.data.class_map import ClassMap
+from ofa_aec_tf.data.dataset_info import MULTI_LABEL
+from ofa_aec_tf.models import registry
+from ofa_aec_tf.models.precision import precision_scope
+from ofa_aec_tf.nas.subnet_evaluator import make_subnet_evaluator
+
+_WHAT = "candidate_evaluation"
+
+measurement.define_what(_WHAT)
+measurement.define_flags(*measurement.NETWORK_FLAGS)
+_NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
+    "num_calibration_clips", 64, "Clips that calibrate.", lower_bound=1
+)
+_NUM_VALIDATION_CLIPS = flags.DEFINE_integer(
+    "num_validation_clips", 128, "Clips that validate.", lower_bound=1
+)
+
+
+def _distinct_subnets(space, count, rng):
+    """Random subnets of a space, no two alike."""
+    if count > len(space):
+        raise ValueError(
+            f"The space has {len(space)} subnets, and "
+            f"{measurement.NUM_WARMUP_STEPS} are evaluated before those that "
+            f"are timed. Use fewer --steps. Received: {count} subnets"
+        )
+    subnets = {}
+    while len(subnets) < count:
+        subnets.setdefault(space.sample(rng))
+    return list(subnets)
+
+
+def main(_):
+    """Runs the benchmark."""
+    values = flags.FLAGS
+    family = workload.make_family(measurement.integers("channels"))
+    rng = np.random.default_rng(values.seed)
+    subnets = _distinct_subnets(
+        family.search_space(), measurement.NUM_WARMUP_STEPS + values.steps, rng
+    )
+    macs = [family.complexity(s, values.frames).macs for s in subnets]
+    keras.utils.set_random_seed(values.seed)
+    with precision_scope(values.dtype):
+        supernet = registry.build_supernet(family)
+    num_clips = _NUM_CALIBRATION_CLIPS.value + _NUM_VALIDATION_CLIPS.value
+    clips = workload.random_clips(rng, num_clips, values.frames, family)
+    calibration = slice(_NUM_CALIBRATION_CLIPS.value)
+    validation = slice(_NUM_CALIBRATION_CLIPS.value, None)
+    evaluate_subnet = make_subnet_evaluator(
+        supernet,
+        clips["log_mel"][calibration],
+        clips["log_mel"][validation],
+        clips["labels"][validation],
+        ClassMap(tuple(f"class {n}" for n in range(family.num_classes))),
+        MULTI_LABEL,
+        values.batch,
+    )
+    remaining = iter(subnets)
+    seconds = measurement.time_steps(
+        lambda: evaluate_subnet(next(remaining)), values.steps
+    )
+    peak_rss_mib = measurement.peak_rss_mib()
+    measurement.print_json(
+        {
+            **workload.network_result(
+                _WHAT,
+                values,
+                seconds,
+                macs[measurement.NUM_WARMUP_STEPS :],
+                peak_rss_mib,
+                num_clips,
+            ),
+            "num_calibration_clips": _NUM_CALIBRATION_CLIPS.value,
+            "num_validation_clips": _NUM_VALIDATION_CLIPS.value,
+        }
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)

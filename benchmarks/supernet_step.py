@@ -1,0 +1,82 @@
+"""Times the training step of the supernet: several subnets and a teacher.
+
+python benchmarks/supernet_step.py --subnets=4 --dtype=bfloat16
+
+It is the very step of `python -m ofa_aec_tf.train --stage=supernet`, in the
+space [2, 2, X] with uniform sampling. The last line is a JSON object with the
+speed, the peak memory and the part of the machine's matrix product peak that
+is used, counted for the subnets that the timed steps drew.
+"""
+
+import measurement
+from absl import flags
+
+from ofa_aec_tf import command_line
+from ofa_aec_tf import quiet_tensorflow  # noqa: F401
+
+# What else imports TensorFlow comes after the quiet import of it.
+# isort: split
+import keras
+import numpy as np
+import workload
+
+from ofa_aec_tf.models import registry
+from ofa_aec_tf.models.precision import precision_scope
+from ofa_aec_tf.training.distiller import SupernetDistiller
+from ofa_aec_tf.training.subnet_sampler import SubnetSampler
+
+_WHAT = "supernet_step"
+
+measurement.define_what(_WHAT)
+measurement.define_flags(*measurement.NETWORK_FLAGS)
+_SUBNETS = flags.DEFINE_integer(
+    "subnets", 4, "Subnets of a step.", lower_bound=1
+)
+_EXECUTION = flags.DEFINE_enum(
+    "execution",
+    "slice",
+    ("slice", "mask"),
+    "Whether subnets compute on sliced weights or mask channels to zero.",
+)
+
+
+def main(_):
+    """Runs the benchmark."""
+    values = flags.FLAGS
+    family = workload.make_family(measurement.integers("channels"))
+    space = family.search_space()
+    # Refuses clips that are too short before anything is built.
+    family.complexity(None, values.frames)
+    keras.utils.set_random_seed(values.seed)
+    sampler = SubnetSampler(space, _SUBNETS.value, "uniform", 0, values.seed)
+    with precision_scope(values.dtype):
+        teacher = workload.make_teacher(family)
+        supernet = registry.build_supernet(family, _EXECUTION.value)
+        distiller = SupernetDistiller(supernet, sampler, teacher)
+    clips = workload.random_clips(
+        np.random.default_rng(values.seed), values.batch, values.frames, family
+    )
+    seconds = measurement.time_steps(
+        workload.compiled_step(distiller, clips), values.steps
+    )
+    peak_rss_mib = measurement.peak_rss_mib()
+    end = int(distiller.optimizer.iterations.value)
+    macs = [
+        workload.supernet_step_macs(supernet, subnets, values.frames)
+        for subnets in workload.drawn_subnets(
+            sampler, space, range(end - values.steps, end)
+        )
+    ]
+    measurement.print_json(
+        {
+            **workload.network_result(
+                _WHAT, values, seconds, macs, peak_rss_mib
+            ),
+            "subnets": _SUBNETS.value,
+            "execution": _EXECUTION.value,
+        }
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)
