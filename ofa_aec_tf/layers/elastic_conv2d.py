@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from ofa_aec_tf.layers import convolution
 from ofa_aec_tf.layers import execution as executions
 
 
@@ -19,6 +20,8 @@ class ElasticConv2D(keras.layers.Layer):
         in_channels: int. Largest number of input channels.
         kernel_size: int. Height and width of the kernel.
         execution: `"slice"` or `"mask"`.
+        algorithm: one of `convolution.ALGORITHMS`. How `slice` computes;
+            `mask` leaves it to the backend.
 
     Call arguments:
         inputs: tensor of shape (batch, height, width, channels). Under
@@ -36,13 +39,20 @@ class ElasticConv2D(keras.layers.Layer):
     """
 
     def __init__(
-        self, filters, in_channels, kernel_size=3, execution="slice", **kwargs
+        self,
+        filters,
+        in_channels,
+        kernel_size=3,
+        execution="slice",
+        algorithm="auto",
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.filters = filters
         self.in_channels = in_channels
         self.kernel_size = kernel_size
         self.execution = executions.check_execution(execution)
+        self.algorithm = convolution.check_algorithm(algorithm)
         self.build()
 
     def build(self, input_shape=None):
@@ -57,6 +67,8 @@ class ElasticConv2D(keras.layers.Layer):
                 self.filters,
             ),
             initializer="glorot_uniform",
+            # Cast where it is used: Winograd's transform wants all its bits.
+            autocast=False,
         )
         self.built = True
 
@@ -70,19 +82,32 @@ class ElasticConv2D(keras.layers.Layer):
             num_filters = (
                 self.filters if active_filters is None else active_filters
             )
-            return tf.nn.conv2d(
-                inputs, kernel[:, :, :num_inputs, :num_filters], 1, "SAME"
+            return convolution.convolve(
+                inputs,
+                kernel[:, :, :num_inputs, :num_filters],
+                convolution.uses_winograd(
+                    self.algorithm,
+                    self.kernel_size,
+                    self.in_channels,
+                    self.filters,
+                    inputs.dtype.name,
+                ),
             )
-        outputs = ops.conv(inputs, kernel, padding="same")
+        outputs = ops.conv(
+            inputs, ops.cast(kernel, inputs.dtype), padding="same"
+        )
         if active_filters is None:
             return outputs
         return outputs * executions.channel_mask(
             active_filters, self.filters, outputs.dtype
         )
 
-    def compute_output_shape(self, input_shape, active_filters=None):
+    def compute_output_spec(self, inputs, active_filters=None):
         known = self.execution == "mask" or active_filters is None
-        return (*input_shape[:-1], self.filters if known else None)
+        return keras.KerasTensor(
+            (*inputs.shape[:-1], self.filters if known else None),
+            self.compute_dtype,
+        )
 
     def get_config(self):
         return {
@@ -91,4 +116,5 @@ class ElasticConv2D(keras.layers.Layer):
             "in_channels": self.in_channels,
             "kernel_size": self.kernel_size,
             "execution": self.execution,
+            "algorithm": self.algorithm,
         }

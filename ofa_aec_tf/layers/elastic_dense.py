@@ -66,9 +66,12 @@ class ElasticDense(keras.layers.Layer):
             )
         return outputs
 
-    def compute_output_shape(self, input_shape, active_units=None):
+    def compute_output_spec(self, inputs, active_units=None):
         known = self.execution == "mask" or active_units is None
-        return (*input_shape[:-1], self.units if known else None)
+        return keras.KerasTensor(
+            (*inputs.shape[:-1], self.units if known else None),
+            self.compute_dtype,
+        )
 
     def get_config(self):
         return {

@@ -1,15 +1,14 @@
 """Compute type of models: float32, or bfloat16 over float32 weights."""
 
 import contextlib
-import pathlib
 
 import keras
+
+from ofa_aec_tf import processor
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-_CPU_FLAGS = pathlib.Path("/proc/cpuinfo")
-_BFLOAT16_FEATURES = ("avx512_bf16", "amx_bf16")
 
 
 def resolve_precision(precision):
@@ -29,11 +28,7 @@ def resolve_precision(precision):
         )
     if precision != "auto":
         return precision
-    if _CPU_FLAGS.is_file():
-        features = set(_CPU_FLAGS.read_text(encoding="utf-8").split())
-        if features.intersection(_BFLOAT16_FEATURES):
-            return "bfloat16"
-    return "float32"
+    return "bfloat16" if processor.has_bfloat16_products() else "float32"
 
 
 @contextlib.contextmanager

@@ -1,11 +1,13 @@
 """The twin of a plain network that trains fast.
 
-It differs in its batch normalization, which is fused, and computes in the
-precision of the scope it is built in; its weights are the plain network's, in
-the same order. What is saved is always the plain network.
+It differs in its layers, those of the supernet: batch normalization is fused,
+and a convolution multiplies less. It computes in the precision of the scope it
+is built in; its weights are the plain network's, in the same order. What is
+saved is always the plain network.
 """
 
 from ofa_aec_tf.layers import ElasticBatchNormalization
+from ofa_aec_tf.layers import ElasticConv2D
 from ofa_aec_tf.models import registry
 
 
@@ -24,6 +26,7 @@ def build_training_twin(family, subnet=None, **options):
         family,
         subnet,
         batch_normalization=ElasticBatchNormalization,
+        convolution=ElasticConv2D,
         **options,
     )
 

@@ -6,6 +6,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ofa_aec_tf import processor
 from ofa_aec_tf.models.precision import resolve_precision
 from ofa_aec_tf.training import callbacks
 from ofa_aec_tf.training import trainer
@@ -72,14 +73,13 @@ def test_history_starts_anew_where_no_epoch_was_finished(tmp_path):
     ]
 
 
-def test_auto_precision_follows_the_cpu(tmp_path, monkeypatch):
-    cpu_info = tmp_path / "cpuinfo"
-    monkeypatch.setattr("ofa_aec_tf.models.precision._CPU_FLAGS", cpu_info)
-    assert resolve_precision("auto") == "float32"
-    cpu_info.write_text("flags : fpu avx2 avx512f")
-    assert resolve_precision("auto") == "float32"
-    cpu_info.write_text("flags : fpu avx2 avx512_bf16 rdpid")
-    assert resolve_precision("auto") == "bfloat16"
+def test_auto_precision_follows_the_cpu(monkeypatch):
+    for features, expected in (
+        ({"fpu", "avx2", "avx512f"}, "float32"),
+        ({"fpu", "avx2", "avx512_bf16"}, "bfloat16"),
+    ):
+        monkeypatch.setattr(processor, "features", lambda f=features: f)
+        assert resolve_precision("auto") == expected
     assert resolve_precision("float32") == "float32"
     with pytest.raises(ValueError, match="one of .*auto.*'half'"):
         resolve_precision("half")

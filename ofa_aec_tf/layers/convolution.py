@@ -1,0 +1,76 @@
+"""Which algorithm computes a convolution."""
+
+import tensorflow as tf
+
+from ofa_aec_tf import processor
+from ofa_aec_tf.layers import winograd
+
+ALGORITHMS = ("auto", "direct", "winograd")
+
+# Rows and columns of a tile. Larger tiles multiply less and round more:
+# bfloat16 bears 4x2 (relative error of one layer 0.7 % against 0.2 % direct),
+# float32 does not notice 4x4.
+_TILES = {"float32": (4, 4), "bfloat16": (4, 2)}
+
+# Below, the transforms cost more than the multiplications they save: smaller
+# and larger number of channels, measured in docs/performance.md.
+_FEWEST_CHANNELS = {"float32": (64, 64), "bfloat16": (64, 128)}
+
+
+def check_algorithm(algorithm):
+    """Returns `algorithm`.
+
+    Raises:
+        ValueError: if there is no such algorithm.
+    """
+    if algorithm not in ALGORITHMS:
+        raise ValueError(
+            f"`algorithm` must be one of {ALGORITHMS}. "
+            f"Received: algorithm={algorithm!r}"
+        )
+    return algorithm
+
+
+def uses_winograd(algorithm, kernel_size, in_channels, filters, dtype):
+    """Whether a convolution runs as `winograd_conv2d`.
+
+    Args:
+        algorithm: one of `ALGORITHMS`. `auto` decides by what was measured:
+            Winograd's on a CPU, for 3x3 kernels with enough channels, unless
+            the CPU has matrix units for the type.
+        kernel_size: int.
+        in_channels: int. Largest number of input channels.
+        filters: int. Largest number of filters.
+        dtype: str. Type of the inputs.
+
+    Returns:
+        bool.
+    """
+    able = kernel_size == winograd.NUM_TAPS and dtype in _TILES
+    if algorithm != "auto" or not able:
+        return able and algorithm == "winograd"
+    if tf.config.list_physical_devices("GPU"):
+        return False
+    if dtype == "bfloat16" and processor.has_bfloat16_tiles():
+        return False
+    fewer, more = sorted((in_channels, filters))
+    least_fewer, least_more = _FEWEST_CHANNELS[dtype]
+    return fewer >= least_fewer and more >= least_more
+
+
+def convolve(inputs, kernel, use_winograd):
+    """2D convolution, stride 1, same padding.
+
+    Args:
+        inputs: tensor of shape (batch, height, width, in_channels).
+        kernel: float32 tensor of shape (size, size, in_channels, filters).
+        use_winograd: bool, of `uses_winograd`.
+
+    Returns:
+        Tensor of shape (batch, height, width, filters), type of `inputs`.
+    """
+    if use_winograd:
+        return winograd.winograd_conv2d(
+            inputs, kernel, *_TILES[inputs.dtype.name]
+        )
+    return tf.nn.conv2d(inputs, tf.cast(kernel, inputs.dtype), 1, "SAME")
