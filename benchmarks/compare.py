@@ -4,7 +4,9 @@ python benchmarks/compare.py --what=supernet_step --dtype=bfloat16 \\
   --peer="python peer.py"
 
 Ours and the peer run alternately, so that both meet the same machine; pair i
-draws with seed i in both. A peer is any command that takes --what, --dtype,
+draws with seed i in both. Another program may draw other subnets from the same
+seed, more or less work: then only medians over enough steps and pairs compare.
+A peer is any command that takes --what, --dtype,
 --batch, --frames, --steps and --seed, and prints as its last line a JSON
 object with `engine`, `what`, `dtype`, `batch`, `frames` and
 `clips_per_second`. To compare two configurations of our own:

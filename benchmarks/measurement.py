@@ -1,7 +1,7 @@
 """What all benchmarks share: flags, timing, the JSON line, child processes.
 
-Without TensorFlow, so that a driver of other processes stays small: a child
-counts the memory of the process that it was started by into its own peak.
+Without TensorFlow, so that a driver of other processes starts fast, and stays
+out of the way of what it measures.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import pathlib
 import platform
 import resource
+import shlex
 import statistics
 import subprocess
 import sys
@@ -24,6 +25,7 @@ NUM_WARMUP_STEPS = 2
 
 _NUM_ERROR_LINES = 5
 _CPU_INFO = pathlib.Path("/proc/cpuinfo")
+_PROCESS_STATUS = pathlib.Path("/proc/self/status")
 
 # Flags then belong to the script that asks for them, whose --help lists them.
 flags.disclaim_key_flags()
@@ -160,8 +162,14 @@ def summary(seconds, num_clips):
 
 def peak_rss_mib():
     """Largest resident memory of this process so far, in MiB."""
+    if _PROCESS_STATUS.is_file():
+        for line in _PROCESS_STATUS.read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name == "VmHWM":
+                return int(value.split()[0]) / 2**10
+    # Not where the above is known: Linux counts into it the memory of the
+    # process that started this one. macOS counts in bytes, others in KiB.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in KiB, macOS in bytes.
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
@@ -214,7 +222,7 @@ def run_benchmark(command):
         ValueError: if it cannot be started, fails, or its last line is no JSON
             object.
     """
-    text = " ".join(command)
+    text = shlex.join(command)
     try:
         result = subprocess.run(command, capture_output=True, text=True)
     except OSError as error:

@@ -44,11 +44,12 @@ def main(_):
     """Runs the benchmark."""
     values = flags.FLAGS
     family = workload.make_family(measurement.integers("channels"))
-    space = family.search_space()
     # Refuses clips that are too short before anything is built.
     family.complexity(None, values.frames)
     keras.utils.set_random_seed(values.seed)
-    sampler = SubnetSampler(space, _SUBNETS.value, "uniform", 0, values.seed)
+    sampler = SubnetSampler(
+        family.search_space(), _SUBNETS.value, "uniform", 0, values.seed
+    )
     with precision_scope(values.dtype):
         teacher = workload.make_teacher(family)
         supernet = registry.build_supernet(family, _EXECUTION.value)
@@ -60,12 +61,9 @@ def main(_):
         workload.compiled_step(distiller, clips), values.steps
     )
     peak_rss_mib = measurement.peak_rss_mib()
-    end = int(distiller.optimizer.iterations.value)
     macs = [
         workload.supernet_step_macs(supernet, subnets, values.frames)
-        for subnets in workload.drawn_subnets(
-            sampler, space, range(end - values.steps, end)
-        )
+        for subnets in workload.last_subnets(distiller, values.steps)
     ]
     measurement.print_json(
         {

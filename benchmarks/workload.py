@@ -108,20 +108,21 @@ def compiled_step(distiller, batch):
     return step
 
 
-def drawn_subnets(sampler, space, steps):
-    """The subnets that training draws in some steps.
+def last_subnets(distiller, num_steps):
+    """The subnets that the last training steps drew.
 
     Args:
-        sampler: SubnetSampler.
-        space: SearchSpace of its subnets.
-        steps: iterable of int.
+        distiller: SupernetDistiller that has made these steps.
+        num_steps: int.
 
     Returns:
-        For each step a list of Subnet.
+        For each step, in order, a list of Subnet.
     """
+    space = distiller.supernet.family.search_space()
+    end = int(distiller.optimizer.iterations.value)
     drawn = []
-    for step in steps:
-        subnets, count = sampler.sample(tf.constant(step, tf.int64))
+    for step in range(end - num_steps, end):
+        subnets, count = distiller.sampler.sample(tf.constant(step, tf.int64))
         drawn.append(
             [space.from_indices(row) for row in subnets.numpy()[: int(count)]]
         )

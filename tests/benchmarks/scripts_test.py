@@ -1,0 +1,214 @@
+"""Each benchmark as a command, in a tiny setting."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.training.subnet_sampler import SubnetSampler
+from tests.benchmarks import hand_count
+
+_BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
+_BATCH = 2
+_NUM_WARMUP_STEPS = 2
+
+# The keys of the line that a peer prints, in its order.
+_PEER_KEYS = [
+    "engine",
+    "what",
+    "dtype",
+    "batch",
+    "frames",
+    "seconds_median",
+    "seconds_min",
+    "clips_per_second",
+]
+_ROOFLINE_KEYS = [
+    "useful_gflops_per_second",
+    "matmul_peak_gflops_per_second",
+    "roofline_fraction",
+]
+
+# Every run starts TensorFlow, which takes seconds.
+pytestmark = pytest.mark.slow
+
+
+def _run(name, **flags):
+    command = [sys.executable, str(_BENCHMARKS / f"{name}.py")]
+    command += [f"--{flag}={value}" for flag, value in flags.items()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def _result(name, **flags):
+    """Lines before the last one, and the JSON object of that."""
+    result = _run(name, frames=hand_count.FRAMES, steps=1, **flags)
+    assert result.returncode == 0, result.stderr
+    *lines, last = result.stdout.splitlines()
+    return lines, json.loads(last)
+
+
+def _network_result(name, dtype="float32", **flags):
+    """The JSON object of a network's benchmark, checked in its form."""
+    lines, values = _result(
+        name,
+        what=name,
+        dtype=dtype,
+        batch=_BATCH,
+        channels=",".join(map(str, hand_count.CHANNELS)),
+        matmul_sizes="64",
+        **flags,
+    )
+    keys = [*_PEER_KEYS, *_ROOFLINE_KEYS, "peak_rss_mib"]
+    assert list(values)[: len(keys)] == keys
+    assert values["engine"].startswith("ofa_aec_tf ")
+    assert values["what"] == name
+    assert values["dtype"] == dtype
+    assert (values["batch"], values["frames"]) == (_BATCH, hand_count.FRAMES)
+    # A single step was timed.
+    assert values["seconds_median"] == values["seconds_min"] > 0
+    useful, peak, fraction = (values[key] for key in _ROOFLINE_KEYS)
+    assert fraction == pytest.approx(useful / peak)
+    assert lines[-1].startswith("roofline: ")
+    assert lines[-1].endswith(f" %), {dtype}")
+    return values
+
+
+def _macs(values, num_clips=_BATCH):
+    """The MACs of a clip that the useful work stands for."""
+    operations = 1e9 * (
+        values["useful_gflops_per_second"] * values["seconds_median"]
+    )
+    return operations / (2 * num_clips)
+
+
+def test_teacher_forward():
+    values = _network_result("teacher_forward")
+    assert _macs(values) == pytest.approx(hand_count.LARGEST_MACS)
+    assert values["clips_per_second"] == pytest.approx(
+        _BATCH / values["seconds_median"]
+    )
+
+
+def test_teacher_train():
+    values = _network_result("teacher_train", "bfloat16")
+    assert _macs(values) == pytest.approx(3 * hand_count.LARGEST_MACS)
+
+
+@pytest.mark.parametrize("execution", ["slice", "mask"])
+def test_supernet_step_counts_the_subnets_that_it_drew(execution):
+    seed, num_subnets = 7, 3
+    values = _network_result(
+        "supernet_step", seed=seed, subnets=num_subnets, execution=execution
+    )
+    space = Cnn10Family(527, channels=hand_count.CHANNELS).search_space()
+    sampler = SubnetSampler(space, num_subnets, "uniform", 0, seed)
+    rows, _ = sampler.sample(tf.constant(_NUM_WARMUP_STEPS))
+    bodies = 0
+    for row in rows.numpy():
+        subnet = space.from_indices(row)
+        # Half up, as the paper's sizes need it.
+        filters = [
+            (int(subnet[f"block{block}_width"] * channels + 0.5),) * 2
+            for block, channels in enumerate(hand_count.CHANNELS[1:], start=2)
+        ]
+        filters[-1] = filters[-1][: subnet["block4_depth"]]
+        bodies += (
+            hand_count.network_macs(((4, 4), *filters)) - hand_count.STEM_MACS
+        )
+    assert _macs(values) == pytest.approx(
+        hand_count.LARGEST_MACS + 3 * (hand_count.STEM_MACS + bodies)
+    )
+    assert (values["subnets"], values["execution"]) == (num_subnets, execution)
+
+
+def test_candidate_evaluation_counts_calibration_and_validation():
+    values = _network_result(
+        "candidate_evaluation", num_calibration_clips=3, num_validation_clips=5
+    )
+    assert values["clips_per_second"] == pytest.approx(
+        8 / values["seconds_median"]
+    )
+    smallest = hand_count.network_macs(((4, 4), (2, 2), (3, 3), (4,)))
+    assert smallest <= round(_macs(values, 8)) <= hand_count.LARGEST_MACS
+
+
+def test_tflite_latency_has_a_row_for_each_mode():
+    _, values = _result(
+        "tflite_latency",
+        subnet="smallest",
+        channels=",".join(map(str, hand_count.CHANNELS)),
+        modes="float32,int8",
+    )
+    assert values["subnet"]["block4_depth"] == 1
+    assert values["macs"] == hand_count.network_macs(
+        ((4, 4), (2, 2), (3, 3), (4,))
+    )
+    rows = {row["mode"]: row for row in values["rows"]}
+    assert list(rows) == ["float32", "int8"]
+    assert all(row["latency_ms_median"] > 0 for row in rows.values())
+    # Four bytes a weight against one, and what a file has besides.
+    dense = 4 * 512 + 512 * 527
+    assert 4 * dense < rows["float32"]["num_bytes"] < 4 * dense + 2**16
+    assert dense < rows["int8"]["num_bytes"] < dense + 2**16
+
+
+def test_input_pipeline_measures_with_and_without_augmentation():
+    _, values = _result(
+        "input_pipeline", batch=4, num_clips=6, batches_per_step=3
+    )
+    assert list(values)[: len(_PEER_KEYS)] == _PEER_KEYS
+    assert values["cores"] == 1
+    for speeds in (values, values["without_augmentation"]):
+        assert speeds["clips_per_second"] == pytest.approx(
+            4 / speeds["seconds_median"]
+        )
+
+
+def test_more_cores_than_there_are():
+    num_cores = len(os.sched_getaffinity(0))
+    result = _run("input_pipeline", cores=num_cores + 1)
+    assert result.returncode == 2
+    assert f"may run on {num_cores} cores" in result.stderr
+
+
+def test_peak_memory_compares_with_the_first():
+    lines, values = _result(
+        "peak_memory",
+        batch=_BATCH,
+        channels=",".join(map(str, hand_count.CHANNELS)),
+        subnets="1,2",
+    )
+    first, second = values["rows"]
+    assert (first["subnets"], second["subnets"]) == (1, 2)
+    assert first["ratio"] == 1
+    assert second["ratio"] == pytest.approx(
+        second["peak_rss_mib"] / first["peak_rss_mib"]
+    )
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        ({"what": "teacher_train"}, "--what"),
+        ({"channels": "4,x"}, "`--channels`"),
+        ({"frames": 5}, "num_frames=5"),
+    ],
+)
+def test_wrong_flags_end_a_benchmark_in_one_line(flags, reason):
+    result = _run("teacher_forward", **flags)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert reason in line
+
+
+def test_more_subnets_than_the_space_has():
+    result = _run("candidate_evaluation", steps=127)
+    assert result.returncode == 2
+    assert "has 128 subnets" in result.stderr
