@@ -151,6 +151,14 @@ class Cnn10Family:
             return f"block{block}_width"
         return f"block{block}_conv{layer}_width"
 
+    def block_decisions(self, block: int) -> tuple[str, ...]:
+        """Names of the decisions about `block` (from 1), maybe none."""
+        return tuple(
+            decision.name
+            for decision in self.search_space().decisions
+            if decision.name.startswith(f"block{block}_")
+        )
+
     def filters(
         self, subnet: Mapping[str, float] | None = None
     ) -> tuple[tuple[int, ...], ...]:

@@ -1,5 +1,7 @@
 """The supernet of the CNN10 family."""
 
+import functools
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -15,6 +17,7 @@ from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_EPSILON
 from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_MOMENTUM
 from ofa_aec_tf.models.cnn10 import build_cnn10_subnet
 from ofa_aec_tf.models.logits import LOGITS_LAYER
+from ofa_aec_tf.models.supernet import Stage
 from ofa_aec_tf.models.supernet import Supernet
 
 
@@ -100,25 +103,46 @@ class Cnn10Supernet(Supernet):
             reported.update(block_moments)
         return x, reported
 
-    def body(self, features, subnet, training=False, moments=None):
-        x = features
-        reported = {}
-        for number, block in enumerate(self.blocks, start=1):
-            if number <= self.num_stem_blocks:
-                continue
-            active_filters, active_depth = self._active(number, subnet)
-            x, block_moments = block(
-                x,
-                active_filters=active_filters,
-                active_depth=active_depth,
-                training=training,
-                moments=moments,
+    def stages(self):
+        numbers = range(self.num_stem_blocks + 1, len(self.blocks) + 1)
+        return tuple(
+            Stage(
+                self.family.block_decisions(number),
+                functools.partial(self._run_stage, number),
+                tuple(
+                    variable
+                    for layer in self._stage_layers(number)
+                    for variable in layer.trainable_variables
+                ),
             )
-            reported.update(block_moments)
-        x = ops.mean(x, axis=2)
-        x = ops.max(x, axis=1) + ops.mean(x, axis=1)
-        logits = self.classifier(self.hidden(x))
-        return logits, reported
+            for number in numbers
+        )
+
+    def _stage_layers(self, number):
+        """The block of that number; with the last one goes the head."""
+        layers = [self.blocks[number - 1]]
+        if number == len(self.blocks):
+            layers += [self.hidden, self.classifier]
+        return layers
+
+    def _run_stage(
+        self, number, features, subnet, training=False, moments=None
+    ):
+        block, *head = self._stage_layers(number)
+        active_filters, active_depth = self._active(number, subnet)
+        x, reported = block(
+            features,
+            active_filters=active_filters,
+            active_depth=active_depth,
+            training=training,
+            moments=moments,
+        )
+        if head:
+            x = ops.mean(x, axis=2)
+            x = ops.max(x, axis=1) + ops.mean(x, axis=1)
+            for layer in head:
+                x = layer(x)
+        return x, reported
 
     def _active(self, block, subnet):
         """Filters of each layer and depth of a block, as tensors or None."""

@@ -4,8 +4,10 @@ Sampler, training step, BN calibration, search and materialization know this
 interface only.
 """
 
+import dataclasses
 import functools
 import pathlib
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -14,11 +16,32 @@ import tensorflow as tf
 from ofa_aec_tf.models.keras_files import load_keras_file
 
 
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A part of the body, from the input on.
+
+    Subnets with the same decisions up to a stage share it exactly, so that it
+    needs to be computed once for all of them.
+
+    Args:
+        decisions: tuple of str. The decisions of the search space that it
+            depends on, besides its input; each belongs to one stage.
+        run: function called as `Supernet.body`, with the features that the
+            stage before has returned; it returns `(features, batch_moments)`,
+            the last stage `(logits, batch_moments)`.
+        variables: tuple of keras.Variable. Its trainable variables.
+    """
+
+    decisions: tuple[str, ...]
+    run: Callable
+    variables: tuple[keras.Variable, ...]
+
+
 class Supernet(keras.Model):
     """One set of weights that holds all networks of a family.
 
-    A subclass sets `family` and `execution` and implements `stem`, `body` and
-    `build_subnet`. The stem is what all subnets share exactly, so that one
+    A subclass sets `family` and `execution` and implements `stem`, `stages`
+    and `build_subnet`. The stem is what all subnets share exactly, so that one
     step computes it once for several of them.
 
     Args:
@@ -47,6 +70,14 @@ class Supernet(keras.Model):
         """
         raise NotImplementedError(f"{type(self).__name__} has no `stem`.")
 
+    def stages(self):
+        """The parts of the body, from the stem on.
+
+        Returns:
+            tuple of Stage.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no `stages`.")
+
     def body(self, features, subnet, training=False, moments=None):
         """The part that depends on the subnet.
 
@@ -61,7 +92,13 @@ class Supernet(keras.Model):
             `(logits, batch_moments)`, logits float32 of shape (batch,
             num_classes).
         """
-        raise NotImplementedError(f"{type(self).__name__} has no `body`.")
+        reported = {}
+        for stage in self.stages():
+            features, batch_moments = stage.run(
+                features, subnet, training=training, moments=moments
+            )
+            reported.update(batch_moments)
+        return features, reported
 
     def build_subnet(self, subnet, **options):
         """The plain Keras model of a subnet, with fresh weights."""

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from ofa_aec_tf.training.losses import distillation_losses
+from ofa_aec_tf.training.subnet_groups import SubnetGroups
 
 
 class _Distiller(keras.Model):
@@ -93,9 +94,10 @@ class NetworkDistiller(_Distiller):
 class SupernetDistiller(_Distiller):
     """Trains a supernet: several subnets a step, one update.
 
-    The stem, which all subnets share, runs forward and backward once a step.
-    Subnets run one after the other and add to one set of gradients, so that
-    memory does not grow with their number.
+    What subnets share, the stem and stages with the same decisions before and
+    in them, runs forward and backward once a step. Subnets run one after the
+    other and add to one set of gradients, so that memory does not grow with
+    their number.
 
     Args:
         supernet: Supernet.
@@ -112,6 +114,10 @@ class SupernetDistiller(_Distiller):
         super().__init__(teacher, label_weight, **kwargs)
         self.supernet = supernet
         self.sampler = sampler
+        self._stages = supernet.stages()
+        self._groups = SubnetGroups(
+            supernet.family.search_space(), self._stages
+        )
 
     def train_step(self, data):
         """One Adam update; `data` is a batch of `make_train_dataset`."""
@@ -137,56 +143,118 @@ class SupernetDistiller(_Distiller):
             the order of the supernet's trainable variables.
         """
         teacher_scores = self._teacher_scores(log_mel)
-        stem_variables = [v.value for v in self.supernet.stem_variables()]
-        stem_names = {id(v) for v in stem_variables}
-        variables = [v.value for v in self.supernet.trainable_variables]
-        body_variables = [v for v in variables if id(v) not in stem_names]
+        subnets, keys = self._groups.sort(subnets, count)
+
+        def loss_parts(logits):
+            return distillation_losses(
+                labels, teacher_scores, logits, self.label_weight
+            )
+
+        stem_variables = self.supernet.stem_variables()
         with tf.GradientTape() as stem_tape:
             features, _ = self.supernet.stem(log_mel, training=True)
-
-        def add_subnet(number, totals, feature_total, gradient_totals):
-            with tf.GradientTape() as tape:
-                tape.watch(features)
-                logits, _ = self.supernet.body(
-                    features, subnets[number], training=True
-                )
-                losses = distillation_losses(
-                    labels, teacher_scores, logits, self.label_weight
-                )
-            feature_gradient, *gradients = tape.gradient(
-                losses["loss"],
-                [features, *body_variables],
-                unconnected_gradients=tf.UnconnectedGradients.ZERO,
-            )
-            return (
-                number + 1,
-                {name: totals[name] + losses[name] for name in totals},
-                feature_total + tf.cast(feature_gradient, tf.float32),
-                [a + b for a, b in zip(gradient_totals, gradients)],
-            )
-
-        _, totals, feature_total, gradient_totals = tf.while_loop(
-            lambda number, *_: number < count,
-            add_subnet,
-            (
-                tf.constant(0),
-                {name: tf.constant(0.0) for name in self._trackers},
-                # In float32, as the other sums: bfloat16 has 8 bits.
-                tf.zeros_like(features, tf.float32),
-                [tf.zeros_like(v) for v in body_variables],
-            ),
-            parallel_iterations=1,
+        feature_total, totals, stage_totals = self._add_subnets(
+            0,
+            features,
+            (subnets, keys, tf.constant(0), count),
+            loss_parts,
+            {name: tf.constant(0.0) for name in self._trackers},
+            [
+                [tf.zeros_like(variable.value) for variable in stage.variables]
+                for stage in self._stages
+            ],
         )
         scale = 1.0 / tf.cast(count, tf.float32)
         stem_gradients = stem_tape.gradient(
             features,
-            stem_variables,
+            [variable.value for variable in stem_variables],
             output_gradients=tf.cast(feature_total * scale, features.dtype),
         )
-        by_variable = {id(v): g for v, g in zip(stem_variables, stem_gradients)}
-        for variable, total in zip(body_variables, gradient_totals):
-            by_variable[id(variable)] = total * scale
+        gradients = {
+            id(variable): gradient
+            for variable, gradient in zip(stem_variables, stem_gradients)
+        }
+        for stage, stage_total in zip(self._stages, stage_totals):
+            for variable, total in zip(stage.variables, stage_total):
+                gradients[id(variable)] = total * scale
         return (
             {name: total * scale for name, total in totals.items()},
-            [by_variable[id(v)] for v in variables],
+            [gradients[id(v)] for v in self.supernet.trainable_variables],
         )
+
+    def _add_subnets(
+        self, number, features, visit, loss_parts, totals, gradient_totals
+    ):
+        """Passes subnets with the same features through the remaining stages.
+
+        Args:
+            number: int. The first of these stages.
+            features: its input.
+            visit: `(subnets, keys, first, last)`, the subnets in order and
+                the range of those that have these features.
+            loss_parts: function from logits to a dict of scalars.
+            totals: dict of scalars, the sums so far.
+            gradient_totals: list of lists of tensors, the sums so far for the
+                variables of each of these stages.
+
+        Returns:
+            `(feature_total, totals, gradient_totals)`: the gradient of the
+            summed losses for `features`, in float32, and the new sums.
+        """
+        stage = self._stages[number]
+        is_last = number == len(self._stages) - 1
+        subnets, keys, first, last = visit
+
+        def add_group(first, feature_total, totals, gradient_totals):
+            size = self._groups.group_size(keys, number, first, last)
+            with tf.GradientTape() as tape:
+                tape.watch(features)
+                outputs, _ = stage.run(features, subnets[first], training=True)
+                parts = loss_parts(outputs) if is_last else None
+            own_totals, *later_totals = gradient_totals
+            if is_last:
+                # The group is one subnet, drawn `size` times.
+                outputs = parts["loss"]
+                output_gradient = tf.cast(size, tf.float32)
+                totals = {
+                    name: totals[name] + parts[name] * output_gradient
+                    for name in totals
+                }
+            else:
+                output_gradient, totals, later_totals = self._add_subnets(
+                    number + 1,
+                    outputs,
+                    (subnets, keys, first, first + size),
+                    loss_parts,
+                    totals,
+                    later_totals,
+                )
+            feature_gradient, *gradients = tape.gradient(
+                outputs,
+                [features, *(variable.value for variable in stage.variables)],
+                output_gradients=tf.cast(output_gradient, outputs.dtype),
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+            return (
+                first + size,
+                feature_total + tf.cast(feature_gradient, tf.float32),
+                totals,
+                [
+                    [a + b for a, b in zip(own_totals, gradients)],
+                    *later_totals,
+                ],
+            )
+
+        _, feature_total, totals, gradient_totals = tf.while_loop(
+            lambda first, *_: first < last,
+            add_group,
+            (
+                first,
+                # In float32, as the other sums: bfloat16 has 8 bits.
+                tf.zeros_like(features, tf.float32),
+                totals,
+                gradient_totals,
+            ),
+            parallel_iterations=1,
+        )
+        return feature_total, totals, gradient_totals

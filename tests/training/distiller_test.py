@@ -50,12 +50,25 @@ def make_supernet_distiller(num_subnets=3, label_weight=0.0, **options):
 
 
 @pytest.mark.parametrize("elastic_stem", [False, True])
-@pytest.mark.parametrize("count", [1, 3])
-def test_gradients_equal_the_mean_over_separate_subnets(elastic_stem, count):
+@pytest.mark.parametrize("sharing", ["none", "stages", "twice the same"])
+@pytest.mark.parametrize("count", [1, 4])
+def test_gradients_equal_the_mean_over_separate_subnets(
+    elastic_stem, sharing, count
+):
     distiller, teacher = make_supernet_distiller(elastic_stem=elastic_stem)
     supernet = distiller.supernet
     batch = make_batch()
-    subnets, _ = distiller.sampler.sample(tf.constant(5))
+    space = supernet.family.search_space()
+    others = space.to_indices(space.largest())
+    # The last two rows differ from the first in block 4, or not at all.
+    rows = np.array([space.to_indices(space.smallest())] * 4)
+    rows[1] = others
+    if sharing == "none":
+        rows[2, -3], rows[3, -3] = 1, 2
+        rows[2, 0], rows[3, 0] = 1, 2
+    elif sharing == "stages":
+        rows[2, -1], rows[3, -1] = 1, 2
+    subnets = tf.constant(rows)
     losses, gradients = tf.function(distiller.loss_and_gradients)(
         batch["log_mel"], batch["labels"], subnets, tf.constant(count)
     )
