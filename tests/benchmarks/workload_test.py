@@ -99,12 +99,12 @@ def test_the_teacher_computes_in_the_precision_in_scope(family):
 
 
 def test_matmul_peak_keeps_the_fastest(monkeypatch):
-    seconds = iter([[0.5, 0.25, 1.0], [2.0, 4.0, 3.0]])
+    seconds = iter([[1.0, 0.5, 2.0], [4.0, 2.0, 3.0], [0.4, 0.8, 1.6]])
     monkeypatch.setattr(
         workload.measurement, "time_steps", lambda *_, **__: next(seconds)
     )
-    # 2 x 1000^3 operations in 0.25 s, 2 x 2000^3 in 2 s.
-    peak = workload.matmul_peak_gflops("float32", (1000, 2000))
+    # 2 x 1000^3 operations in 0.5 s, 2 x 2000^3 in 2 s, 2 x 1000^3 in 0.4 s.
+    peak = workload.matmul_peak_gflops("float32", (1000, 2000, 1000))
     assert peak == pytest.approx(8.0)
 
 
