@@ -2,8 +2,10 @@
 
 The roofline compares useful work, the floating-point operations of the
 mathematics, with the fastest matrix product of this machine. Convolutions may
-run by algorithms with fewer multiplications (Winograd), so that the fraction
-may exceed what direct convolution could reach, and even 1.
+run by algorithms with fewer multiplications (Winograd), and a training step
+may compute once what several subnets share beyond the stem, which counts here
+for each of them. So the fraction may exceed what direct convolution of every
+subnet could reach, and even 1.
 """
 
 import pathlib
@@ -150,7 +152,7 @@ def supernet_step_macs(supernet, subnets, num_frames):
     """MACs of one distillation step of a supernet, for one clip.
 
     The teacher, the family's largest network, runs forward; the stem once and
-    each subnet's body forward and backward.
+    each subnet's body forward and backward, alike or not.
 
     Args:
         supernet: Cnn10Supernet.
