@@ -1,0 +1,52 @@
+"""What the machine has, read from Linux's description of it."""
+
+import pytest
+
+from ofa_aec_tf import machine
+
+
+@pytest.fixture(name="cpu_info")
+def fixture_cpu_info(tmp_path, monkeypatch):
+    path = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "_CPU_INFO", path)
+    machine.features.cache_clear()
+    yield path
+    machine.features.cache_clear()
+
+
+def test_features_of_x86(cpu_info):
+    cpu_info.write_text(
+        "processor\t: 0\nmodel name\t: flags of avx\n"
+        "flags\t\t: fpu avx2 avx512_bf16 rdpid\nbugs\t\t: spectre_v1\n"
+    )
+    assert machine.features() == {"fpu", "avx2", "avx512_bf16", "rdpid"}
+    assert machine.has_bfloat16_products()
+    assert not machine.has_bfloat16_tiles()
+
+
+def test_features_of_a_cpu_with_matrix_units(cpu_info):
+    cpu_info.write_text("flags : avx512_bf16 amx_bf16 amx_tile\n")
+    assert machine.has_bfloat16_products()
+    assert machine.has_bfloat16_tiles()
+
+
+def test_features_of_arm(cpu_info):
+    cpu_info.write_text("processor : 0\nFeatures : fp asimd bf16\n")
+    assert machine.features() == {"fp", "asimd", "bf16"}
+    assert not machine.has_bfloat16_products()
+
+
+def test_no_features_where_there_is_no_description(cpu_info):
+    assert machine.features() == frozenset()
+
+
+def test_memory_that_is_available(tmp_path, monkeypatch):
+    path = tmp_path / "meminfo"
+    path.write_text("MemTotal: 8000 kB\nMemFree: 10 kB\nMemAvailable: 64 kB\n")
+    monkeypatch.setattr(machine, "_MEMORY_INFO", path)
+    assert machine.available_memory_bytes() == 64 * 1024
+
+
+def test_memory_where_linux_does_not_tell(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "_MEMORY_INFO", tmp_path / "none")
+    assert machine.available_memory_bytes() > 2**20
