@@ -4,8 +4,11 @@ python benchmarks/candidate_evaluation.py --batch=32 --steps=8
 
 Each step calibrates the batch normalization of another subnet of a supernet
 and scores it on validation clips. Clips are random and in memory; a clip that
-calibrates counts like one that validates. The last line is a JSON object.
+calibrates counts like one that validates. The last line is a JSON object;
+`seconds_mean` is what a search over many subnets pays for each.
 """
+
+import statistics
 
 import measurement
 from absl import flags
@@ -21,6 +24,7 @@ import workload
 
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import MULTI_LABEL
+from ofa_aec_tf.evaluation import staged_evaluation
 from ofa_aec_tf.models import registry
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.nas.subnet_evaluator import make_subnet_evaluator
@@ -34,6 +38,16 @@ _NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
 )
 _NUM_VALIDATION_CLIPS = flags.DEFINE_integer(
     "num_validation_clips", 128, "Clips that validate.", lower_bound=1
+)
+_ORDER = flags.DEFINE_enum(
+    "order",
+    "stages",
+    ("stages", "random"),
+    "Subnets one after the other as a search evaluates them, so that they "
+    "share stages, or in no order.",
+)
+_CACHE_GIB = flags.DEFINE_float(
+    "cache_gib", 4.0, "Memory for shared activations.", lower_bound=0
 )
 
 
@@ -59,6 +73,12 @@ def main(_):
     subnets = _distinct_subnets(
         family.search_space(), measurement.NUM_WARMUP_STEPS + values.steps, rng
     )
+    if _ORDER.value == "stages":
+        # The middle of the search, not the part with the smallest subnets.
+        order = staged_evaluation.stage_order(registry.build_supernet(family))
+        in_order = sorted(family.search_space().enumerate(), key=order)
+        first = (len(in_order) - len(subnets)) // 2
+        subnets = in_order[first : first + len(subnets)]
     macs = [family.complexity(s, values.frames).macs for s in subnets]
     keras.utils.set_random_seed(values.seed)
     with precision_scope(values.dtype):
@@ -75,6 +95,7 @@ def main(_):
         ClassMap(tuple(f"class {n}" for n in range(family.num_classes))),
         MULTI_LABEL,
         values.batch,
+        int(_CACHE_GIB.value * 2**30),
     )
     remaining = iter(subnets)
     seconds = measurement.time_steps(
@@ -91,6 +112,9 @@ def main(_):
                 peak_rss_mib,
                 num_clips,
             ),
+            "seconds_mean": statistics.mean(seconds),
+            "order": _ORDER.value,
+            "cache_gib": _CACHE_GIB.value,
             "num_calibration_clips": _NUM_CALIBRATION_CLIPS.value,
             "num_validation_clips": _NUM_VALIDATION_CLIPS.value,
         }

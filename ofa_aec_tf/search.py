@@ -10,12 +10,14 @@ import numpy as np
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import machine
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.evaluation import staged_evaluation
 from ofa_aec_tf.models.supernet import load_supernet
 from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.nas import candidates
@@ -65,6 +67,13 @@ _NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 32, "Clips a step.", lower_bound=1
 )
+_CACHE_GIB = flags.DEFINE_float(
+    "cache_gib",
+    None,
+    "Memory for activations that subnets share, which saves computing them "
+    "again. By default half of what is free.",
+    lower_bound=0,
+)
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Seed of the populations and of the calibration clips."
 )
@@ -89,7 +98,14 @@ def _subnet_evaluator(supernet, dataset):
         dataset.class_map,
         dataset.label_type,
         _BATCH_SIZE.value,
+        _cache_bytes(),
     )
+
+
+def _cache_bytes():
+    if _CACHE_GIB.value is None:
+        return machine.available_memory_bytes() // 2
+    return int(_CACHE_GIB.value * 2**30)
 
 
 def _print_summary(results):
@@ -141,6 +157,9 @@ def main(unused_arguments):
     run_record.start_run(
         _WORKDIR.value, identity, flags.FLAGS.flags_into_string()
     )
+    # One after the other as they share most; the trials are the same.
+    order = staged_evaluation.stage_order(supernet)
+    planned.sort(key=lambda candidate: order(candidate.subnet))
     study = SearchStudy(_WORKDIR.value, space, identity)
     trials = subnet_search.evaluate_candidates(
         study,

@@ -17,7 +17,6 @@ from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.models import registry
-from ofa_aec_tf.models.precision import resolve_precision
 from ofa_aec_tf.training import config as configs
 from ofa_aec_tf.training import trainer
 
@@ -129,7 +128,15 @@ _PRECISION = flags.DEFINE_enum(
     "precision",
     "auto",
     configs.PRECISIONS,
-    "Compute type. `auto` is bfloat16 where the CPU multiplies it.",
+    "Compute type. `auto` is what the machine multiplies fastest at the "
+    "network's widths.",
+)
+_CONVOLUTION = flags.DEFINE_enum(
+    "convolution",
+    "auto",
+    configs.ALGORITHMS,
+    "How convolutions compute. `auto` multiplies less, by Winograd's "
+    "algorithm, where that is faster.",
 )
 _DETERMINISTIC = flags.DEFINE_bool(
     "deterministic", False, "Repeatable bit for bit, and slower."
@@ -245,6 +252,7 @@ def _config():
         block_dropout=_BLOCK_DROPOUT.value,
         head_dropout=_HEAD_DROPOUT.value,
         precision=_PRECISION.value,
+        convolution=_CONVOLUTION.value,
         num_validation_clips=_NUM_VALIDATION_CLIPS.value,
         num_calibration_clips=_NUM_CALIBRATION_CLIPS.value,
         augmentation=AugmentationConfig(
@@ -297,7 +305,7 @@ def main(unused_arguments):
         "teacher": _fingerprint(_TEACHER.value),
         "initial": _fingerprint(_INITIAL.value),
         "deterministic": _DETERMINISTIC.value,
-        "precision": resolve_precision(config.precision),
+        "precision": trainer.training_precision(config, family, subnet),
     }
     run_record.start_run(
         _WORKDIR.value,

@@ -6,6 +6,39 @@ data, and returned; the supernet is never written to.
 """
 
 
+class MomentAverage:
+    """The average over batches, each with the weight of its clips.
+
+    Attributes:
+        moments: dict from batch normalization names to `(mean, variance)`, or
+            None before the first batch.
+    """
+
+    def __init__(self):
+        self.moments = None
+        self._num_clips = 0
+
+    def add(self, moments, num_clips):
+        """Adds the moments of a batch.
+
+        Args:
+            moments: dict from names to `(mean, variance)`, float32 arrays.
+            num_clips: int. Clips of the batch.
+        """
+        self._num_clips += num_clips
+        if self.moments is None:
+            self.moments = moments
+            return
+        share = num_clips / self._num_clips
+        self.moments = {
+            name: tuple(
+                mean + (new - mean) * share
+                for mean, new in zip(self.moments[name], moments[name])
+            )
+            for name in self.moments
+        }
+
+
 def calibrate(supernet, subnet, batches):
     """Estimates the statistics of a subnet.
 
@@ -25,27 +58,15 @@ def calibrate(supernet, subnet, batches):
     Raises:
         ValueError: if there is no batch.
     """
-    average, num_clips = None, 0
+    average = MomentAverage()
     for log_mel in batches:
-        num_clips += len(log_mel)
-        moments = supernet.batch_moments(log_mel, subnet)
-        if average is None:
-            average = moments
-            continue
-        share = len(log_mel) / num_clips
-        average = {
-            name: tuple(
-                mean + (new - mean) * share
-                for mean, new in zip(average[name], moments[name])
-            )
-            for name in average
-        }
-    if average is None:
+        average.add(supernet.batch_moments(log_mel, subnet), len(log_mel))
+    if average.moments is None:
         raise ValueError(
             "Calibration needs at least one batch of training clips. "
             "Received: none"
         )
-    return average
+    return average.moments
 
 
 def split_into_batches(log_mel, batch_size):

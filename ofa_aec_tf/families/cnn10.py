@@ -191,6 +191,16 @@ class Cnn10Family:
             )
         return tuple(blocks)
 
+    def fewest_filters(self, subnet: Mapping[str, float] | None = None) -> int:
+        """Filters of the narrowest convolution.
+
+        Args:
+            subnet: Subnet of this family's space; None is all of them.
+        """
+        if subnet is None:
+            subnet = self.search_space().smallest()
+        return min(min(block) for block in self.filters(subnet))
+
     def layer_costs(
         self, subnet: Mapping[str, float] | None, num_frames: int
     ) -> list[complexity.LayerCost]:

@@ -8,3 +8,4 @@ from ofa_aec_tf.layers.elastic_conv_block import (
     ElasticConvBlock as ElasticConvBlock,
 )
 from ofa_aec_tf.layers.elastic_dense import ElasticDense as ElasticDense
+from ofa_aec_tf.layers.folded_conv2d import FoldedConv2D as FoldedConv2D

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ofa_aec_tf import processor
+from ofa_aec_tf import machine
 from ofa_aec_tf.layers import winograd
 
 ALGORITHMS = ("auto", "direct", "winograd")
@@ -13,8 +13,10 @@ ALGORITHMS = ("auto", "direct", "winograd")
 _TILES = {"float32": (4, 4), "bfloat16": (4, 2)}
 
 # Below, the transforms cost more than the multiplications they save: smaller
-# and larger number of channels, measured in docs/performance.md.
+# and larger number of channels, measured in docs/performance.md. In inference
+# the direct convolution is fused with what follows it, and wins more often.
 _FEWEST_CHANNELS = {"float32": (64, 64), "bfloat16": (64, 128)}
+_FEWEST_CHANNELS_IN_INFERENCE = {"float32": (64, 128), "bfloat16": (128, 128)}
 
 
 def check_algorithm(algorithm):
@@ -31,7 +33,9 @@ def check_algorithm(algorithm):
     return algorithm
 
 
-def uses_winograd(algorithm, kernel_size, in_channels, filters, dtype):
+def uses_winograd(
+    algorithm, kernel_size, in_channels, filters, dtype, inference=False
+):
     """Whether a convolution runs as `winograd_conv2d`.
 
     Args:
@@ -42,6 +46,7 @@ def uses_winograd(algorithm, kernel_size, in_channels, filters, dtype):
         in_channels: int. Largest number of input channels.
         filters: int. Largest number of filters.
         dtype: str. Type of the inputs.
+        inference: bool. Whether no gradient will be asked for.
 
     Returns:
         bool.
@@ -51,10 +56,11 @@ def uses_winograd(algorithm, kernel_size, in_channels, filters, dtype):
         return able and algorithm == "winograd"
     if tf.config.list_physical_devices("GPU"):
         return False
-    if dtype == "bfloat16" and processor.has_bfloat16_tiles():
+    if dtype == "bfloat16" and machine.has_bfloat16_tiles():
         return False
     fewer, more = sorted((in_channels, filters))
-    least_fewer, least_more = _FEWEST_CHANNELS[dtype]
+    table = _FEWEST_CHANNELS_IN_INFERENCE if inference else _FEWEST_CHANNELS
+    least_fewer, least_more = table[dtype]
     return fewer >= least_fewer and more >= least_more
 
 
@@ -74,3 +80,24 @@ def convolve(inputs, kernel, use_winograd):
             inputs, kernel, *_TILES[inputs.dtype.name]
         )
     return tf.nn.conv2d(inputs, tf.cast(kernel, inputs.dtype), 1, "SAME")
+
+
+def constant_convolution(kernel, dtype, algorithm="auto"):
+    """A convolution whose kernel stays as it is.
+
+    Args:
+        kernel: float32 array of shape (size, size, in_channels, filters).
+        dtype: str. Type of the inputs to come.
+        algorithm: one of `ALGORITHMS`.
+
+    Returns:
+        Function from a tensor of shape (batch, height, width, in_channels) to
+        one of shape (batch, height, width, filters).
+    """
+    size, _, in_channels, filters = kernel.shape
+    if uses_winograd(algorithm, size, in_channels, filters, dtype, True):
+        tile = _TILES[dtype]
+        points = winograd.transform_kernel(kernel, *tile, dtype)
+        return lambda inputs: winograd.convolve_points(inputs, points, *tile)
+    kernel = tf.cast(kernel, dtype)
+    return lambda inputs: tf.nn.conv2d(inputs, kernel, 1, "SAME")

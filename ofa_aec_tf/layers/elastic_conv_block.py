@@ -24,6 +24,7 @@ class ElasticConvBlock(keras.layers.Layer):
         momentum: float. Of the batch normalization.
         epsilon: float. Of the batch normalization.
         execution: `"slice"` or `"mask"`.
+        algorithm: as in ElasticConv2D.
 
     Call arguments:
         inputs: tensor of shape (batch, height, width, channels).
@@ -52,6 +53,7 @@ class ElasticConvBlock(keras.layers.Layer):
         momentum=0.9,
         epsilon=1e-5,
         execution="slice",
+        algorithm="auto",
         **kwargs,
     ):
         # Not autocast: it would cast the moments. The convolutions cast.
@@ -64,6 +66,7 @@ class ElasticConvBlock(keras.layers.Layer):
         self.momentum = momentum
         self.epsilon = epsilon
         self.execution = executions.check_execution(execution)
+        self.algorithm = algorithm
         self.convolutions = []
         self.normalizations = []
         for layer in range(num_layers):
@@ -73,6 +76,7 @@ class ElasticConvBlock(keras.layers.Layer):
                     filters if layer else in_channels,
                     kernel_size,
                     execution=execution,
+                    algorithm=algorithm,
                     dtype=self.dtype_policy,
                     name=f"{self.name}_conv{layer + 1}",
                 )
@@ -159,4 +163,5 @@ class ElasticConvBlock(keras.layers.Layer):
             "momentum": self.momentum,
             "epsilon": self.epsilon,
             "execution": self.execution,
+            "algorithm": self.algorithm,
         }

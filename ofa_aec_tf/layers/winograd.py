@@ -208,7 +208,7 @@ def _product(matrix, tensor):
     return tf.linalg.matmul(tf.constant(matrix, tensor.dtype), tensor)
 
 
-def _transform_kernel(matrix, kernel, dtype):
+def _kernel_points(matrix, kernel, dtype):
     """Shape (points, in_channels, filters); computed in float32."""
     shape = tf.shape(kernel)
     taps = tf.reshape(
@@ -218,6 +218,56 @@ def _transform_kernel(matrix, kernel, dtype):
         _product(matrix, taps), (len(matrix), shape[2], shape[3])
     )
     return tf.cast(points, dtype)
+
+
+def transform_kernel(kernel, tile_rows, tile_columns, dtype):
+    """What `convolve_points` takes: for a kernel that stays as it is.
+
+    Args:
+        kernel: tensor of shape (3, 3, in_channels, filters).
+        tile_rows: int, 2 or 4. Output rows of a tile.
+        tile_columns: int, 2 or 4. Output columns of a tile.
+        dtype: str. Type of the inputs to come.
+
+    Returns:
+        Tensor of shape (points, in_channels, filters).
+    """
+    return _kernel_points(_tile(tile_rows, tile_columns).kernel, kernel, dtype)
+
+
+def _forward(inputs, kernel_points, tile):
+    """Outputs, the grid of tiles and the transformed inputs."""
+    grid = _Grid(inputs, tile)
+    in_channels, filters = tf.unstack(tf.shape(kernel_points)[1:])
+    input_points = tf.reshape(
+        _product(tile.input, grid.patches(inputs)),
+        (tile.num_points, grid.num_tiles, in_channels),
+    )
+    products = tf.linalg.matmul(input_points, kernel_points)
+    outputs = grid.assemble(
+        _product(tile.output, tf.reshape(products, (tile.num_points, -1))),
+        filters,
+    )
+    return outputs, grid, input_points
+
+
+def convolve_points(inputs, kernel_points, tile_rows, tile_columns):
+    """`winograd_conv2d` with a kernel transformed before; not for training.
+
+    Args:
+        inputs: tensor of shape (batch, height, width, in_channels).
+        kernel_points: tensor of `transform_kernel` with the same tile.
+        tile_rows: int, 2 or 4.
+        tile_columns: int, 2 or 4.
+
+    Returns:
+        Tensor of shape (batch, height, width, filters).
+    """
+    outputs, _, _ = _forward(
+        inputs, kernel_points, _tile(tile_rows, tile_columns)
+    )
+    outputs.set_shape((*inputs.shape[:3], kernel_points.shape[2]))
+    return outputs
 
 
 def winograd_conv2d(inputs, kernel, tile_rows, tile_columns):
@@ -240,20 +290,8 @@ def winograd_conv2d(inputs, kernel, tile_rows, tile_columns):
     def convolve(inputs, kernel):
         dtype = inputs.dtype
         in_channels, filters = tf.unstack(tf.shape(kernel)[2:])
-        grid = _Grid(inputs, tile)
-
-        def by_point(tensor, channels):
-            return tf.reshape(tensor, (-1, grid.num_tiles, channels))
-
-        input_points = by_point(
-            _product(tile.input, grid.patches(inputs)), in_channels
-        )
-        products = tf.linalg.matmul(
-            input_points, _transform_kernel(tile.kernel, kernel, dtype)
-        )
-        outputs = grid.assemble(
-            _product(tile.output, tf.reshape(products, (tile.num_points, -1))),
-            filters,
+        outputs, grid, input_points = _forward(
+            inputs, _kernel_points(tile.kernel, kernel, dtype), tile
         )
 
         def gradient(output_gradient):
@@ -261,11 +299,11 @@ def winograd_conv2d(inputs, kernel, tile_rows, tile_columns):
             # and the gradient of the products.
             transformed = _product(tile.gradient, grid.patches(output_gradient))
             gradient_points, product_gradients = tf.split(
-                by_point(transformed, filters), 2
+                tf.reshape(transformed, (-1, grid.num_tiles, filters)), 2
             )
             input_products = tf.linalg.matmul(
                 gradient_points,
-                _transform_kernel(tile.turned_kernel, kernel, dtype),
+                _kernel_points(tile.turned_kernel, kernel, dtype),
                 transpose_b=True,
             )
             input_gradient = grid.assemble(

@@ -31,14 +31,16 @@ class Cnn10Supernet(Supernet):
     Args:
         family: Cnn10Family, or the dict of its `to_json`.
         execution: `"slice"` or `"mask"`.
+        algorithm: as in ElasticConv2D.
 
     Reference: OFA-AEC, figure 2.
     """
 
-    def __init__(self, family, execution="slice", **kwargs):
+    def __init__(self, family, execution="slice", algorithm="auto", **kwargs):
         if isinstance(family, dict):
             family = Cnn10Family.from_json(family)
         super().__init__(family, execution, **kwargs)
+        self.algorithm = algorithm
         policy = self.dtype_policy
         normalization = {
             "momentum": BATCH_NORMALIZATION_MOMENTUM,
@@ -59,6 +61,7 @@ class Cnn10Supernet(Supernet):
                     num_layers=LAYERS_PER_BLOCK,
                     kernel_size=KERNEL_SIZE,
                     pool_size=POOL_SIZE,
+                    algorithm=algorithm,
                     name=f"block{block}",
                     **normalization,
                 )
@@ -190,4 +193,5 @@ class Cnn10Supernet(Supernet):
             "name": self.name,
             "family": self.family.to_json(),
             "execution": self.execution,
+            "algorithm": self.algorithm,
         }

@@ -1,22 +1,37 @@
-"""Compute type of models: float32, or bfloat16 over float32 weights."""
+"""Compute type of models: float32, or a half over float32 weights."""
 
 import contextlib
 
 import keras
+import tensorflow as tf
 
-from ofa_aec_tf import processor
+from ofa_aec_tf import machine
 
-PRECISIONS = ("auto", "float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
-_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+_POLICIES = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
+
+# With fewer filters, oneDNN leaves its fast bfloat16 convolutions for ones
+# five times slower than float32: docs/performance.md.
+FEWEST_BFLOAT16_FILTERS = 16
 
 
-def resolve_precision(precision):
-    """float32 or bfloat16, chosen by the machine for `auto`.
+def resolve_precision(precision, fewest_filters):
+    """The compute type, chosen by machine and network for `auto`.
 
     Args:
-        precision: one of `PRECISIONS`. `auto` is bfloat16 where the CPU
-            multiplies it in hardware (AVX512-BF16 or AMX), else float32.
+        precision: one of `PRECISIONS`. On a CPU, `auto` is bfloat16 if it
+            multiplies that in hardware (AVX512-BF16 or AMX) and no
+            convolution is too narrow for it; on an NVIDIA GPU it is the half
+            that its tensor cores know; else float32.
+        fewest_filters: int. Of the narrowest convolution of the network.
+
+    Returns:
+        `"float32"`, `"bfloat16"` or `"float16"`.
 
     Raises:
         ValueError: if there is no such precision.
@@ -28,12 +43,24 @@ def resolve_precision(precision):
         )
     if precision != "auto":
         return precision
-    return "bfloat16" if processor.has_bfloat16_products() else "float32"
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        capability = details.get("compute_capability", (0, 0))
+        if capability >= (8, 0):
+            return "bfloat16"
+        return "float16" if capability >= (7, 0) else "float32"
+    if (
+        machine.has_bfloat16_products()
+        and fewest_filters >= FEWEST_BFLOAT16_FILTERS
+    ):
+        return "bfloat16"
+    return "float32"
 
 
 @contextlib.contextmanager
 def precision_scope(precision):
-    """Models built inside compute in `precision` (float32 or bfloat16)."""
+    """Models built inside compute in `precision`, which is not `auto`."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(_POLICIES[precision])
     try:

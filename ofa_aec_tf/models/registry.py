@@ -23,19 +23,22 @@ def family_from_json(values):
     return Cnn10Family.from_json(values)
 
 
-def build_supernet(family, execution="slice", dtype=None):
+def build_supernet(family, execution="slice", algorithm="auto", dtype=None):
     """A supernet of a family, with fresh weights.
 
     Args:
         family: Cnn10Family.
         execution: `"slice"` or `"mask"`.
+        algorithm: how convolutions compute, as in ElasticConv2D.
         dtype: str. The dtype policy; None is the global one.
 
     Returns:
         Supernet.
     """
     _check(family)
-    return Cnn10Supernet(family, execution, dtype=dtype, name="supernet")
+    return Cnn10Supernet(
+        family, execution, algorithm, dtype=dtype, name="supernet"
+    )
 
 
 def build_network(family, subnet=None, **options):

@@ -6,17 +6,20 @@ is built in; its weights are the plain network's, in the same order. What is
 saved is always the plain network.
 """
 
+import functools
+
 from ofa_aec_tf.layers import ElasticBatchNormalization
 from ofa_aec_tf.layers import ElasticConv2D
 from ofa_aec_tf.models import registry
 
 
-def build_training_twin(family, subnet=None, **options):
+def build_training_twin(family, subnet=None, algorithm="auto", **options):
     """A network of a family, for training and fast inference.
 
     Args:
         family: the model family.
         subnet: Subnet of its space; None is the largest.
+        algorithm: how convolutions compute, as in ElasticConv2D.
         **options: further arguments of the family's builder.
 
     Returns:
@@ -26,7 +29,7 @@ def build_training_twin(family, subnet=None, **options):
         family,
         subnet,
         batch_normalization=ElasticBatchNormalization,
-        convolution=ElasticConv2D,
+        convolution=functools.partial(ElasticConv2D, algorithm=algorithm),
         **options,
     )
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from ofa_aec_tf.evaluation import evaluator
-from ofa_aec_tf.evaluation import keras_predictor
+from ofa_aec_tf.evaluation import staged_evaluation
 
 # What can go wrong with one subnet and not with the next: outputs that are
 # not finite, memory that does not suffice.
@@ -22,6 +22,7 @@ def make_subnet_evaluator(
     class_map,
     label_type,
     batch_size,
+    cache_bytes,
 ):
     """The function that a search calls for each subnet.
 
@@ -36,18 +37,20 @@ def make_subnet_evaluator(
         class_map: ClassMap.
         label_type: `"multi_label"` or `"single_label"`.
         batch_size: int. Clips a step.
+        cache_bytes: int. Memory for activations that subnets share.
 
     Returns:
         Function from a Subnet to a dict with `mAP`, `mAUC`, `d_prime`,
         `accuracy` and `num_clips`.
     """
 
+    staged = staged_evaluation.StagedEvaluation(
+        supernet, calibration_clips, log_mel, batch_size, cache_bytes
+    )
+
     def evaluate_subnet(subnet):
-        predict = keras_predictor.subnet_predictor(
-            supernet, subnet, calibration_clips, batch_size
-        )
         metrics = evaluator.evaluate_scores(
-            predict(log_mel), labels, class_map, label_type
+            staged.predict_logits(subnet), labels, class_map, label_type
         )
         return {name: metrics[name] for name in _SUMMARY}
 

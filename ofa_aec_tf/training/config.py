@@ -3,6 +3,7 @@
 import dataclasses
 
 from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.layers.convolution import ALGORITHMS
 from ofa_aec_tf.models.precision import PRECISIONS
 from ofa_aec_tf.training.subnet_sampler import FEWEST_SUBNETS
 from ofa_aec_tf.training.subnet_sampler import SAMPLING_RULES
@@ -32,6 +33,7 @@ class TrainConfig:
         block_dropout: float. Dropout after blocks (not supernet).
         head_dropout: float. Dropout in the head (not supernet).
         precision: one of `PRECISIONS`.
+        convolution: one of `ALGORITHMS`. How convolutions compute.
         num_validation_clips: int. Clips of a validation; 0 is all.
         num_calibration_clips: int. Training clips that estimate batch
             normalization statistics at a validation (supernet).
@@ -54,6 +56,7 @@ class TrainConfig:
     block_dropout: float
     head_dropout: float
     precision: str
+    convolution: str
     num_validation_clips: int
     num_calibration_clips: int
     augmentation: AugmentationConfig
@@ -64,6 +67,7 @@ class TrainConfig:
             ("schedule", SCHEDULES),
             ("sampling_rule", SAMPLING_RULES),
             ("precision", PRECISIONS),
+            ("convolution", ALGORITHMS),
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(

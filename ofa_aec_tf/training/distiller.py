@@ -57,6 +57,11 @@ class _Distiller(keras.Model):
         logits = tf.cast(self._teacher_logits(log_mel), tf.float32)
         return tf.stop_gradient(tf.sigmoid(logits))
 
+    def _scaled(self, loss):
+        """The loss that gradients are taken of: larger for float16."""
+        optimizer = getattr(self, "optimizer", None)
+        return loss if optimizer is None else optimizer.scale_loss(loss)
+
     def _report(self, losses):
         for name, value in losses.items():
             self._trackers[name].update_state(value)
@@ -85,8 +90,9 @@ class NetworkDistiller(_Distiller):
             losses = distillation_losses(
                 labels, teacher_scores, logits, self.label_weight
             )
+            scaled_loss = self._scaled(losses["loss"])
         variables = self.network.trainable_variables
-        gradients = tape.gradient(losses["loss"], [v.value for v in variables])
+        gradients = tape.gradient(scaled_loss, [v.value for v in variables])
         self.optimizer.apply(gradients, variables)
         return self._report(losses)
 
@@ -210,11 +216,12 @@ class SupernetDistiller(_Distiller):
             with tf.GradientTape() as tape:
                 tape.watch(features)
                 outputs, _ = stage.run(features, subnets[first], training=True)
-                parts = loss_parts(outputs) if is_last else None
+                if is_last:
+                    parts = loss_parts(outputs)
+                    outputs = self._scaled(parts["loss"])
             own_totals, *later_totals = gradient_totals
             if is_last:
                 # The group is one subnet, drawn `size` times.
-                outputs = parts["loss"]
                 output_gradient = tf.cast(size, tf.float32)
                 totals = {
                     name: totals[name] + parts[name] * output_gradient

@@ -73,7 +73,7 @@ def train(
         logging.info("%s is finished", path)
         return path
     keras.utils.set_random_seed(config.seed)
-    precision = resolve_precision(config.precision)
+    precision = training_precision(config, family, subnet)
     logging.info("computing in %s", precision)
     with precision_scope(precision):
         teacher = _teacher(teacher_path, config)
@@ -85,7 +85,9 @@ def train(
             config.num_validation_clips or None,
         )
         if config.stage == "supernet":
-            model = registry.build_supernet(family)
+            model = registry.build_supernet(
+                family, algorithm=config.convolution
+            )
             sampler = SubnetSampler(
                 family.search_space(),
                 config.num_subnets,
@@ -107,6 +109,7 @@ def train(
             model = build_training_twin(
                 family,
                 subnet,
+                config.convolution,
                 block_dropout=config.block_dropout,
                 head_dropout=config.head_dropout,
             )
@@ -124,6 +127,21 @@ def train(
     _fit(distiller, validation, config, data_dir, dataset, directory)
     _save(model, path, config, family, subnet, dataset)
     return path
+
+
+def training_precision(config, family, subnet):
+    """The compute type of a run, as `resolve_precision` gives it.
+
+    Args:
+        config: TrainConfig.
+        family: the model family.
+        subnet: Subnet that is trained, or None.
+    """
+    of_all = config.stage == "supernet"
+    trained = family.search_space().largest() if subnet is None else subnet
+    return resolve_precision(
+        config.precision, family.fewest_filters(None if of_all else trained)
+    )
 
 
 def has_results(directory, stage):
@@ -169,7 +187,7 @@ def check_model(path, dataset):
 def _teacher(path, config):
     if path is None or config.label_weight == 1:
         return None
-    return load_teacher(path, ModelInfo.read(path).details)
+    return load_teacher(path, ModelInfo.read(path).details, config.convolution)
 
 
 def _calibration_batches(data_dir, dataset, config):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf import processor
+from ofa_aec_tf import machine
 from ofa_aec_tf.layers import ElasticConv2D
 from ofa_aec_tf.layers import convolution
 
@@ -17,7 +17,7 @@ def fixture_cpu(monkeypatch):
     )
 
     def set_features(*names):
-        monkeypatch.setattr(processor, "features", lambda: frozenset(names))
+        monkeypatch.setattr(machine, "features", lambda: frozenset(names))
 
     set_features()
     return set_features

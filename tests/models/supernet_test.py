@@ -32,9 +32,9 @@ def small_family(**options):
     )
 
 
-def make_supernet(family, execution="slice", seed=0):
+def make_supernet(family, execution="slice", algorithm="auto", seed=0):
     keras.utils.set_random_seed(seed)
-    supernet = registry.build_supernet(family, execution)
+    supernet = registry.build_supernet(family, execution, algorithm)
     rng = np.random.default_rng(seed)
     for layer in supernet.weighted_layers():
         values = layer.get_weights()
@@ -56,10 +56,11 @@ def some_subnets(family, seed=0):
     return [space.smallest(), space.largest(), *sampled]
 
 
+@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
 @pytest.mark.parametrize("options", FAMILIES.values(), ids=FAMILIES)
-def test_mask_slice_and_materialized_give_the_same_outputs(options):
+def test_mask_slice_and_materialized_give_the_same_outputs(options, algorithm):
     family = small_family(**options)
-    supernet = make_supernet(family)
+    supernet = make_supernet(family, algorithm=algorithm)
     masked = make_supernet(family, "mask")
     masked.set_weights(supernet.get_weights())
     clips = make_clips()
@@ -92,10 +93,13 @@ def gradients_by_weight(model, clips, **arguments):
     return [g.numpy() for g in gradients]
 
 
+@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
 @pytest.mark.parametrize("options", FAMILIES.values(), ids=FAMILIES)
-def test_mask_slice_and_plain_training_give_the_same_gradients(options):
+def test_mask_slice_and_plain_training_give_the_same_gradients(
+    options, algorithm
+):
     family = small_family(**options)
-    supernet = make_supernet(family)
+    supernet = make_supernet(family, algorithm=algorithm)
     masked = make_supernet(family, "mask")
     masked.set_weights(supernet.get_weights())
     clips = make_clips()

@@ -29,6 +29,7 @@ def _evaluator(supernet, clips):
         _CLASSES,
         "multi_label",
         4,
+        cache_bytes=2**30,
     )
 
 

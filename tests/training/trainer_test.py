@@ -4,10 +4,7 @@ import csv
 import dataclasses
 
 import numpy as np
-import pytest
 
-from ofa_aec_tf import processor
-from ofa_aec_tf.models.precision import resolve_precision
 from ofa_aec_tf.training import callbacks
 from ofa_aec_tf.training import trainer
 from tests.training.config_test import VALID
@@ -71,15 +68,3 @@ def test_history_starts_anew_where_no_epoch_was_finished(tmp_path):
         "epoch,loss,val_mAP",
         "0,1.5,0.4",
     ]
-
-
-def test_auto_precision_follows_the_cpu(monkeypatch):
-    for features, expected in (
-        ({"fpu", "avx2", "avx512f"}, "float32"),
-        ({"fpu", "avx2", "avx512_bf16"}, "bfloat16"),
-    ):
-        monkeypatch.setattr(processor, "features", lambda f=features: f)
-        assert resolve_precision("auto") == expected
-    assert resolve_precision("float32") == "float32"
-    with pytest.raises(ValueError, match="one of .*auto.*'half'"):
-        resolve_precision("half")

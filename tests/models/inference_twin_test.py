@@ -1,0 +1,89 @@
+"""The folded twin of a network infers what the network infers."""
+
+import keras
+import numpy as np
+import pytest
+
+from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.models import registry
+from ofa_aec_tf.models.inference_twin import build_inference_twin
+from ofa_aec_tf.models.logits import logits_model
+from ofa_aec_tf.models.precision import precision_scope
+from ofa_aec_tf.models.teacher import load_teacher
+
+
+def trained_network(family, subnet=None):
+    """Statistics, scales and offsets that are not the initial ones."""
+    keras.utils.set_random_seed(0)
+    network = registry.build_network(family, subnet)
+    rng = np.random.default_rng(0)
+    for layer in network.layers:
+        if "bn" in layer.name:
+            layer.set_weights(
+                [rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()]
+            )
+    return network
+
+
+def clips():
+    return np.random.default_rng(1).normal(-40, 15, (3, 33, 64)).astype("f")
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+@pytest.mark.parametrize("size", ["smallest", "largest"])
+def test_twin_gives_the_scores_of_the_network(size, algorithm):
+    family = Cnn10Family(
+        num_classes=5, channels=(6, 8, 10, 12), hidden_units=16
+    )
+    subnet = getattr(family.search_space(), size)()
+    network = trained_network(family, subnet)
+    twin = build_inference_twin(family, subnet, network, algorithm)
+    expected = logits_model(network)(clips(), training=False)
+    np.testing.assert_allclose(
+        logits_model(twin)(clips()), expected, rtol=1e-4, atol=1e-4
+    )
+    assert not twin.trainable_variables
+
+
+def test_wide_twin_gives_the_scores_of_the_network_in_float32():
+    family = Cnn10Family(
+        num_classes=5, channels=(8, 64, 128, 128), hidden_units=16
+    )
+    network = trained_network(family)
+    twin = build_inference_twin(family, None, network)
+    np.testing.assert_allclose(
+        twin(clips()), network(clips(), training=False), atol=1e-5
+    )
+
+
+def test_bfloat16_twin_is_close():
+    family = Cnn10Family(
+        num_classes=5, channels=(16, 64, 128, 128), hidden_units=16
+    )
+    network = trained_network(family)
+    with precision_scope("bfloat16"):
+        twin = build_inference_twin(family, None, network)
+    scores = twin(clips()).numpy()
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(
+        scores, network(clips(), training=False), atol=0.03
+    )
+
+
+def test_a_teacher_of_a_known_family_is_folded(tmp_path):
+    family = Cnn10Family(
+        num_classes=5, channels=(6, 8, 10, 12), hidden_units=16
+    )
+    network = trained_network(family)
+    path = tmp_path / "teacher.keras"
+    network.save(path)
+    details = {
+        "family": {"name": family.name, **family.to_json()},
+        "subnet": dict(family.search_space().largest()),
+    }
+    expected = logits_model(network)(clips(), training=False)
+    for known in (details, {}):
+        teacher = load_teacher(path, known)
+        np.testing.assert_allclose(
+            teacher(clips()), expected, rtol=1e-4, atol=1e-4
+        )
