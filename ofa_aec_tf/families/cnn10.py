@@ -195,10 +195,8 @@ class Cnn10Family:
         """Filters of the narrowest convolution.
 
         Args:
-            subnet: Subnet of this family's space; None is all of them.
+            subnet: Subnet of this family's space; None is the largest.
         """
-        if subnet is None:
-            subnet = self.search_space().smallest()
         return min(min(block) for block in self.filters(subnet))
 
     def layer_costs(

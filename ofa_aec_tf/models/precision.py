@@ -15,8 +15,8 @@ _POLICIES = {
     "float16": "mixed_float16",
 }
 
-# With fewer filters, oneDNN leaves its fast bfloat16 convolutions for ones
-# five times slower than float32: docs/performance.md.
+# With fewer filters at the resolution of the first block, oneDNN's bfloat16
+# convolutions are slower than float32: docs/performance.md.
 FEWEST_BFLOAT16_FILTERS = 16
 
 
@@ -28,7 +28,8 @@ def resolve_precision(precision, fewest_filters):
             multiplies that in hardware (AVX512-BF16 or AMX) and no
             convolution is too narrow for it; on an NVIDIA GPU it is the half
             that its tensor cores know; else float32.
-        fewest_filters: int. Of the narrowest convolution of the network.
+        fewest_filters: int. Of the narrowest convolution of the network, of
+            a supernet's largest one.
 
     Returns:
         `"float32"`, `"bfloat16"` or `"float16"`.

@@ -135,13 +135,9 @@ def training_precision(config, family, subnet):
     Args:
         config: TrainConfig.
         family: the model family.
-        subnet: Subnet that is trained, or None.
+        subnet: Subnet that is trained; None is the largest, or all of them.
     """
-    of_all = config.stage == "supernet"
-    trained = family.search_space().largest() if subnet is None else subnet
-    return resolve_precision(
-        config.precision, family.fewest_filters(None if of_all else trained)
-    )
+    return resolve_precision(config.precision, family.fewest_filters(subnet))
 
 
 def has_results(directory, stage):

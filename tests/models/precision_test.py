@@ -64,9 +64,9 @@ def test_a_named_precision_is_taken_as_it_is(machine):
 
 def test_narrowest_convolution_of_a_family_and_of_a_subnet():
     family = Cnn10Family(num_classes=5, channels=(16, 20, 40, 80))
-    # 0.4 of 20 channels, and all of the 16 that every subnet has.
-    assert family.fewest_filters() == 8
-    assert family.fewest_filters(family.search_space().largest()) == 16
+    assert family.fewest_filters() == 16
+    # 0.4 of 20 channels.
+    assert family.fewest_filters(family.search_space().smallest()) == 8
 
 
 def test_scope_ends_where_it_should():
