@@ -1,5 +1,7 @@
 """The training steps against gradients computed one by one."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import tensorflow as tf
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.models import registry
 from ofa_aec_tf.models.logits import logits_model
+from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.models.training_twin import build_training_twin
 from ofa_aec_tf.models.training_twin import to_plain_network
 from ofa_aec_tf.training.distiller import NetworkDistiller
@@ -148,17 +151,24 @@ def test_teacher_is_not_among_the_trained_variables():
 def test_supernet_step_traces_once_for_all_subnets():
     distiller, _ = make_supernet_distiller()
     counted = []
-    body = distiller.supernet.body
 
-    def counting_body(*arguments, **options):
-        counted.append(1)
-        return body(*arguments, **options)
+    def counting(stage):
+        def run(*arguments, **options):
+            counted.append(stage.decisions)
+            return stage.run(*arguments, **options)
 
-    distiller.supernet.body = counting_body
-    fit(distiller, num_steps=4)
-    # Once for the loop's body, whatever the number of subnets and steps;
-    # Keras and TensorFlow may each trace it again to find out shapes.
-    assert len(counted) <= 2
+        return dataclasses.replace(stage, run=run)
+
+    distiller._stages = [counting(stage) for stage in distiller._stages]
+    fit(distiller, num_steps=1)
+    first_step = len(counted)
+    # TensorFlow traces the body of a loop more than once to find out shapes,
+    # that of a loop in a loop more often.
+    assert set(counted) == {stage.decisions for stage in distiller._stages}
+    assert first_step <= 2 + 4 + 8
+    batches = tf.data.Dataset.from_tensors(make_batch()).repeat(6)
+    distiller.fit(batches, shuffle=False, verbose=0)
+    assert len(counted) == first_step
 
 
 def test_one_update_equals_adam_on_the_mean_gradient():
@@ -184,6 +194,84 @@ def test_one_update_equals_adam_on_the_mean_gradient():
         np.testing.assert_allclose(
             variable.numpy()[clear], expected[clear], atol=1e-4
         )
+
+
+def test_float32_curves_match_those_of_the_plain_step():
+    """Slices, shared stages and Winograd against masks of everything."""
+    histories, weights = [], []
+    for execution, algorithm in (("slice", "winograd"), ("mask", "auto")):
+        keras.utils.set_random_seed(0)
+        family = small_family()
+        supernet = registry.build_supernet(family, execution, algorithm)
+        teacher = make_teacher()
+        distiller = SupernetDistiller(
+            supernet,
+            SubnetSampler(family.search_space(), 4, "uniform", 0, 0),
+            lambda log_mel, teacher=teacher: teacher(log_mel, training=False),
+        )
+        if weights:
+            supernet.set_weights(weights[0])
+        weights.append(supernet.get_weights())
+        distiller.compile(keras.optimizers.Adam(1e-3), jit_compile=False)
+        batches = [make_batch(seed=seed) for seed in range(4)]
+        step = tf.function(distiller.train_step)
+        distiller.optimizer.build(supernet.trainable_variables)
+        histories.append([one_loss(distiller, step, b) for b in batches * 6])
+    sliced, masked = map(np.array, histories)
+    # It does learn, and by the same steps.
+    assert sliced[-1] < 0.9 * sliced[0]
+    np.testing.assert_allclose(sliced, masked, rtol=2e-3)
+
+
+def one_loss(distiller, step, batch):
+    for metric in distiller.metrics:
+        metric.reset_state()
+    return float(step(batch)["loss"])
+
+
+@pytest.mark.parametrize("kind", ["network", "supernet"])
+def test_float16_learns_with_a_scaled_loss(kind):
+    with precision_scope("float16"):
+        if kind == "supernet":
+            distiller, _ = make_supernet_distiller()
+        else:
+            keras.utils.set_random_seed(0)
+            network = logits_model(build_training_twin(small_family()))
+            distiller = NetworkDistiller(network)
+    history = fit(distiller, num_steps=3)
+    assert isinstance(distiller.optimizer, keras.optimizers.LossScaleOptimizer)
+    later = fit(distiller, num_steps=3)
+    # The reported loss is not the scaled one.
+    assert later["loss"][0] < history["loss"][0] < 2
+    for variable in distiller.trainable_variables:
+        assert variable.dtype == "float32"
+        assert np.isfinite(variable.numpy()).all()
+
+
+def test_float16_gradients_are_scaled_back():
+    with precision_scope("float16"):
+        distiller, _ = make_supernet_distiller()
+    batch = make_batch()
+    subnets, count = distiller.sampler.sample(tf.constant(0))
+
+    def gradients():
+        return distiller.loss_and_gradients(
+            batch["log_mel"], batch["labels"], subnets, count
+        )
+
+    losses, plain = gradients()
+    distiller.compile(
+        keras.optimizers.LossScaleOptimizer(
+            keras.optimizers.SGD(1.0), initial_scale=1024.0
+        ),
+        jit_compile=False,
+    )
+    distiller.optimizer.build(distiller.trainable_variables)
+    scaled_losses, scaled = gradients()
+    assert float(losses["loss"]) == float(scaled_losses["loss"])
+    largest = max(float(tf.reduce_max(tf.abs(g))) for g in plain)
+    for one, thousand in zip(plain, scaled):
+        np.testing.assert_allclose(thousand / 1024, one, atol=0.02 * largest)
 
 
 def test_history_has_each_part_of_the_loss():
