@@ -82,7 +82,7 @@ def main(_):
     macs = [family.complexity(s, values.frames).macs for s in subnets]
     keras.utils.set_random_seed(values.seed)
     with precision_scope(values.dtype):
-        supernet = registry.build_supernet(family)
+        supernet = registry.build_supernet(family, algorithm=values.convolution)
     num_clips = _NUM_CALIBRATION_CLIPS.value + _NUM_VALIDATION_CLIPS.value
     clips = workload.random_clips(rng, num_clips, values.frames, family)
     calibration = slice(_NUM_CALIBRATION_CLIPS.value)

@@ -20,6 +20,7 @@ from absl import flags
 import ofa_aec_tf
 
 DTYPES = ("float32", "bfloat16")
+CONVOLUTIONS = ("auto", "direct", "winograd")
 NUM_CLASSES = 527  # AudioSet
 NUM_WARMUP_STEPS = 2
 
@@ -38,6 +39,13 @@ _FLAGS = {
         DTYPES,
         "Compute type of the networks.",
     ),
+    "convolution": (
+        flags.DEFINE_enum,
+        "auto",
+        CONVOLUTIONS,
+        "Algorithm of the convolutions.",
+    ),
+    "xla": (flags.DEFINE_bool, False, "Compile with XLA; training does not."),
     "batch": (flags.DEFINE_integer, 8, "Clips of a batch."),
     "frames": (flags.DEFINE_integer, 501, "Frames of a clip."),
     "steps": (flags.DEFINE_integer, 8, "Repetitions that are timed."),
@@ -53,14 +61,14 @@ _FLAGS = {
         "Sizes of the matrices that the machine's peak is measured with.",
     ),
 }
-NETWORK_FLAGS = tuple(_FLAGS)
+NETWORK_FLAGS = tuple(name for name in _FLAGS if name != "xla")
 
 
 def define_flags(*names):
     """Defines some of the flags that benchmarks share.
 
     Args:
-        *names: str. Names out of `NETWORK_FLAGS`.
+        *names: str. Names out of `NETWORK_FLAGS`, or `xla`.
     """
     for name in names:
         define, *arguments = _FLAGS[name]

@@ -51,8 +51,10 @@ def main(_):
         family.search_space(), _SUBNETS.value, "uniform", 0, values.seed
     )
     with precision_scope(values.dtype):
-        teacher = workload.make_teacher(family)
-        supernet = registry.build_supernet(family, _EXECUTION.value)
+        teacher = workload.make_teacher(family, values.convolution)
+        supernet = registry.build_supernet(
+            family, _EXECUTION.value, values.convolution
+        )
         distiller = SupernetDistiller(supernet, sampler, teacher)
     clips = workload.random_clips(
         np.random.default_rng(values.seed), values.batch, values.frames, family

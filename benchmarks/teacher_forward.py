@@ -24,7 +24,7 @@ from ofa_aec_tf.models.precision import precision_scope
 _WHAT = "teacher_forward"
 
 measurement.define_what(_WHAT)
-measurement.define_flags(*measurement.NETWORK_FLAGS)
+measurement.define_flags(*measurement.NETWORK_FLAGS, "xla")
 
 
 def main(_):
@@ -34,12 +34,12 @@ def main(_):
     macs = family.complexity(None, values.frames).macs
     keras.utils.set_random_seed(values.seed)
     with precision_scope(values.dtype):
-        teacher = workload.make_teacher(family)
+        teacher = workload.make_teacher(family, values.convolution)
     clips = workload.random_clips(
         np.random.default_rng(values.seed), values.batch, values.frames, family
     )
     log_mel = tf.constant(clips["log_mel"])
-    forward = tf.function(teacher, jit_compile=False)
+    forward = tf.function(teacher, jit_compile=values.xla)
     seconds = measurement.time_steps(
         lambda: forward(log_mel).numpy(), values.steps
     )

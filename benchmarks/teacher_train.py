@@ -27,7 +27,7 @@ from ofa_aec_tf.training.distiller import NetworkDistiller
 _WHAT = "teacher_train"
 
 measurement.define_what(_WHAT)
-measurement.define_flags(*measurement.NETWORK_FLAGS)
+measurement.define_flags(*measurement.NETWORK_FLAGS, "xla")
 
 
 def main(_):
@@ -37,12 +37,13 @@ def main(_):
     macs = family.complexity(None, values.frames).macs
     keras.utils.set_random_seed(values.seed)
     with precision_scope(values.dtype):
-        distiller = NetworkDistiller(logits_model(build_training_twin(family)))
+        network = build_training_twin(family, algorithm=values.convolution)
+        distiller = NetworkDistiller(logits_model(network))
     clips = workload.random_clips(
         np.random.default_rng(values.seed), values.batch, values.frames, family
     )
     seconds = measurement.time_steps(
-        workload.compiled_step(distiller, clips), values.steps
+        workload.compiled_step(distiller, clips, values.xla), values.steps
     )
     peak_rss_mib = measurement.peak_rss_mib()
     measurement.print_json(

@@ -62,7 +62,7 @@ def random_clips(rng, num_clips, num_frames, family):
     }
 
 
-def make_teacher(family):
+def make_teacher(family, algorithm):
     """The largest network of a family, with fresh weights, as a teacher.
 
     It goes through a file, as in training, and computes in the precision that
@@ -70,6 +70,7 @@ def make_teacher(family):
 
     Args:
         family: Cnn10Family.
+        algorithm: str. Of the convolutions.
 
     Returns:
         Callable from log-mel spectrograms to logits.
@@ -83,22 +84,23 @@ def make_teacher(family):
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory) / "teacher.keras"
         save_keras_file(network, path)
-        return load_teacher(path, details)
+        return load_teacher(path, details, algorithm)
 
 
-def compiled_step(distiller, batch):
+def compiled_step(distiller, batch, xla=False):
     """The training step as `fit` runs it, on one batch again and again.
 
     Args:
         distiller: NetworkDistiller or SupernetDistiller.
         batch: dict of arrays, as of `random_clips`.
+        xla: bool. Whether to compile with XLA, which training does not.
 
     Returns:
         Function without arguments. It makes one update, waits for it, and
         returns the losses, a dict of float.
     """
     optimizer = keras.optimizers.Adam(1e-3)
-    distiller.compile(optimizer=optimizer, jit_compile=False)
+    distiller.compile(optimizer=optimizer, jit_compile=xla)
     optimizer.build(distiller.trainable_variables)
     distiller.make_train_function()
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
@@ -208,6 +210,7 @@ def network_result(
         "matmul_peak_gflops_per_second": peak,
         "roofline_fraction": useful / peak,
         "peak_rss_mib": peak_rss_mib,
+        "convolution": flag_values.convolution,
     }
 
 

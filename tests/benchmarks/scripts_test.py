@@ -99,6 +99,13 @@ def test_teacher_train():
     assert _macs(values) == pytest.approx(3 * hand_count.LARGEST_MACS)
 
 
+def test_algorithm_and_compiler_can_be_chosen():
+    values = _network_result(
+        "teacher_forward", convolution="winograd", xla=True
+    )
+    assert values["convolution"] == "winograd"
+
+
 @pytest.mark.parametrize("execution", ["slice", "mask"])
 def test_supernet_step_counts_the_subnets_that_it_drew(execution):
     seed, num_subnets = 7, 3

@@ -73,7 +73,7 @@ def test_counted_subnets_are_those_that_were_trained(family):
     distiller = SupernetDistiller(
         registry.build_supernet(family),
         RecordingSampler(space, 3, "uniform", 0, seed=5),
-        workload.make_teacher(family),
+        workload.make_teacher(family, "auto"),
     )
     clips = workload.random_clips(np.random.default_rng(0), 2, 33, family)
     step = workload.compiled_step(distiller, clips)
@@ -92,7 +92,7 @@ def test_the_teacher_computes_in_the_precision_in_scope(family):
     for precision in ("float32", "bfloat16"):
         keras.utils.set_random_seed(0)
         with precision_scope(precision):
-            teacher = workload.make_teacher(family)
+            teacher = workload.make_teacher(family, "auto")
         logits.append(teacher(clips["log_mel"]).numpy())
     assert not np.array_equal(*logits)
     np.testing.assert_allclose(*logits, rtol=0.1, atol=0.1)
