@@ -219,3 +219,28 @@ def test_more_subnets_than_the_space_has():
     result = _run("candidate_evaluation", steps=127)
     assert result.returncode == 2
     assert "has 128 subnets" in result.stderr
+
+
+def test_convolution_compares_the_algorithms():
+    result = _run(
+        "convolution",
+        dtype="bfloat16",
+        batch=1,
+        steps=1,
+        sizes="9x5x3x4,4x4x2x2",
+    )
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout.splitlines()[-1])["rows"]
+    assert [row["size"] for row in rows] == ["9x5x3x4", "4x4x2x2"]
+    for row in rows:
+        for name in ("direct", "winograd"):
+            assert 0 < row[name]["forward_ms"]
+            assert len(row[name]["relative_errors"]) == 3
+            # Not exact, since bfloat16 is compared with float32.
+            assert all(1e-4 < e < 0.05 for e in row[name]["relative_errors"])
+
+
+def test_convolution_refuses_a_size_that_is_none():
+    result = _run("convolution", sizes="9x5x3")
+    assert result.returncode == 2
+    assert "four positive integers" in result.stderr.splitlines()[-1]

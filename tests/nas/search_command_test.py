@@ -65,6 +65,22 @@ def test_a_search_chooses_for_each_budget_and_resumes(inputs, tmp_path):
     assert "seed was 0 and is now 1" in other.stderr
 
 
+@pytest.mark.slow
+def test_memory_for_shared_activations_changes_no_result(inputs, tmp_path):
+    tables = {}
+    for gib in ("0", "1"):
+        directory = tmp_path / gib
+        result = _search(
+            inputs,
+            f"--workdir={directory}",
+            "--num_calibration_clips=8",
+            f"--cache_gib={gib}",
+        )
+        assert result.returncode == 0, result.stderr
+        tables[gib] = (directory / "trials.csv").read_text()
+    assert tables["0"] == tables["1"]
+
+
 def test_an_infeasible_budget_ends_in_one_line_and_writes_nothing(
     inputs, tmp_path
 ):
