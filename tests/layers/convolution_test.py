@@ -44,6 +44,44 @@ def test_auto_takes_winograd_where_channels_suffice(
     )
 
 
+@pytest.mark.parametrize(
+    "in_channels, filters, dtype, expected",
+    [
+        (64, 64, "float32", False),
+        (64, 128, "float32", True),
+        (128, 128, "bfloat16", False),
+        (128, 256, "bfloat16", True),
+    ],
+)
+def test_inference_needs_more_channels(
+    cpu, in_channels, filters, dtype, expected
+):
+    assert (
+        convolution.uses_winograd(
+            "auto", 3, in_channels, filters, dtype, inference=True
+        )
+        is expected
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_constant_convolution_equals_the_plain_one(algorithm, dtype):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 9, 6, 5)).astype("f")
+    kernel = rng.standard_normal((3, 3, 5, 4)).astype("f")
+    convolve = convolution.constant_convolution(kernel, dtype, algorithm)
+    outputs = tf.function(convolve)(tf.cast(x, dtype))
+    assert outputs.dtype == dtype
+    expected = tf.nn.conv2d(x, kernel, 1, "SAME")
+    tolerance = 1e-5 if dtype == "float32" else 0.02
+    np.testing.assert_allclose(
+        tf.cast(outputs, tf.float32),
+        expected,
+        atol=tolerance * float(tf.reduce_max(tf.abs(expected))),
+    )
+
+
 def test_auto_leaves_bfloat16_to_matrix_units(cpu):
     cpu("avx512_bf16", "amx_bf16")
     assert not convolution.uses_winograd("auto", 3, 512, 512, "bfloat16")
