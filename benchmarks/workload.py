@@ -2,9 +2,9 @@
 
 The roofline compares useful work, the floating-point operations of the
 mathematics, with the fastest matrix product of this machine. Convolutions may
-run by algorithms with fewer multiplications (Winograd), and a training step
-may compute once what several subnets share beyond the stem, which counts here
-for each of them. So the fraction may exceed what direct convolution of every
+run by algorithms with fewer multiplications (Winograd), and a training step or
+a search may compute once what several subnets share, which counts here for
+each of them. So the fraction may exceed what direct convolution of every
 subnet could reach, and even 1.
 """
 
