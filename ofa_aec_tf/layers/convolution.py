@@ -8,8 +8,8 @@ from ofa_aec_tf.layers import winograd
 ALGORITHMS = ("auto", "direct", "winograd")
 
 # Rows and columns of a tile. Larger tiles multiply less and round more:
-# bfloat16 bears 4x2 (relative error of one layer 0.7 % against 0.2 % direct),
-# float32 does not notice 4x4.
+# relative error of one layer 0.7 % in bfloat16 (0.2 % direct), and 2e-6 in
+# float32 (8e-7 direct).
 _TILES = {"float32": (4, 4), "bfloat16": (4, 2)}
 
 # Below, the transforms cost more than the multiplications they save: smaller

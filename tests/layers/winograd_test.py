@@ -105,7 +105,7 @@ def test_gradients_are_those_of_direct_convolution(tile, shape):
         assert relative_error(ours, plain.numpy()) < 2e-6
 
 
-def test_float32_loses_no_accuracy_to_direct_convolution():
+def test_float32_rounds_little_more_than_direct_convolution():
     inputs = np.maximum(random((2, 16, 16, 128)), 0)
     kernel = random((3, 3, 128, 8), seed=1)
     exact = direct(inputs, kernel)
@@ -114,7 +114,7 @@ def test_float32_loses_no_accuracy_to_direct_convolution():
     )
     plain = relative_error(tf.nn.conv2d(inputs, kernel, 1, "SAME"), exact)
     assert ours < 2e-6
-    assert ours < 20 * plain
+    assert ours < 5 * plain
 
 
 def test_bfloat16_stays_within_a_percent():
