@@ -30,7 +30,8 @@ class ElasticBatchNormalization(keras.layers.Layer):
         execution: `"slice"` or `"mask"`.
 
     Call arguments:
-        inputs: tensor of rank 3 or 4, channels last.
+        inputs: tensor of rank 3 or 4, channels last. Under `slice` at least
+            its active channels.
         active_channels: scalar int32 tensor, or None for all.
         training: bool. Whether to normalize with the moments of this batch.
         moments: `(mean, variance)`, float32 tensors of shape (channels,), of
@@ -39,7 +40,7 @@ class ElasticBatchNormalization(keras.layers.Layer):
             instead of storing them.
 
     Output shape:
-        As the input; under `mask` exactly 0 from active_channels on. With
+        As the input; exactly 0 from active_channels on. With
         `return_moments`, `(outputs, (mean, variance))` with float32 moments of
         shape (channels,), 0 and 1 where inactive.
     """
@@ -112,11 +113,20 @@ class ElasticBatchNormalization(keras.layers.Layer):
             )
 
     def _slice(self, inputs, active_channels, training, moments):
-        num_active = (
-            self.channels if active_channels is None else active_channels
+        gamma, beta, *moments = (
+            ops.convert_to_tensor(value)
+            for value in (self.gamma, self.beta, *moments)
         )
-        gamma = ops.convert_to_tensor(self.gamma)[:num_active]
-        beta = ops.convert_to_tensor(self.beta)[:num_active]
+        if active_channels is not None:
+            # The input may have more channels than are active.
+            num_inputs = tf.shape(inputs)[-1]
+            mask = executions.channel_mask(
+                active_channels, num_inputs, "float32"
+            )
+            gamma, beta, *moments = (
+                value[:num_inputs] for value in (gamma, beta, *moments)
+            )
+            gamma, beta = gamma * mask, beta * mask
         # The fused operation wants rank 4.
         shape = tf.shape(inputs)
         x = inputs[:, :, None, :] if inputs.shape.rank == 3 else inputs
@@ -128,9 +138,7 @@ class ElasticBatchNormalization(keras.layers.Layer):
             count = tf.cast(tf.reduce_prod(shape[:-1]), tf.float32)
             variance = variance * (count - 1.0) / count
         else:
-            mean, variance = (
-                ops.convert_to_tensor(m)[:num_active] for m in moments
-            )
+            mean, variance = moments
             x, _, _ = tf.compat.v1.nn.fused_batch_norm(
                 x,
                 gamma,
@@ -141,9 +149,11 @@ class ElasticBatchNormalization(keras.layers.Layer):
                 is_training=False,
             )
         if active_channels is not None:
-            padding = [[0, self.channels - active_channels]]
-            mean = tf.pad(mean, padding)
-            variance = tf.pad(variance, padding, constant_values=1.0)
+            padding = [[0, self.channels - num_inputs]]
+            mean = tf.pad(mean * mask, padding)
+            variance = tf.pad(
+                variance * mask + (1.0 - mask), padding, constant_values=1.0
+            )
         outputs = tf.reshape(x, shape)
         outputs.set_shape(inputs.shape)
         return outputs, (

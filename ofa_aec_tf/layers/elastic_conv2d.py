@@ -78,13 +78,19 @@ class ElasticConv2D(keras.layers.Layer):
         )
         kernel = ops.convert_to_tensor(self.kernel)
         if self.execution == "slice":
-            num_inputs = tf.shape(inputs)[-1]
             num_filters = (
                 self.filters if active_filters is None else active_filters
             )
+            size = (
+                self.kernel_size,
+                self.kernel_size,
+                tf.shape(inputs)[-1],
+                num_filters,
+            )
             return convolution.convolve(
                 inputs,
-                kernel[:, :, :num_inputs, :num_filters],
+                # The gradient of `[...]` fills its zeros eight times slower.
+                tf.slice(kernel, (0, 0, 0, 0), size),
                 convolution.uses_winograd(
                     self.algorithm,
                     self.kernel_size,
