@@ -38,9 +38,7 @@ class ElasticConvBlock(keras.layers.Layer):
     Returns:
         `(outputs, moments)`: the pooled activations, and the batch moments of
         every batch normalization by name. A layer that did not run reports
-        mean 0 and variance 1. Activations have all channels under `mask`, and
-        those of `num_computed_channels` under `slice`; they are exactly 0
-        from the active ones on.
+        mean 0 and variance 1.
 
     Reference: OFA-AEC, section 2.2.
     """
@@ -101,10 +99,7 @@ class ElasticConvBlock(keras.layers.Layer):
     def _run_layer(self, layer, inputs, active_filters, training, moments):
         active = None if active_filters is None else active_filters[layer]
         normalization = self.normalizations[layer]
-        computed = active
-        if active is not None and self.execution == "slice":
-            computed = executions.num_computed_channels(active, self.filters)
-        x = self.convolutions[layer](inputs, active_filters=computed)
+        x = self.convolutions[layer](inputs, active_filters=active)
         x, batch_moments = normalization(
             x,
             active_channels=active,

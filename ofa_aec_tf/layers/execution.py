@@ -7,10 +7,6 @@ from keras import ops
 # inactive ones: for XLA, TPUs and the other Keras backends.
 EXECUTIONS = ("slice", "mask")
 
-# Lanes of a CPU's vectors: oneDNN normalizes 102 channels four times slower
-# than 112 (docs/performance.md).
-_CHANNEL_MULTIPLE = 16
-
 
 def check_execution(execution):
     """Returns `execution`.
@@ -40,26 +36,10 @@ def channel_mask(num_active, num_channels, dtype):
 
     Args:
         num_active: scalar int32 tensor.
-        num_channels: int or scalar int32 tensor.
+        num_channels: int.
         dtype: str. Type of the mask.
 
     Returns:
         Tensor of shape (num_channels,).
     """
     return ops.cast(ops.arange(num_channels) < num_active, dtype)
-
-
-def num_computed_channels(num_active, num_channels):
-    """Channels that `slice` computes for some active ones: whole vectors.
-
-    Args:
-        num_active: scalar int32 tensor.
-        num_channels: int. Largest number of channels.
-
-    Returns:
-        Scalar int32 tensor, from num_active to num_channels; num_active itself
-        where num_channels is no multiple of a vector.
-    """
-    if num_channels % _CHANNEL_MULTIPLE:
-        return num_active
-    return -(-num_active // _CHANNEL_MULTIPLE) * _CHANNEL_MULTIPLE

@@ -10,7 +10,6 @@ from ofa_aec_tf.layers import ElasticConv2D
 from ofa_aec_tf.layers import ElasticConvBlock
 from ofa_aec_tf.layers import ElasticDense
 from ofa_aec_tf.layers.execution import EXECUTIONS
-from ofa_aec_tf.layers.execution import num_computed_channels
 
 TOLERANCE = 1e-5
 
@@ -146,6 +145,58 @@ def test_batch_moments_of_active_channels_are_those_of_numpy(execution):
     np.testing.assert_allclose(variance, expected_variance, atol=1e-4)
 
 
+@pytest.mark.parametrize("num_active", [1, 15, 16, 17, 33])
+@pytest.mark.parametrize("training", [False, True])
+def test_any_number_of_channels_normalizes_as_the_formula_says(
+    num_active, training
+):
+    layer = ElasticBatchNormalization(channels=40)
+    randomize(layer)
+    gamma, beta, mean, variance = (
+        w[:num_active].astype(np.float64) for w in layer.get_weights()
+    )
+    x = normal((3, 4, 5, num_active)) * 3 + 1
+    weights = normal(x.shape, seed=1)
+    inputs = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = layer(
+            inputs, active_channels=scalar(num_active), training=training
+        )
+        loss = tf.reduce_sum(outputs * weights)
+    input_gradient, gamma_gradient, beta_gradient = tape.gradient(
+        loss, [inputs, layer.gamma.value, layer.beta.value]
+    )
+    axes = (0, 1, 2)
+    if training:
+        mean, variance = x.mean(axes), x.var(axes)
+    deviation = np.sqrt(variance + 1e-5)
+    normalized = (x - mean) / deviation
+    np.testing.assert_allclose(
+        outputs, normalized * gamma + beta, atol=TOLERANCE
+    )
+    np.testing.assert_allclose(
+        beta_gradient[:num_active], weights.sum(axes), atol=1e-4
+    )
+    np.testing.assert_allclose(
+        gamma_gradient[:num_active],
+        (weights * normalized).sum(axes),
+        atol=1e-4,
+    )
+    assert not beta_gradient[num_active:].numpy().any()
+    assert not gamma_gradient[num_active:].numpy().any()
+    expected = weights
+    if training:
+        expected = (
+            weights
+            - weights.mean(axes)
+            - normalized * (weights * normalized).mean(axes)
+        )
+    np.testing.assert_allclose(
+        input_gradient, expected * gamma / deviation, atol=TOLERANCE
+    )
+
+
 @pytest.mark.parametrize("training", [False, True])
 def test_masked_batch_normalization_does_not_leak_offsets(training):
     layers = {
@@ -234,9 +285,9 @@ def plain_block(block, filters, depth, moments):
     return keras.Model(inputs, keras.layers.AveragePooling2D(2)(x))
 
 
-def make_blocks(filters=8):
+def make_blocks():
     blocks = {
-        e: ElasticConvBlock(filters, in_channels=5, execution=e, name="block2")
+        e: ElasticConvBlock(8, in_channels=5, execution=e, name="block2")
         for e in EXECUTIONS
     }
     randomize(blocks["slice"])
@@ -269,89 +320,6 @@ def test_block_mask_slice_and_plain_layers_agree(filters, depth):
         moments,
         masked_moments,
     )
-
-
-@pytest.mark.parametrize("num_active", [1, 15, 16, 17, 47, 48])
-def test_slices_are_whole_vectors_of_channels(num_active):
-    computed = num_computed_channels(scalar(num_active), 48)
-    assert int(computed) == 16 * -(-num_active // 16)
-    # Nothing is gained where the layer itself is no whole number of vectors.
-    assert int(num_computed_channels(scalar(num_active), 50)) == num_active
-
-
-@pytest.mark.parametrize("depth", [1, 2])
-@pytest.mark.parametrize("filters", [(48, 48), (17, 30), (5, 33), (40, 3)])
-def test_surplus_channels_of_a_slice_change_nothing(filters, depth):
-    blocks = make_blocks(48)
-    x = normal((2, 7, 6, 3))
-    active = {
-        "active_filters": tf.constant(filters),
-        "active_depth": scalar(depth),
-    }
-    num_filters = filters[depth - 1]
-    target = normal((2, 3, 3, num_filters), seed=3)
-    results = {}
-    for execution, block in blocks.items():
-        inputs = tf.constant(padded(x, 5) if execution == "mask" else x)
-        variables = [v.value for v in block.trainable_variables]
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs, moments = block(inputs, training=True, **active)
-            loss = tf.reduce_sum(outputs[..., :num_filters] * target)
-        assert not outputs.numpy()[..., num_filters:].any()
-        gradients = tape.gradient(
-            loss, [inputs, *variables], unconnected_gradients="zero"
-        )
-        gradients[0] = gradients[0][..., :3]
-        inferred, _ = block(inputs, moments=moments, **active)
-        assert not inferred.numpy()[..., num_filters:].any()
-        results[execution] = (
-            outputs[..., :num_filters],
-            inferred[..., :num_filters],
-            gradients,
-            moments,
-        )
-    computed = int(num_computed_channels(scalar(num_filters), 48))
-    sliced, _ = blocks["slice"](x, training=True, **active)
-    assert sliced.shape[-1] == computed < num_filters + 16
-    expected = plain_block(blocks["slice"], filters, depth, moments)(x)
-    np.testing.assert_allclose(
-        results["slice"][1], expected, rtol=1e-5, atol=1e-4
-    )
-    tf.nest.map_structure(
-        lambda a, b: np.testing.assert_allclose(
-            a, b, rtol=1e-4, atol=1e-5 * max(1.0, np.abs(b).max())
-        ),
-        results["slice"],
-        results["mask"],
-    )
-
-
-@pytest.mark.parametrize("filters", [(17, 30), (5, 33)])
-def test_gradients_of_surplus_channels_are_exactly_zero(filters):
-    block = make_blocks(48)["slice"]
-    x = normal((2, 7, 6, 3))
-    with tf.GradientTape() as tape:
-        outputs, _ = block(
-            x, active_filters=tf.constant(filters), training=True
-        )
-        loss = tf.reduce_sum(outputs**2)
-    first, second = filters
-    convolutions, normalizations = block.convolutions, block.normalizations
-    active = [
-        (convolutions[0].kernel, np.s_[:, :, :3, :first]),
-        (convolutions[1].kernel, np.s_[:, :, :first, :second]),
-        (normalizations[0].gamma, np.s_[:first]),
-        (normalizations[0].beta, np.s_[:first]),
-        (normalizations[1].gamma, np.s_[:second]),
-        (normalizations[1].beta, np.s_[:second]),
-    ]
-    gradients = tape.gradient(loss, [weight.value for weight, _ in active])
-    for gradient, (weight, index) in zip(gradients, active):
-        gradient = gradient.numpy()
-        assert gradient[index].all(), weight.path
-        gradient[index] = 0
-        assert not gradient.any(), weight.path
 
 
 def test_a_layer_that_did_not_run_reports_idle_moments():
