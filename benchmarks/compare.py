@@ -20,6 +20,7 @@ ours over the peer's.
 
 import math
 import shlex
+import shutil
 import statistics
 import sys
 
@@ -91,6 +92,13 @@ def main(_):
         else measurement.script_command(values.what),
         "peer": shlex.split(_PEER.value),
     }
+    for command in commands.values():
+        # Before the other one runs for minutes.
+        if not command or shutil.which(command[0]) is None:
+            raise ValueError(
+                f"There is no program to run for `{shlex.join(command)}`. "
+                "Name one that is installed, with its arguments."
+            )
     dtypes = {"ours": values.dtype, "peer": peer_dtype}
     speeds, engines = {"ours": [], "peer": []}, {}
     for pair in range(_PAIRS.value):

@@ -18,6 +18,7 @@ from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 # isort: split
 import numpy as np
 import tensorflow as tf
+import workload
 
 from ofa_aec_tf.layers.convolution import convolve
 
@@ -31,19 +32,7 @@ _SIZES = (
 
 measurement.define_what(_WHAT)
 measurement.define_flags("dtype", "batch", "steps", "seed")
-_SIZES_FLAG = flags.DEFINE_list(
-    "sizes", _SIZES, "Height x width x input channels x filters."
-)
-
-
-def _parse(size):
-    parts = size.split("x")
-    if len(parts) != 4 or not all(p.isdecimal() and int(p) for p in parts):
-        raise ValueError(
-            "A size is four positive integers, such as 250x32x64x128. "
-            f"Received: {size!r}"
-        )
-    return tuple(int(part) for part in parts)
+flags.DEFINE_list("sizes", _SIZES, "Height x width x input channels x filters.")
 
 
 def _functions(use_winograd):
@@ -63,15 +52,6 @@ def _functions(use_winograd):
         )
 
     return forward, forward_backward
-
-
-def _milliseconds(function, arguments, num_steps):
-    def step():
-        # One number of each result: all of it would be copied.
-        for result in tf.nest.flatten(function(*arguments)):
-            result[(0,) * len(result.shape)].numpy()
-
-    return 1e3 * min(measurement.time_steps(step, num_steps))
 
 
 def _error(value, reference):
@@ -103,8 +83,10 @@ def _measure(size, values):
     for name, use_winograd in (("direct", False), ("winograd", True)):
         forward, forward_backward = _functions(use_winograd)
         row[name] = {
-            "forward_ms": _milliseconds(forward, arguments[:2], values.steps),
-            "forward_backward_ms": _milliseconds(
+            "forward_ms": workload.milliseconds(
+                forward, arguments[:2], values.steps
+            ),
+            "forward_backward_ms": workload.milliseconds(
                 forward_backward, arguments, values.steps
             ),
             "relative_errors": [
@@ -118,7 +100,7 @@ def _measure(size, values):
 def main(_):
     """Runs the benchmark."""
     values = flags.FLAGS
-    sizes = [_parse(size) for size in _SIZES_FLAG.value]
+    sizes = measurement.sizes("sizes", "250x32x64x128")
     print(
         "size             direct ms        winograd ms      winograd errors\n"
         "                 fwd  fwd+bwd     fwd  fwd+bwd     out, input, kernel"

@@ -114,6 +114,34 @@ def integers(flag_name):
     return tuple(int(text) for text in texts)
 
 
+def sizes(flag_name, example):
+    """The value of a list flag of sizes such as 250x32x64.
+
+    Args:
+        flag_name: str.
+        example: str. A size with as many parts as each must have.
+
+    Returns:
+        list of tuples of positive int.
+
+    Raises:
+        ValueError: if an entry is no such size.
+    """
+    num_parts = len(example.split("x"))
+    parsed = []
+    for text in flags.FLAGS[flag_name].value:
+        parts = text.split("x")
+        if len(parts) != num_parts or not all(
+            part.isdecimal() and int(part) for part in parts
+        ):
+            raise ValueError(
+                f"`--{flag_name}` needs sizes of {num_parts} positive integers "
+                f"each, such as {example}. Received: {text!r}"
+            )
+        parsed.append(tuple(int(part) for part in parts))
+    return parsed
+
+
 def time_steps(step, num_steps, num_warmup_steps=NUM_WARMUP_STEPS):
     """Times something that is repeated.
 

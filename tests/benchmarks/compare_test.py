@@ -154,8 +154,11 @@ def test_a_peer_that_cannot_be_started(tmp_path):
     ours = _command(tmp_path, "ours", "[1]")
     _assert_refused(
         _compare(ours=ours, peer=str(tmp_path / "missing")),
-        "cannot be started",
+        "no program to run",
+        "missing",
     )
+    # Found before anything is measured.
+    assert not (tmp_path / "log").exists()
 
 
 @pytest.mark.parametrize(

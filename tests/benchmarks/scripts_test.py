@@ -240,7 +240,29 @@ def test_convolution_compares_the_algorithms():
             assert all(1e-4 < e < 0.05 for e in row[name]["relative_errors"])
 
 
-def test_convolution_refuses_a_size_that_is_none():
-    result = _run("convolution", sizes="9x5x3")
+def test_batch_normalization_compares_layer_and_operation():
+    result = _run(
+        "batch_normalization",
+        dtype="bfloat16",
+        batch=1,
+        steps=1,
+        sizes="9x5x3,4x4x16",
+    )
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout.splitlines()[-1])["rows"]
+    assert [row["size"] for row in rows] == ["9x5x3", "4x4x16"]
+    for row in rows:
+        assert 0 < row["operation_ms"]
+        assert 0 < row["layer_ms"]
+
+
+@pytest.mark.parametrize(
+    ("script", "size", "num_parts"),
+    [("convolution", "9x5x3", 4), ("batch_normalization", "9x0x3", 3)],
+)
+def test_a_size_that_is_none_is_refused(script, size, num_parts):
+    result = _run(script, sizes=size)
     assert result.returncode == 2
-    assert "four positive integers" in result.stderr.splitlines()[-1]
+    line = result.stderr.splitlines()[-1]
+    assert f"sizes of {num_parts} positive integers" in line
+    assert repr(size) in line
