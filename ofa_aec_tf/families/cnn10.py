@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from ofa_aec_tf import complexity
 from ofa_aec_tf import search_space as search_spaces
+from ofa_aec_tf.choices import check_choice
 
 LAYERS_PER_BLOCK = 2
 KERNEL_SIZE = 3
@@ -90,11 +91,9 @@ class Cnn10Family:
                 "one a block after the first, each `2` or `X`. "
                 f"Received: depth_pattern={self.depth_pattern}"
             )
-        if self.width_granularity not in _GRANULARITIES:
-            raise ValueError(
-                f"`width_granularity` must be one of {_GRANULARITIES}. "
-                f"Received: width_granularity={self.width_granularity}"
-            )
+        check_choice(
+            "width_granularity", self.width_granularity, _GRANULARITIES
+        )
         if self.num_mel_bins < POOL_SIZE ** len(self.channels):
             raise ValueError(
                 f"{len(self.channels)} poolings need at least "

@@ -19,20 +19,6 @@ _FEWEST_CHANNELS = {"float32": (64, 64), "bfloat16": (64, 128)}
 _FEWEST_CHANNELS_IN_INFERENCE = {"float32": (64, 128), "bfloat16": (128, 256)}
 
 
-def check_algorithm(algorithm):
-    """Returns `algorithm`.
-
-    Raises:
-        ValueError: if there is no such algorithm.
-    """
-    if algorithm not in ALGORITHMS:
-        raise ValueError(
-            f"`algorithm` must be one of {ALGORITHMS}. "
-            f"Received: algorithm={algorithm!r}"
-        )
-    return algorithm
-
-
 def uses_winograd(
     algorithm, kernel_size, in_channels, filters, dtype, inference=False
 ):

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.layers import execution as executions
 
 # Lanes of a CPU's vectors. oneDNN normalizes 102 channels five times slower
@@ -62,7 +63,9 @@ class ElasticBatchNormalization(keras.layers.Layer):
         self.momentum = momentum
         self.epsilon = epsilon
         self.channels = channels
-        self.execution = executions.check_execution(execution)
+        self.execution = check_choice(
+            "execution", execution, executions.EXECUTIONS
+        )
         if channels is not None:
             self.build((None, channels))
 

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.layers import convolution
 from ofa_aec_tf.layers import execution as executions
 
@@ -51,8 +52,12 @@ class ElasticConv2D(keras.layers.Layer):
         self.filters = filters
         self.in_channels = in_channels
         self.kernel_size = kernel_size
-        self.execution = executions.check_execution(execution)
-        self.algorithm = convolution.check_algorithm(algorithm)
+        self.execution = check_choice(
+            "execution", execution, executions.EXECUTIONS
+        )
+        self.algorithm = check_choice(
+            "algorithm", algorithm, convolution.ALGORITHMS
+        )
         self.build()
 
     def build(self, input_shape=None):

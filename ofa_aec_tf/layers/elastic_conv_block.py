@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.layers import execution as executions
 from ofa_aec_tf.layers.elastic_batch_normalization import (
     ElasticBatchNormalization,
@@ -65,7 +66,9 @@ class ElasticConvBlock(keras.layers.Layer):
         self.pool_size = pool_size
         self.momentum = momentum
         self.epsilon = epsilon
-        self.execution = executions.check_execution(execution)
+        self.execution = check_choice(
+            "execution", execution, executions.EXECUTIONS
+        )
         self.algorithm = algorithm
         self.convolutions = []
         self.normalizations = []

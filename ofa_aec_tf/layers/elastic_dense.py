@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.layers import execution as executions
 
 
@@ -34,7 +35,9 @@ class ElasticDense(keras.layers.Layer):
         self.units = units
         self.in_units = in_units
         self.activation = keras.activations.get(activation)
-        self.execution = executions.check_execution(execution)
+        self.execution = check_choice(
+            "execution", execution, executions.EXECUTIONS
+        )
         self.build()
 
     def build(self, input_shape=None):

@@ -8,20 +8,6 @@ from keras import ops
 EXECUTIONS = ("slice", "mask")
 
 
-def check_execution(execution):
-    """Returns `execution`.
-
-    Raises:
-        ValueError: if there is no such execution.
-    """
-    if execution not in EXECUTIONS:
-        raise ValueError(
-            f"`execution` must be one of {EXECUTIONS}. "
-            f"Received: execution={execution!r}"
-        )
-    return execution
-
-
 def check_last_dimension(layer_name, input_shape, maximum):
     """Raises ValueError where a layer is built for other input channels."""
     if input_shape[-1] is not None and input_shape[-1] > maximum:

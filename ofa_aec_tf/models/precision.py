@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from ofa_aec_tf import machine
+from ofa_aec_tf.choices import check_choice
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
@@ -37,11 +38,7 @@ def resolve_precision(precision, fewest_filters):
     Raises:
         ValueError: if there is no such precision.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(
-            f"`precision` must be one of {PRECISIONS}. "
-            f"Received: precision={precision!r}"
-        )
+    check_choice("precision", precision, PRECISIONS)
     if precision != "auto":
         return precision
     gpus = tf.config.list_physical_devices("GPU")

@@ -8,6 +8,7 @@ import numpy as np
 import tqdm
 from absl import logging
 
+from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.candidates import Candidate
 from ofa_aec_tf.nas.candidates import draw_population
@@ -48,10 +49,7 @@ def plan_evaluations(
         ValueError: if a budget is infeasible, or if an exhaustive search is
             asked for in a space too large to list.
     """
-    if method not in METHODS:
-        raise ValueError(
-            f"`method` must be one of {METHODS}. Received: method={method!r}"
-        )
+    check_choice("method", method, METHODS)
     if population < 1:
         raise ValueError(
             "`population` must be at least 1. "

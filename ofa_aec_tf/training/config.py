@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.layers.convolution import ALGORITHMS
 from ofa_aec_tf.models.precision import PRECISIONS
@@ -69,11 +70,7 @@ class TrainConfig:
             ("precision", PRECISIONS),
             ("convolution", ALGORITHMS),
         ):
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"`{name}` must be one of {choices}. "
-                    f"Received: {name}={getattr(self, name)!r}"
-                )
+            check_choice(name, getattr(self, name), choices)
         for name, smallest in (
             ("num_steps", 1),
             ("steps_per_epoch", 1),

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from ofa_aec_tf.choices import check_choice
+
 FEWEST_SUBNETS = {"uniform": 1, "sandwich": 2}
 SAMPLING_RULES = tuple(FEWEST_SUBNETS)
 
@@ -27,11 +29,7 @@ class SubnetSampler:
     """
 
     def __init__(self, space, num_subnets, rule, largest_steps, seed):
-        if rule not in SAMPLING_RULES:
-            raise ValueError(
-                f"`sampling_rule` must be one of {SAMPLING_RULES}. "
-                f"Received: sampling_rule={rule!r}"
-            )
+        check_choice("sampling_rule", rule, SAMPLING_RULES)
         fewest = FEWEST_SUBNETS[rule]
         if num_subnets < fewest:
             raise ValueError(

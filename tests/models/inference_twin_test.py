@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.models import registry
@@ -87,3 +88,30 @@ def test_a_teacher_of_a_known_family_is_folded(tmp_path):
         np.testing.assert_allclose(
             teacher(clips()), expected, rtol=1e-4, atol=1e-4
         )
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "winograd"])
+def test_a_teacher_takes_batches_of_any_size(tmp_path, algorithm):
+    family = Cnn10Family(
+        num_classes=5, channels=(6, 8, 10, 12), hidden_units=16
+    )
+    network = trained_network(family)
+    path = tmp_path / "teacher.keras"
+    network.save(path)
+    details = {
+        "family": {"name": family.name, **family.to_json()},
+        "subnet": dict(family.search_space().largest()),
+    }
+    teacher = load_teacher(path, details, algorithm)
+    expected = logits_model(network)(clips(), training=False)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 64), tf.float32)])
+    def in_graph(log_mel):
+        return teacher(log_mel)
+
+    for num_clips in (1, 2, 3):
+        batch = clips()[:num_clips]
+        for scores in (teacher(batch), in_graph(batch)):
+            np.testing.assert_allclose(
+                scores, expected[:num_clips], rtol=1e-4, atol=1e-4
+            )
