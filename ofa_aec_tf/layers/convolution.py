@@ -16,7 +16,7 @@ _TILES = {"float32": (4, 4), "bfloat16": (4, 2)}
 # and larger number of channels, measured in docs/performance.md. In inference
 # the direct convolution is fused with what follows it, and wins more often.
 _FEWEST_CHANNELS = {"float32": (64, 64), "bfloat16": (64, 128)}
-_FEWEST_CHANNELS_IN_INFERENCE = {"float32": (64, 128), "bfloat16": (128, 256)}
+_FEWEST_CHANNELS_IN_INFERENCE = {"float32": (64, 128), "bfloat16": (128, 128)}
 
 
 def uses_winograd(

@@ -49,8 +49,8 @@ def test_auto_takes_winograd_where_channels_suffice(
     [
         (64, 64, "float32", False),
         (64, 128, "float32", True),
-        (128, 128, "bfloat16", False),
-        (128, 256, "bfloat16", True),
+        (64, 128, "bfloat16", False),
+        (128, 128, "bfloat16", True),
     ],
 )
 def test_inference_needs_more_channels(
