@@ -7,6 +7,7 @@ in the order of `stage_order` differ late.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -194,20 +195,22 @@ class StagedEvaluation:
 
 
 def _calibrating(run):
-    @tf.function(jit_compile=False, reduce_retracing=True)
-    def calibrating(features, subnet):
-        return run(features, subnet, training=True)
-
-    return calibrating
+    return _compiled(functools.partial(run, training=True))
 
 
 def _inferring(run):
-    @tf.function(jit_compile=False, reduce_retracing=True)
-    def inferring(features, subnet, moments):
-        outputs, _ = run(features, subnet, moments=moments)
-        return outputs
+    return _compiled(functools.partial(_outputs, run))
 
-    return inferring
+
+def _outputs(run, features, subnet, moments):
+    outputs, _ = run(features, subnet, moments=moments)
+    return outputs
+
+
+def _compiled(partial):
+    # Of a partial: TensorFlow would count the traces of functions that share
+    # their code together, and warn of too many.
+    return tf.function(partial, jit_compile=False, reduce_retracing=True)
 
 
 def stage_order(supernet):
