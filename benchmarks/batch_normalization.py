@@ -93,15 +93,7 @@ def main(_):
             f"{row['layer_ms']:10.1f}",
             flush=True,
         )
-    measurement.print_json(
-        {
-            "engine": measurement.engine(),
-            "what": _WHAT,
-            "dtype": values.dtype,
-            "batch": values.batch,
-            "rows": rows,
-        }
-    )
+    measurement.print_json(workload.layer_result(_WHAT, values, rows))
 
 
 if __name__ == "__main__":

@@ -118,15 +118,7 @@ def main(_):
             f"{error:.1e}" for error in row["winograd"]["relative_errors"]
         )
         print(f"{row['size']:14} {times}    {errors}", flush=True)
-    measurement.print_json(
-        {
-            "engine": measurement.engine(),
-            "what": _WHAT,
-            "dtype": values.dtype,
-            "batch": values.batch,
-            "rows": rows,
-        }
-    )
+    measurement.print_json(workload.layer_result(_WHAT, values, rows))
 
 
 if __name__ == "__main__":

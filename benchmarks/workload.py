@@ -190,6 +190,26 @@ def supernet_step_macs(supernet, subnets, num_frames):
     return teacher + TRAINING_FACTOR * (stem + bodies)
 
 
+def layer_result(what, flag_values, rows):
+    """The JSON object of a benchmark of single layers.
+
+    Args:
+        what: str. What was measured.
+        flag_values: absl FlagValues with `dtype` and `batch`.
+        rows: list of dict, one for each size.
+
+    Returns:
+        dict.
+    """
+    return {
+        "engine": measurement.engine(),
+        "what": what,
+        "dtype": flag_values.dtype,
+        "batch": flag_values.batch,
+        "rows": rows,
+    }
+
+
 def network_result(
     what, flag_values, seconds, macs, peak_rss_mib, num_clips=None
 ):

@@ -182,7 +182,7 @@ def test_an_unknown_key_of_a_stored_family_is_refused():
         ),
         ({"depth_pattern": "2X"}, "needs 3 characters"),
         ({"depth_pattern": "22Y"}, "each `2` or `X`. .*depth_pattern=22Y"),
-        ({"width_granularity": "model"}, "Received: width_granularity=model"),
+        ({"width_granularity": "model"}, "Received: width_granularity='model'"),
         ({"num_mel_bins": 8}, "at least 16 mel bands"),
     ],
 )

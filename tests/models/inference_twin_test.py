@@ -30,6 +30,15 @@ def clips():
     return np.random.default_rng(1).normal(-40, 15, (3, 33, 64)).astype("f")
 
 
+def saved_teacher(directory, family, network):
+    path = directory / "teacher.keras"
+    network.save(path)
+    return path, {
+        "family": {"name": family.name, **family.to_json()},
+        "subnet": dict(family.search_space().largest()),
+    }
+
+
 @pytest.mark.parametrize("algorithm", ["direct", "winograd"])
 @pytest.mark.parametrize("size", ["smallest", "largest"])
 def test_twin_gives_the_scores_of_the_network(size, algorithm):
@@ -76,12 +85,7 @@ def test_a_teacher_of_a_known_family_is_folded(tmp_path):
         num_classes=5, channels=(6, 8, 10, 12), hidden_units=16
     )
     network = trained_network(family)
-    path = tmp_path / "teacher.keras"
-    network.save(path)
-    details = {
-        "family": {"name": family.name, **family.to_json()},
-        "subnet": dict(family.search_space().largest()),
-    }
+    path, details = saved_teacher(tmp_path, family, network)
     expected = logits_model(network)(clips(), training=False)
     for known in (details, {}):
         teacher = load_teacher(path, known)
@@ -96,12 +100,7 @@ def test_a_teacher_takes_batches_of_any_size(tmp_path, algorithm):
         num_classes=5, channels=(6, 8, 10, 12), hidden_units=16
     )
     network = trained_network(family)
-    path = tmp_path / "teacher.keras"
-    network.save(path)
-    details = {
-        "family": {"name": family.name, **family.to_json()},
-        "subnet": dict(family.search_space().largest()),
-    }
+    path, details = saved_teacher(tmp_path, family, network)
     teacher = load_teacher(path, details, algorithm)
     expected = logits_model(network)(clips(), training=False)
 
