@@ -247,7 +247,11 @@ class SupernetDistiller(_Distiller):
                 feature_total + tf.cast(feature_gradient, tf.float32),
                 totals,
                 [
-                    [a + b for a, b in zip(own_totals, gradients)],
+                    # Slices leave the shapes of their gradients open.
+                    [
+                        total + tf.ensure_shape(gradient, total.shape)
+                        for total, gradient in zip(own_totals, gradients)
+                    ],
                     *later_totals,
                 ],
             )
