@@ -1,6 +1,7 @@
 # Both targets set up `.venv` in this directory on first use.
 PYTHON ?= python3
 VENV := .venv
+TEST_PROCESSES ?= 2
 
 .PHONY: quickstart test lint clean
 
@@ -9,7 +10,7 @@ quickstart: $(VENV)/.installed
 	  --flags_dir=flags/quickstart --workdir=runs/quickstart
 
 test: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .

@@ -47,6 +47,7 @@ setuptools.setup(
             "import-linter>=2.1,<3",
             "librosa>=0.11,<1",
             "pytest>=8.3,<10",
+            "pytest-xdist>=3.6,<4",
             "ruff>=0.17,<0.18",
         ],
     },
