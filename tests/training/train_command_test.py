@@ -153,7 +153,8 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        checkpoint = tmp_path / "checkpoints" / "ckpt-1.index"
+        # What names the newest checkpoint, written when that is whole.
+        checkpoint = tmp_path / "checkpoints" / "checkpoint"
         deadline = time.monotonic() + 300
         while not checkpoint.is_file():
             assert process.poll() is None, "ended before it was killed"
