@@ -8,7 +8,7 @@ from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.layers import execution as executions
 
 # Lanes of a CPU's vectors. oneDNN normalizes 102 channels five times slower
-# than 112 (docs/performance.md), so that padding and cutting pay.
+# than 128 (docs/performance.md), so that padding and cutting pay.
 _LANES = 16
 
 
