@@ -154,7 +154,7 @@ def last_subnets(distiller, num_steps):
 
 
 def stem_macs(supernet, num_frames):
-    """MACs of the layers that one step computes once for all its subnets.
+    """MACs of the blocks that are the same in all subnets.
 
     Args:
         supernet: Cnn10Supernet.
@@ -173,8 +173,8 @@ def stem_macs(supernet, num_frames):
 def supernet_step_macs(supernet, subnets, num_frames):
     """MACs of one distillation step of a supernet, for one clip.
 
-    The teacher, the family's largest network, runs forward; the stem once and
-    each subnet's body forward and backward, alike or not.
+    The teacher, the family's largest network, runs forward; static blocks once
+    and the others of each subnet forward and backward, alike or not.
 
     Args:
         supernet: Cnn10Supernet.

@@ -107,11 +107,7 @@ class ElasticConv2D(keras.layers.Layer):
         outputs = ops.conv(
             inputs, ops.cast(kernel, inputs.dtype), padding="same"
         )
-        if active_filters is None:
-            return outputs
-        return outputs * executions.channel_mask(
-            active_filters, self.filters, outputs.dtype
-        )
+        return executions.take_channels(outputs, active_filters, "mask")
 
     def compute_output_spec(self, inputs, active_filters=None):
         known = self.execution == "mask" or active_filters is None

@@ -35,6 +35,8 @@ class ElasticConvBlock(keras.layers.Layer):
         training: bool. As in ElasticBatchNormalization.
         moments: dict from batch normalization names to `(mean, variance)`,
             for inference; None in training. The block stores no statistics.
+        is_convolved: bool. Whether `inputs` are what `first_convolution` has
+            made of the inputs.
 
     Returns:
         `(outputs, moments)`: the pooled activations, and the batch moments of
@@ -99,10 +101,29 @@ class ElasticConvBlock(keras.layers.Layer):
     def build(self, input_shape=None):
         """Does nothing: the constructor knows all sizes."""
 
-    def _run_layer(self, layer, inputs, active_filters, training, moments):
+    def first_convolution(self, inputs):
+        """Outputs of all filters of the first convolution.
+
+        They depend neither on widths nor on the depth: subnets with the same
+        inputs share them, and each takes the first of them.
+
+        Args:
+            inputs: tensor of shape (batch, height, width, channels).
+
+        Returns:
+            Tensor of shape (batch, height, width, filters).
+        """
+        return self.convolutions[0](ops.cast(inputs, self.compute_dtype))
+
+    def _run_layer(
+        self, layer, inputs, active_filters, training, moments, is_convolved
+    ):
         active = None if active_filters is None else active_filters[layer]
         normalization = self.normalizations[layer]
-        x = self.convolutions[layer](inputs, active_filters=active)
+        if is_convolved:
+            x = executions.take_channels(inputs, active, self.execution)
+        else:
+            x = self.convolutions[layer](inputs, active_filters=active)
         x, batch_moments = normalization(
             x,
             active_channels=active,
@@ -119,6 +140,7 @@ class ElasticConvBlock(keras.layers.Layer):
         active_depth=None,
         training=False,
         moments=None,
+        is_convolved=False,
     ):
         inputs = ops.cast(inputs, self.compute_dtype)
         reported = {}
@@ -127,7 +149,12 @@ class ElasticConvBlock(keras.layers.Layer):
 
             def run(x=x, layer=layer):
                 return self._run_layer(
-                    layer, x, active_filters, training, moments
+                    layer,
+                    x,
+                    active_filters,
+                    training,
+                    moments,
+                    is_convolved and layer == 0,
                 )
 
             if layer == 0 or active_depth is None:

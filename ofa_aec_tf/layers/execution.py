@@ -1,5 +1,6 @@
 """The two ways to run a part of a layer, and what they share."""
 
+import tensorflow as tf
 from keras import ops
 
 # `slice` computes the active channels only; it needs TensorFlow, whose graphs
@@ -29,3 +30,24 @@ def channel_mask(num_active, num_channels, dtype):
         Tensor of shape (num_channels,).
     """
     return ops.cast(ops.arange(num_channels) < num_active, dtype)
+
+
+def take_channels(inputs, num_active, execution):
+    """The first channels of activations that have all of them.
+
+    Args:
+        inputs: tensor of shape (batch, height, width, channels).
+        num_active: scalar int32 tensor, or None for all.
+        execution: `"slice"` or `"mask"`.
+
+    Returns:
+        Tensor of shape (batch, height, width, num_active) under `slice`; of
+        that of `inputs`, 0 from num_active on, under `mask`.
+    """
+    if num_active is None:
+        return inputs
+    if execution == "mask":
+        return inputs * channel_mask(num_active, inputs.shape[-1], inputs.dtype)
+    outputs = tf.slice(inputs, (0, 0, 0, 0), (-1, -1, -1, num_active))
+    outputs.set_shape((*inputs.shape[:-1], None))
+    return outputs

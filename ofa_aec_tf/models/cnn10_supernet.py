@@ -92,6 +92,11 @@ class Cnn10Supernet(Supernet):
         """Blocks that all subnets share: block 1, unless it is elastic."""
         return 0 if self.family.elastic_stem else 1
 
+    @property
+    def _first_elastic_block(self):
+        """The block whose first convolution is still part of the stem."""
+        return self.blocks[self.num_stem_blocks]
+
     def stem(self, inputs, training=False, moments=None):
         x, batch_moments = self.input_normalization(
             inputs,
@@ -104,10 +109,11 @@ class Cnn10Supernet(Supernet):
         for block in self.blocks[: self.num_stem_blocks]:
             x, block_moments = block(x, training=training, moments=moments)
             reported.update(block_moments)
-        return x, reported
+        return self._first_elastic_block.first_convolution(x), reported
 
     def stages(self):
         numbers = range(self.num_stem_blocks + 1, len(self.blocks) + 1)
+        in_stem = {id(variable) for variable in self.stem_variables()}
         return tuple(
             Stage(
                 self.family.block_decisions(number),
@@ -116,6 +122,7 @@ class Cnn10Supernet(Supernet):
                     variable
                     for layer in self._stage_layers(number)
                     for variable in layer.trainable_variables
+                    if id(variable) not in in_stem
                 ),
             )
             for number in numbers
@@ -139,6 +146,7 @@ class Cnn10Supernet(Supernet):
             active_depth=active_depth,
             training=training,
             moments=moments,
+            is_convolved=block is self._first_elastic_block,
         )
         if head:
             x = ops.mean(x, axis=2)
@@ -179,6 +187,7 @@ class Cnn10Supernet(Supernet):
         layers = [
             self.input_normalization,
             *self.blocks[: self.num_stem_blocks],
+            self._first_elastic_block.convolutions[0],
         ]
         return [v for layer in layers for v in layer.trainable_variables]
 

@@ -295,6 +295,26 @@ def make_blocks():
     return blocks
 
 
+@pytest.mark.parametrize("execution", EXECUTIONS)
+@pytest.mark.parametrize("filters", [None, (5, 6)])
+def test_a_shared_first_convolution_changes_nothing(filters, execution):
+    block = make_blocks()[execution]
+    x = normal((2, 7, 6, 5))
+    active = None if filters is None else tf.constant(filters)
+    expected, expected_moments = block(x, active_filters=active, training=True)
+    convolved = block.first_convolution(x)
+    assert convolved.shape == (2, 7, 6, 8)
+    ours, moments = block(
+        convolved, active_filters=active, training=True, is_convolved=True
+    )
+    np.testing.assert_allclose(ours, expected, atol=TOLERANCE)
+    tf.nest.map_structure(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=TOLERANCE),
+        moments,
+        expected_moments,
+    )
+
+
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("filters", [(8, 8), (5, 6), (6, 3)])
 def test_block_mask_slice_and_plain_layers_agree(filters, depth):
