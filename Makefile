@@ -1,9 +1,10 @@
 # Both targets set up `.venv` in this directory on first use.
 PYTHON ?= python3
 VENV := .venv
+TFIO_VENV := .venv-tfio
 TEST_PROCESSES ?= 2
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test test-tfio lint clean
 
 quickstart: $(VENV)/.installed
 	$(VENV)/bin/python -m ofa_aec_tf.pipeline \
@@ -12,13 +13,17 @@ quickstart: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile
 
+# tensorflow-io loads with TensorFlow 2.16 only, which nothing else here uses.
+test-tfio: $(TFIO_VENV)/.installed
+	$(TFIO_VENV)/bin/python -m pytest -m tfio tests/audio
+
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
 
 clean:
-	rm -rf $(VENV) runs build *.egg-info
+	rm -rf $(VENV) $(TFIO_VENV) runs build *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 13) else "error: Python 3.11 or 3.12 is needed, this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 ...")'
@@ -31,3 +36,11 @@ $(VENV)/.installed: setup.py | $(VENV)/bin/python
 $(VENV)/.installed-test: setup.py | $(VENV)/bin/python
 	$(VENV)/bin/python -m pip install --progress-bar=off --editable '.[test]'
 	touch $@ $(VENV)/.installed
+
+$(TFIO_VENV)/.installed: setup.py | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(TFIO_VENV)
+	$(TFIO_VENV)/bin/python -m pip install --progress-bar=off \
+	  tensorflow==2.16.2 tensorflow-io==0.37.1 "keras<3.16" \
+	  absl-py google-crc32c pytest scipy soundfile soxr tqdm
+	$(TFIO_VENV)/bin/python -m pip install --no-deps --editable .
+	touch $@

@@ -12,6 +12,10 @@ _VERSION = re.search(
     re.MULTILINE,
 ).group(1)
 
+_BEAM = ["apache-beam>=2.70,<3"]
+# Its wheels bring FFmpeg, with libraries under the GPL in it.
+_AV = ["av>=18,<19"]
+
 setuptools.setup(
     name="ofa_aec_tf",
     version=_VERSION,
@@ -42,7 +46,14 @@ setuptools.setup(
         "tqdm>=4.66,<5",
     ],
     extras_require={
+        "av": _AV,
+        "beam": _BEAM,
+        # Works with TensorFlow 2.16 only: `make test-tfio` has an environment
+        # of its own for it.
+        "tfio": ["tensorflow-io>=0.37,<0.38"],
         "test": [
+            *_AV,
+            *_BEAM,
             "hypothesis>=6.100,<7",
             "import-linter>=2.1,<3",
             "librosa>=0.11,<1",

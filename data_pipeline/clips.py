@@ -1,4 +1,4 @@
-"""Clips: what preprocessing turns into records."""
+"""Clips: what preprocessing turns into records, and rows that it cannot use."""
 
 import dataclasses
 from typing import Protocol
@@ -6,6 +6,23 @@ from typing import Protocol
 import numpy as np
 
 from ofa_aec_tf import audio
+
+PADDED = "padded"
+
+
+@dataclasses.dataclass(frozen=True)
+class RenderedClip:
+    """A clip as samples.
+
+    Args:
+        waveform: float32 array of shape (num_samples,).
+        notes: tuple of str. Stable names, for counting, of what is odd about
+            it: those of `ofa_aec_tf.audio.Recording`, and `padded` if its
+            audio ended before it.
+    """
+
+    waveform: np.ndarray
+    notes: tuple[str, ...]
 
 
 class Clip(Protocol):
@@ -16,6 +33,7 @@ class Clip(Protocol):
         labels: tuple of str, class names.
         split: str or None. `"train"`, `"validation"`, `"test"`, or undecided.
         audio_paths: tuple of str. The files that the clip is made from.
+        decoders: tuple of str. What reads them, of `audio.DECODERS`.
     """
 
     clip_id: str
@@ -25,8 +43,11 @@ class Clip(Protocol):
     @property
     def audio_paths(self) -> tuple[str, ...]: ...
 
-    def waveform(self, sample_rate_hz: int, num_samples: int) -> np.ndarray:
-        """float32 waveform of shape (num_samples,).
+    @property
+    def decoders(self) -> tuple[str, ...]: ...
+
+    def render(self, sample_rate_hz: int, num_samples: int) -> RenderedClip:
+        """Makes the waveform, of `num_samples` samples.
 
         Raises:
             ofa_aec_tf.audio.AudioError: if a file cannot be used.
@@ -37,8 +58,29 @@ class Clip(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
+class RejectedRow:
+    """A row of a source that cannot become a clip, to be listed as such.
+
+    Args:
+        clip_id: str. As the source names it.
+        filename: str. The file that it names, as far as known.
+        code: str. Stable name of the kind of fault, for counting:
+            `path_escape`, `bad_path`, `unknown_label`, `duplicate_id` or
+            `bad_segment`.
+        reason: str. What is wrong, for people.
+        split: str or None. The split that it would have been in.
+    """
+
+    clip_id: str
+    filename: str
+    code: str
+    reason: str
+    split: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class ClipRow:
-    """A clip that is one audio file; a row of a source.
+    """A clip that is one audio file, or a part of one; a row of a source.
 
     Args:
         clip_id: str. Unique in the source.
@@ -48,6 +90,8 @@ class ClipRow:
         group: str or None. Clips of one group, such as cuts from the same
             recording, must stay in one split.
         fold: int or None. Its fold, where the source has folds.
+        start_seconds: float. Where the clip starts in the file.
+        decoder: str. One of `ofa_aec_tf.audio.DECODERS`.
     """
 
     clip_id: str
@@ -56,18 +100,45 @@ class ClipRow:
     split: str | None = None
     group: str | None = None
     fold: int | None = None
+    start_seconds: float = 0.0
+    decoder: str = "auto"
 
     @property
     def audio_paths(self) -> tuple[str, ...]:
         """The one audio file."""
         return (self.path,)
 
-    def waveform(self, sample_rate_hz: int, num_samples: int) -> np.ndarray:
-        """The start of the file, padded with silence where it is too short."""
-        waveform = audio.load_audio(
-            self.path, sample_rate_hz, num_samples / sample_rate_hz
+    @property
+    def decoders(self) -> tuple[str, ...]:
+        """The one decoder."""
+        return (self.decoder,)
+
+    def render(self, sample_rate_hz: int, num_samples: int) -> RenderedClip:
+        """Reads its part of the file, padded with silence at the end.
+
+        Args:
+            sample_rate_hz: int.
+            num_samples: int.
+
+        Returns:
+            RenderedClip.
+
+        Raises:
+            ofa_aec_tf.audio.AudioError: if the file cannot be used.
+        """
+        recording = audio.read_audio(
+            self.path,
+            sample_rate_hz,
+            num_samples / sample_rate_hz,
+            self.start_seconds,
+            self.decoder,
         )
-        return audio.fit_length(waveform, num_samples)
+        notes = recording.notes
+        if len(recording.waveform) < num_samples:
+            notes += (PADDED,)
+        return RenderedClip(
+            audio.fit_length(recording.waveform, num_samples), notes
+        )
 
     def to_json(self) -> dict:
         """This row as a dict of JSON types."""

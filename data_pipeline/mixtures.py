@@ -13,6 +13,7 @@ import numpy as np
 
 from data_pipeline import synthetic_events
 from data_pipeline.clips import ClipRow
+from data_pipeline.clips import RenderedClip
 from ofa_aec_tf import audio
 from ofa_aec_tf.data.dataset_info import SPLITS
 
@@ -39,6 +40,8 @@ class PlacedEvent:
         max_seconds: float. A longer event is cut.
         onset: float in [0, 1]. 0 begins with the clip, 1 ends with it.
         snr_db: float. Power relative to the background.
+        start_seconds: float. Where to start in the recording.
+        decoder: str. One of `ofa_aec_tf.audio.DECODERS`.
     """
 
     labels: tuple[str, ...]
@@ -47,6 +50,8 @@ class PlacedEvent:
     max_seconds: float
     onset: float
     snr_db: float
+    start_seconds: float = 0.0
+    decoder: str = "auto"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,11 +84,16 @@ class Mixture:
         """The recordings that it is made from."""
         return tuple(event.path for event in self.events if event.path)
 
+    @property
+    def decoders(self) -> tuple[str, ...]:
+        """What reads them."""
+        return tuple(event.decoder for event in self.events if event.path)
+
     def to_json(self) -> dict:
         """This plan as a dict of JSON types."""
         return dataclasses.asdict(self)
 
-    def waveform(self, sample_rate_hz: int, num_samples: int) -> np.ndarray:
+    def render(self, sample_rate_hz: int, num_samples: int) -> RenderedClip:
         """Renders the mixture.
 
         Args:
@@ -91,7 +101,8 @@ class Mixture:
             num_samples: int.
 
         Returns:
-            float32 array of shape (num_samples,), within full scale.
+            RenderedClip, within full scale. Its notes are those on the
+            recordings.
 
         Raises:
             AudioError: if a recording cannot be used, or is silent.
@@ -100,30 +111,42 @@ class Mixture:
             self.background, self.background_seed, sample_rate_hz, num_samples
         )
         mixed = background * 10 ** (self.background_dbfs / 20)
+        notes: dict[str, None] = {}
         for event in self.events:
-            waveform = _event_waveform(event, sample_rate_hz)[:num_samples]
+            waveform, event_notes = _event_waveform(event, sample_rate_hz)
+            notes.update(dict.fromkeys(event_notes))
+            waveform = waveform[:num_samples]
             level_db = self.background_dbfs + event.snr_db
             waveform *= 10 ** (level_db / 20) / _root_mean_square(waveform)
             start = round(event.onset * (num_samples - len(waveform)))
             mixed[start : start + len(waveform)] += waveform
         peak = np.abs(mixed).max()
-        return (mixed * min(1, _MAX_PEAK / peak)).astype(np.float32)
+        mixed *= min(1, _MAX_PEAK / peak)
+        return RenderedClip(mixed.astype(np.float32), tuple(notes))
 
 
 def _root_mean_square(waveform):
     return np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))
 
 
-def _event_waveform(event: PlacedEvent, sample_rate_hz: int) -> np.ndarray:
+def _event_waveform(
+    event: PlacedEvent, sample_rate_hz: int
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Samples of an event, and the notes on its recording."""
     num_samples = round(event.max_seconds * sample_rate_hz)
     if event.path is None:
         waveform = synthetic_events.make_event(
             event.labels[0], event.seed, sample_rate_hz
         )
-        return waveform[:num_samples]
-    waveform = audio.load_audio(
-        event.path, sample_rate_hz, MAX_RECORDING_SECONDS
+        return waveform[:num_samples], ()
+    recording = audio.read_audio(
+        event.path,
+        sample_rate_hz,
+        MAX_RECORDING_SECONDS,
+        event.start_seconds,
+        event.decoder,
     )
+    waveform = recording.waveform
     # Recordings are often padded with silence; an event in it would be a
     # label without a sound.
     magnitude = np.abs(waveform)
@@ -136,7 +159,7 @@ def _event_waveform(event: PlacedEvent, sample_rate_hz: int) -> np.ndarray:
     num_faded = min(round(_FADE_SECONDS * sample_rate_hz), len(waveform) // 2)
     fade = np.linspace(0, 1, num_faded, endpoint=False, dtype=np.float32)
     waveform[len(waveform) - num_faded :] *= fade[::-1]
-    return waveform
+    return waveform, recording.notes
 
 
 def _plan_mixture(
@@ -161,6 +184,8 @@ def _plan_mixture(
                 max_seconds=float(rng.uniform(*EVENT_SECONDS_RANGE)),
                 onset=float(rng.uniform()),
                 snr_db=float(rng.uniform(*SNR_RANGE_DB)),
+                start_seconds=0.0 if row is None else row.start_seconds,
+                decoder="auto" if row is None else row.decoder,
             )
         )
     return Mixture(

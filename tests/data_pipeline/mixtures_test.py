@@ -41,10 +41,14 @@ def _tone_file(tmp_path, seconds=1.0, before_seconds=0.0):
     return path
 
 
+def _background(num_samples=16000, **options):
+    return _mixture(**options).render(_RATE_HZ, num_samples).waveform
+
+
 def _heard(event, num_samples=16000):
     """What an event adds to the background."""
-    with_event = _mixture([event]).waveform(_RATE_HZ, num_samples)
-    return with_event - _mixture().waveform(_RATE_HZ, num_samples)
+    with_event = _mixture([event]).render(_RATE_HZ, num_samples)
+    return with_event.waveform - _background(num_samples)
 
 
 def test_labels_are_those_of_all_events_once():
@@ -53,7 +57,7 @@ def test_labels_are_those_of_all_events_once():
 
 
 def test_the_background_has_its_level():
-    waveform = _mixture(background_dbfs=-30.0).waveform(_RATE_HZ, 16000)
+    waveform = _background(background_dbfs=-30.0)
     assert 20 * np.log10(_rms(waveform)) == pytest.approx(-30, abs=0.01)
 
 
@@ -94,7 +98,7 @@ def test_an_event_longer_than_the_clip_is_cut_to_it(tmp_path):
 
 def test_loud_mixtures_stay_within_full_scale(tmp_path):
     event = _event(_tone_file(tmp_path), snr_db=40.0)
-    waveform = _mixture([event]).waveform(_RATE_HZ, 16000)
+    waveform = _mixture([event]).render(_RATE_HZ, 16000).waveform
     assert np.abs(waveform).max() == pytest.approx(0.98, abs=1e-3)
 
 
@@ -102,7 +106,34 @@ def test_a_silent_recording_is_reported(tmp_path):
     path = tmp_path / "silent.wav"
     soundfile.write(path, np.zeros(8000), _RATE_HZ)
     with pytest.raises(AudioError, match=r"silent\.wav.*\(silent\)"):
-        _mixture([_event(path)]).waveform(_RATE_HZ, 16000)
+        _mixture([_event(path)]).render(_RATE_HZ, 16000)
+
+
+def test_an_event_starts_inside_its_recording(tmp_path):
+    path = tmp_path / "steps.wav"
+    steps = np.repeat([0.1, 0.2, 0.4], _RATE_HZ)
+    soundfile.write(path, steps * np.tile([1, -1], 12000), _RATE_HZ, "FLOAT")
+    # From the third second on all is as loud as its first sample.
+    heard = _heard(_event(path, start_seconds=2.0, max_seconds=0.5))
+    magnitude = np.abs(heard[:3900])
+    np.testing.assert_allclose(magnitude, magnitude[0], rtol=1e-3)
+
+
+def test_the_notes_are_those_on_the_recordings(tmp_path):
+    low = tmp_path / "low.wav"
+    loud = tmp_path / "loud.wav"
+    soundfile.write(low, np.tile([0.5, -0.5], 2000), 4000, "FLOAT")
+    soundfile.write(loud, np.tile([1.5, -1.5], 4000), _RATE_HZ, "FLOAT")
+    events = [_event(low), _event(loud), _event(low)]
+    rendered = _mixture(events).render(_RATE_HZ, 16000)
+    assert rendered.notes == ("low_sample_rate", "over_full_scale")
+    assert _mixture().render(_RATE_HZ, 16000).notes == ()
+
+
+def test_rows_that_start_inside_a_file_are_events_from_there():
+    row = ClipRow("dog", "dog.wav", ("dog",), "train", start_seconds=3.5)
+    for mixture in mixtures.plan_from_rows([row], {"train": 3}, seed=0):
+        assert [e.start_seconds for e in mixture.events] == [3.5]
 
 
 def test_a_synthetic_event_is_the_one_that_its_label_names():
@@ -129,7 +160,8 @@ def test_a_plan_is_a_function_of_seed_split_and_index():
 def test_rendering_a_plan_twice_gives_the_same_samples():
     for mixture in mixtures.plan_synthetic({"test": 3}, seed=4):
         np.testing.assert_array_equal(
-            mixture.waveform(_RATE_HZ, 8000), mixture.waveform(_RATE_HZ, 8000)
+            mixture.render(_RATE_HZ, 8000).waveform,
+            mixture.render(_RATE_HZ, 8000).waveform,
         )
 
 

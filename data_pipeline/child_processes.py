@@ -1,0 +1,83 @@
+"""Child processes that do not outlive what started them."""
+
+import concurrent.futures
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+
+
+def end_with_parent() -> None:
+    """Lets this child end when its parent is killed; it would wait for ever."""
+    parent_ended = multiprocessing.parent_process().sentinel
+
+    def watch():
+        multiprocessing.connection.wait([parent_ended])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the processes that start in this context.
+
+    Args:
+        values: dict of str.
+    """
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def run_all(
+    function: Callable, tasks: Sequence[tuple], num_workers: int, advice: str
+) -> Iterator:
+    """Calls a function for each of many tasks, in several processes.
+
+    Args:
+        function: importable function.
+        tasks: sequence of tuple, its arguments.
+        num_workers: int. Processes; with 1, this process does the work.
+        advice: str. What the user can do where a process dies.
+
+    Yields:
+        What the function returns, as tasks are finished.
+
+    Raises:
+        ChildProcessError: if a process dies.
+    """
+    num_workers = min(num_workers, len(tasks))
+    if num_workers < 2:
+        for task in tasks:
+            yield function(*task)
+        return
+    with concurrent.futures.ProcessPoolExecutor(
+        num_workers,
+        multiprocessing.get_context("spawn"),
+        initializer=end_with_parent,
+    ) as pool:
+        futures = [pool.submit(function, *task) for task in tasks]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise ChildProcessError(
+                "A worker process ended abruptly, perhaps for lack of "
+                f"memory. {advice}"
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,197 @@
+"""Renders clips in a process of their own, which may crash or hang."""
+
+import contextlib
+import multiprocessing
+import signal
+import traceback
+
+import numpy as np
+
+from data_pipeline import child_processes
+from data_pipeline.clips import Clip
+from data_pipeline.clips import RenderedClip
+from ofa_aec_tf.audio import AudioError
+
+CLIPS_PER_PROCESS = 2000
+
+# Loading the libraries takes seconds, on a busy machine more.
+_START_SECONDS = 120.0
+# A child that this process did not end, because it is gone itself.
+_ALARM_SECONDS = 5.0
+
+
+def _answer(clip, sample_rate_hz, num_samples, connection) -> None:
+    try:
+        rendered = clip.render(sample_rate_hz, num_samples)
+    except Exception as error:
+        if not isinstance(error, AudioError):
+            # A mistake in the program: its trace ends at the process.
+            error.add_note(traceback.format_exc())
+        connection.send(error)
+        return
+    waveform = np.ascontiguousarray(rendered.waveform, np.float32)
+    connection.send((waveform.shape, rendered.notes))
+    # As it is in memory, for there are megabytes of it.
+    connection.send_bytes(waveform)
+
+
+def _serve(connection, timeout_seconds) -> None:
+    """The child process: renders what it is sent until it is told to end."""
+    child_processes.end_with_parent()
+    # An interrupt from the keyboard goes to all processes; what becomes of
+    # this one is up to its parent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection.send(None)
+    with contextlib.suppress(EOFError):
+        while True:
+            request = connection.recv()
+            # Native code may hang while it holds the lock that the thread
+            # which watches the parent needs. The signal ends it nevertheless.
+            signal.setitimer(
+                signal.ITIMER_REAL, timeout_seconds + _ALARM_SECONDS
+            )
+            _answer(*request, connection)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+class IsolatedRenderer:
+    """Renders clips in a child process, so that this one survives them.
+
+    A crash or an endless loop in a native decoder costs the clip and the
+    child, which the next clip replaces. Use it in a `with` statement, in one
+    thread.
+
+    Args:
+        timeout_seconds: float. More than any good clip takes.
+        clips_per_process: int. A child is replaced after so many clips, for
+            memory that native code has lost.
+    """
+
+    def __init__(
+        self,
+        timeout_seconds: float,
+        clips_per_process: int = CLIPS_PER_PROCESS,
+    ):
+        if not 0 < timeout_seconds < float("inf") or clips_per_process < 1:
+            raise ValueError(
+                "Expected a positive number of seconds and of clips. "
+                f"Received: timeout_seconds={timeout_seconds}, "
+                f"clips_per_process={clips_per_process}"
+            )
+        self._timeout_seconds = timeout_seconds
+        self._clips_per_process = clips_per_process
+        self._process = None
+        self._connection = None
+        self._num_rendered = 0
+
+    def __enter__(self) -> "IsolatedRenderer":
+        return self
+
+    def __exit__(self, *unused_exception) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the child process, if there is one."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        self._connection.close()
+        self._process = None
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, other_end = context.Pipe()
+        self._process = context.Process(
+            target=_serve,
+            args=(other_end, self._timeout_seconds),
+            name="isolated renderer",
+            daemon=True,
+        )
+        self._process.start()
+        # So that nobody but the child holds it, and its end is noticed.
+        other_end.close()
+        self._num_rendered = 0
+        try:
+            if self._connection.poll(_START_SECONDS):
+                self._connection.recv()
+                return
+            reason = f"did not start within {_START_SECONDS:g} s"
+        except EOFError:
+            reason = f"{self._ending()} when it started"
+        self.close()
+        raise ChildProcessError(
+            f"The process that renders clips {reason}. Check that this machine "
+            "has memory to spare, or do without --isolate."
+        )
+
+    def _ending(self) -> str:
+        """How the child ended; call it when its pipe is closed."""
+        self._process.join()
+        status = self._process.exitcode
+        if status >= 0:
+            return f"ended with exit status {status}"
+        return f"was ended by {signal.Signals(-status).name}"
+
+    def _exchange(self, clip, sample_rate_hz, num_samples):
+        """What the child answers: a rendered clip, or an exception."""
+        source = ", ".join(clip.audio_paths) or clip.clip_id
+        try:
+            self._connection.send((clip, sample_rate_hz, num_samples))
+            if not self._connection.poll(self._timeout_seconds):
+                raise AudioError(
+                    source,
+                    "timed_out",
+                    f"not rendered within {self._timeout_seconds:g} s",
+                )
+            answer = self._connection.recv()
+            if isinstance(answer, Exception):
+                return answer
+            shape, notes = answer
+            waveform = np.empty(shape, np.float32)
+            self._connection.recv_bytes_into(waveform)
+        except (EOFError, ConnectionError):
+            raise AudioError(
+                source,
+                "crashed",
+                f"the process that rendered it {self._ending()}",
+            ) from None
+        return RenderedClip(waveform, notes)
+
+    def render(
+        self, clip: Clip, sample_rate_hz: int, num_samples: int
+    ) -> RenderedClip:
+        """Renders a clip in the child process.
+
+        Args:
+            clip: Clip that can be pickled.
+            sample_rate_hz: int.
+            num_samples: int.
+
+        Returns:
+            RenderedClip.
+
+        Raises:
+            AudioError: `crashed` if the child process ended, `timed_out` if
+                it took too long, or what the clip raised. Whatever else it
+                raises comes through as well.
+            ChildProcessError: if no child process can be started.
+        """
+        if self._process is not None and (
+            self._num_rendered == self._clips_per_process
+            or not self._process.is_alive()
+        ):
+            self.close()
+        if self._process is None:
+            self._start()
+        try:
+            answer = self._exchange(clip, sample_rate_hz, num_samples)
+        except BaseException:
+            # Gone, hung, or left in the middle of an answer.
+            self.close()
+            raise
+        self._num_rendered += 1
+        if isinstance(answer, Exception):
+            raise answer
+        return answer

@@ -1,0 +1,68 @@
+"""Opens audio files safely and tells by their content who can read them."""
+
+import enum
+import os
+import pathlib
+import stat
+
+from ofa_aec_tf.audio.errors import AudioError
+
+# More than any position looked at below.
+_NUM_BYTES = 64
+
+
+class Content(enum.Enum):
+    """What the first bytes of a file look like, as far as it matters."""
+
+    MP4_OR_MATROSKA = "MP4 or Matroska"
+    OGG_OPUS = "Ogg Opus"
+    OTHER = "other"
+
+
+def open_regular_file(path: pathlib.Path) -> int:
+    """Opens a file for reading.
+
+    Args:
+        path: pathlib.Path.
+
+    Returns:
+        int, the file descriptor of a non-empty regular file.
+
+    Raises:
+        AudioError: `missing`, `not_a_file`, `empty_file` or `unreadable`.
+    """
+    try:
+        status = path.stat()
+        is_regular = stat.S_ISREG(status.st_mode)
+        # Nothing else is opened: a named pipe would block here.
+        if is_regular and status.st_size:
+            return os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        raise AudioError(path, "missing", "there is no such file") from None
+    except (OSError, ValueError) as error:
+        # ValueError: a NUL in the name.
+        reason = f"cannot be opened: {error}"
+        raise AudioError(path, "unreadable", reason) from error
+    if not is_regular:
+        raise AudioError(path, "not_a_file", "not a regular file")
+    raise AudioError(path, "empty_file", "the file has no bytes")
+
+
+def sniff(descriptor: int) -> Content:
+    """Looks at the first bytes of an open file.
+
+    Args:
+        descriptor: int.
+
+    Returns:
+        Content.
+    """
+    head = os.pread(descriptor, _NUM_BYTES, 0)
+    if head[4:8] in (b"ftyp", b"moov", b"mdat"):
+        return Content.MP4_OR_MATROSKA
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return Content.MP4_OR_MATROSKA
+    # The first page of Ogg holds nothing but the header of its stream.
+    if head.startswith(b"OggS") and head[28:36] == b"OpusHead":
+        return Content.OGG_OPUS
+    return Content.OTHER

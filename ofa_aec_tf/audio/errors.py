@@ -1,0 +1,80 @@
+"""What can be wrong with an audio file, under stable names."""
+
+import numpy as np
+
+MIN_FILE_RATE_HZ = 4000
+MAX_FILE_RATE_HZ = 384_000
+MIN_SECONDS = 0.05
+MAX_ABSOLUTE_SAMPLE = 64.0
+
+
+class AudioError(ValueError):
+    """An audio file that cannot be used.
+
+    Args:
+        path: path of the file.
+        code: str. Stable name of the kind of fault, for counting: `missing`,
+            `not_a_file`, `empty_file`, `unreadable`, `undecodable`,
+            `bad_sample_rate`, `no_samples`, `too_short`, `non_finite` or
+            `out_of_range`; in mixtures only, `silent`; and where rendering is
+            isolated, `crashed` or `timed_out`.
+        reason: str. What is wrong, for people.
+    """
+
+    def __init__(self, path, code: str, reason: str):
+        # All of them are passed on, because unpickling calls this with `args`.
+        super().__init__(str(path), code, reason)
+        self.path = str(path)
+        self.code = code
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason} ({self.code})"
+
+
+def check_sample_rate(path, rate_hz: int) -> None:
+    """Refuses rates that no recording has.
+
+    A resampler would need gigabytes for a file that claims to be at 1 Hz.
+
+    Args:
+        path: path of the file.
+        rate_hz: int. Sample rate of the file.
+
+    Raises:
+        AudioError: `bad_sample_rate`.
+    """
+    if not MIN_FILE_RATE_HZ <= rate_hz <= MAX_FILE_RATE_HZ:
+        raise AudioError(
+            path,
+            "bad_sample_rate",
+            f"expected a sample rate in {MIN_FILE_RATE_HZ}..."
+            f"{MAX_FILE_RATE_HZ} Hz, received {rate_hz} Hz",
+        )
+
+
+def check_samples(path, samples: np.ndarray) -> None:
+    """Refuses samples that would give features that are not finite.
+
+    Args:
+        path: path of the file.
+        samples: float32 array of shape (num_frames,), not empty.
+
+    Raises:
+        AudioError: `non_finite` or `out_of_range`.
+    """
+    if not np.isfinite(samples).all():
+        raise AudioError(path, "non_finite", "samples are NaN or infinite")
+    peak = float(np.abs(samples).max())
+    if peak > MAX_ABSOLUTE_SAMPLE:
+        raise AudioError(
+            path,
+            "out_of_range",
+            f"expected samples within {MAX_ABSOLUTE_SAMPLE} times full scale, "
+            f"received {peak:g}",
+        )
+
+
+def no_samples(path) -> AudioError:
+    """The error of a file with a header and nothing after it."""
+    return AudioError(path, "no_samples", "the file holds no samples")

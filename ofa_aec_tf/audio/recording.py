@@ -1,0 +1,69 @@
+"""What a reader returns, and the notes on what is odd about it."""
+
+import dataclasses
+
+import numpy as np
+
+from ofa_aec_tf.audio import windows
+
+SHORT_READ = "short_read"
+SILENT = "silent"
+OVER_FULL_SCALE = "over_full_scale"
+LOW_SAMPLE_RATE = "low_sample_rate"
+FALLBACK_DECODER = "fallback_decoder"
+
+_MIN_READ_RATIO = 0.99
+_SILENCE = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """The wanted part of an audio file.
+
+    Args:
+        waveform: float32 array of shape (num_samples,), full scale at 1.
+        notes: tuple of str. Stable names, for counting, of what is odd about
+            it: `short_read` if less than 99 % of what the header announces
+            could be read; `silent` if it is constant within 1e-5 of full
+            scale, zero or not; `over_full_scale` if a sample of the file is
+            beyond 1; `low_sample_rate` if the file has a lower rate than is
+            wanted; `fallback_decoder` if libsndfile had been tried and failed
+            before PyAV could read it.
+    """
+
+    waveform: np.ndarray
+    notes: tuple[str, ...]
+
+
+def _is_short(decoded: windows.Decoded, window: windows.Window) -> bool:
+    if decoded.num_announced is None:
+        return False
+    start = window.start_seconds * decoded.rate_hz
+    stop = window.end_seconds * decoded.rate_hz
+    num_wanted = min(stop, decoded.num_announced) - start
+    num_read = min(stop, decoded.end_frame) - start
+    return num_read < _MIN_READ_RATIO * num_wanted
+
+
+def describe(
+    decoded: windows.Decoded, window: windows.Window
+) -> tuple[str, ...]:
+    """Notes on what a decoder read, before it is resampled.
+
+    Args:
+        decoded: windows.Decoded, with samples in the window.
+        window: windows.Window.
+
+    Returns:
+        tuple of str, see `Recording`.
+    """
+    rate_hz = decoded.rate_hz
+    wanted = decoded.waveform[window.wanted_slice(rate_hz, rate_hz)]
+    # Around their centre: a constant offset is as silent as zeros.
+    found = {
+        SHORT_READ: _is_short(decoded, window),
+        SILENT: np.ptp(wanted) < 2 * _SILENCE,
+        OVER_FULL_SCALE: np.abs(wanted).max() > 1,
+        LOW_SAMPLE_RATE: rate_hz < window.sample_rate_hz,
+    }
+    return tuple(note for note, is_so in found.items() if is_so)

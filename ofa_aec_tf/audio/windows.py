@@ -1,0 +1,171 @@
+"""Which frames of a file are wanted, and what a decoder read of them."""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+# Read before and past the wanted part, so that the resampler's filter sees the
+# audio that is there: a bounded read then equals a part of an unbounded one.
+_MARGIN_SECONDS = 0.1
+MIN_READ_SECONDS = 0.001
+# Frames that are read, or averaged, at once.
+BLOCK_FRAMES = 65_536
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """The wanted part of a file.
+
+    Args:
+        sample_rate_hz: int. Rate that the part is resampled to.
+        start_seconds: float, not negative.
+        max_seconds: float or None. None is all the rest of the file.
+    """
+
+    sample_rate_hz: int
+    start_seconds: float
+    max_seconds: float | None
+
+    @property
+    def end_seconds(self) -> float:
+        """Where the part ends, at infinity if it is all the rest."""
+        if self.max_seconds is None:
+            return math.inf
+        return self.start_seconds + self.max_seconds
+
+    def __post_init__(self):
+        is_start = 0 <= self.start_seconds < math.inf
+        max_seconds = self.max_seconds
+        is_length = (
+            max_seconds is None or MIN_READ_SECONDS <= max_seconds < math.inf
+        )
+        if not is_start or not is_length or self.sample_rate_hz < 1:
+            raise ValueError(
+                "Expected a positive `sample_rate_hz`, a finite "
+                "`start_seconds` that is not negative and `max_seconds` of "
+                f"None or at least {MIN_READ_SECONDS}. Received: "
+                f"sample_rate_hz={self.sample_rate_hz}, "
+                f"start_seconds={self.start_seconds}, "
+                f"max_seconds={max_seconds}"
+            )
+
+    def frames(self, rate_hz: int) -> tuple[int, float]:
+        """Frames to read: the wanted ones and margins around them.
+
+        Args:
+            rate_hz: int. Sample rate of the file.
+
+        Returns:
+            tuple of the first frame (int) and of the one after the last (int,
+            or infinity). The first coincides with a sample at
+            `sample_rate_hz`, so that resampling gives the same samples as if
+            it had begun with the file.
+        """
+        step = rate_hz // math.gcd(rate_hz, self.sample_rate_hz)
+        begin = max(0.0, self.start_seconds - _MARGIN_SECONDS) * rate_hz
+        stop = (self.end_seconds + _MARGIN_SECONDS) * rate_hz
+        return (
+            math.floor(begin / step) * step,
+            stop if math.isinf(stop) else round(stop),
+        )
+
+    def wanted_slice(self, file_rate_hz: int, rate_hz: int) -> slice:
+        """Where the wanted part is in what was read, without the margins.
+
+        Args:
+            file_rate_hz: int. Sample rate of the file.
+            rate_hz: int. Rate of the samples to cut: that of the file, or
+                `sample_rate_hz` once they are resampled.
+
+        Returns:
+            slice of samples that begin with the first of `frames`.
+        """
+        first, _ = self.frames(file_rate_hz)
+        begin = round(self.start_seconds * rate_hz)
+        begin -= first * rate_hz // file_rate_hz
+        if self.max_seconds is None:
+            return slice(begin, None)
+        return slice(begin, begin + round(self.max_seconds * rate_hz))
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoded:
+    """What a decoder read of the frames of a window.
+
+    Args:
+        waveform: float32 array of shape (num_frames,), the mean of the
+            channels from the first frame of the window on.
+        rate_hz: int. Sample rate of the file.
+        end_frame: int. Frame of the file at which the window or the file
+            ended, whichever came first.
+        num_announced: int or None. Frames of the whole file according to its
+            header.
+    """
+
+    waveform: np.ndarray
+    rate_hz: int
+    end_frame: int
+    num_announced: int | None
+
+
+class _Mono:
+    """Averages the channels of blocks: of many at once, which is faster."""
+
+    def __init__(self):
+        self._pending = []
+        self._num_pending = 0
+        self._means = [np.zeros(0, np.float32)]
+
+    def _flush(self):
+        if self._pending:
+            joined = np.concatenate(self._pending, axis=1)
+            # Samples that are not finite are found, and reported, later.
+            with np.errstate(all="ignore"):
+                self._means.append(joined.mean(axis=0, dtype=np.float32))
+        self._pending = []
+        self._num_pending = 0
+
+    def add(self, block):
+        if self._pending and len(self._pending[0]) != len(block):
+            self._flush()
+        self._pending.append(block)
+        self._num_pending += block.shape[1]
+        if self._num_pending >= BLOCK_FRAMES:
+            self._flush()
+
+    def waveform(self):
+        self._flush()
+        return np.concatenate(self._means)
+
+
+def gather(
+    blocks: Iterable[np.ndarray], position: int, first: int, stop: float
+) -> tuple[np.ndarray, int]:
+    """Joins what is wanted of blocks that follow each other, as mono.
+
+    The mean of the channels is taken here for all decoders alike.
+
+    Args:
+        blocks: iterable of float32 arrays of shape (num_channels, any). No
+            more are taken than needed. The number of channels may change.
+        position: int. Frame that the first block begins with.
+        first: int. First frame to keep.
+        stop: int or infinity. Frame after the last to keep.
+
+    Returns:
+        tuple of the joined float32 array of shape (num_frames,), and the
+        frame (int) at which `stop` was reached or the blocks ended.
+    """
+    mono = _Mono()
+    for block in blocks:
+        num_frames = block.shape[1]
+        begin = max(0, first - position)
+        end = min(num_frames, stop - position)
+        if begin < end:
+            mono.add(block[:, begin:end])
+        position += num_frames
+        if position >= stop:
+            return mono.waveform(), int(stop)
+    return mono.waveform(), position

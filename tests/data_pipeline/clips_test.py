@@ -1,0 +1,52 @@
+"""Tests of clips that are parts of audio files."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from data_pipeline.clips import ClipRow
+from ofa_aec_tf.audio import AudioError
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A second of different samples."""
+    soundfile.write(tmp_path / "a.wav", _samples(), 8000, "FLOAT")
+    return str(tmp_path / "a.wav")
+
+
+def _samples():
+    return np.linspace(-0.9, 0.9, 8000, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("start_seconds", "num_samples", "num_read", "notes"),
+    [
+        (0.0, 8000, 8000, ()),
+        (0.0, 4000, 4000, ()),
+        (0.25, 6000, 6000, ()),
+        (0.25, 6001, 6000, ("padded",)),
+        (0.5, 12000, 4000, ("padded",)),
+    ],
+)
+def test_a_row_is_rendered_from_its_start(
+    path, start_seconds, num_samples, num_read, notes
+):
+    row = ClipRow("a", path, ("dog",), start_seconds=start_seconds)
+    rendered = row.render(8000, num_samples)
+    assert rendered.notes == notes
+    assert rendered.waveform.dtype == np.float32
+    expected = np.zeros(num_samples, np.float32)
+    begin = round(start_seconds * 8000)
+    expected[:num_read] = _samples()[begin : begin + num_read]
+    np.testing.assert_array_equal(rendered.waveform, expected)
+
+
+def test_notes_on_the_recording_come_before_those_on_the_clip(path):
+    rendered = ClipRow("a", path, ("dog",)).render(16000, 20000)
+    assert rendered.notes == ("low_sample_rate", "padded")
+
+
+def test_a_row_that_starts_beyond_the_file_cannot_be_rendered(path):
+    with pytest.raises(AudioError, match="start at 1 s.*too_short"):
+        ClipRow("a", path, ("dog",), start_seconds=1.0).render(8000, 8000)

@@ -1,0 +1,219 @@
+"""Tests of rendering in a process that may crash or hang."""
+
+import ctypes
+import dataclasses
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+from data_pipeline import isolation
+from data_pipeline.clips import ClipRow
+from data_pipeline.clips import RenderedClip
+from ofa_aec_tf.audio import AudioError
+from tests.data_pipeline import processes
+
+_RATE_HZ = 8000
+
+
+@dataclasses.dataclass(frozen=True)
+class _Clip:
+    """A clip that is rendered by a function of this module."""
+
+    action: str
+    audio_paths: tuple[str, ...] = ()
+    clip_id: str = "clip"
+
+    def render(self, sample_rate_hz, num_samples):
+        return globals()[self.action](num_samples)
+
+
+def _render_pid(num_samples):
+    return RenderedClip(np.full(num_samples, os.getpid(), np.float32), ("odd",))
+
+
+def _crash(num_samples):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _exit(num_samples):
+    os._exit(3)
+
+
+def _hang(num_samples):
+    time.sleep(1000)
+
+
+def _fail(num_samples):
+    raise KeyError("a mistake in the program")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Stuck:
+    """A clip that holds the interpreter's lock for ever, as C code may."""
+
+    directory: str
+    audio_paths = ()
+    clip_id = "stuck"
+
+    def render(self, sample_rate_hz, num_samples):
+        pathlib.Path(self.directory, f"{os.getpid()}.pid").touch()
+        ctypes.PyDLL(None).sleep(1000)
+
+
+@pytest.fixture
+def renderer():
+    with isolation.IsolatedRenderer(timeout_seconds=30) as renderer:
+        yield renderer
+
+
+def _pid(renderer):
+    """Process that renders."""
+    rendered = renderer.render(_Clip("_render_pid"), _RATE_HZ, 10)
+    return int(rendered.waveform[0])
+
+
+def test_a_clip_is_rendered_as_without_isolation(renderer, tmp_path):
+    path = tmp_path / "a.wav"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 8000)
+    soundfile.write(path, noise, 8000, "FLOAT")
+    row = ClipRow("a", str(path), ("dog",), start_seconds=0.25)
+    expected = row.render(_RATE_HZ, 16000)
+    rendered = renderer.render(row, _RATE_HZ, 16000)
+    assert rendered.notes == expected.notes == ("padded",)
+    assert rendered.waveform.dtype == np.float32
+    np.testing.assert_array_equal(rendered.waveform, expected.waveform)
+
+
+def test_a_long_clip_comes_back_whole(renderer):
+    rendered = renderer.render(_Clip("_render_pid"), _RATE_HZ, 2_000_000)
+    assert rendered.waveform.shape == (2_000_000,)
+    assert len(np.unique(rendered.waveform)) == 1
+    assert rendered.notes == ("odd",)
+
+
+def test_one_process_renders_many_clips(renderer):
+    pids = {_pid(renderer) for _ in range(5)}
+    assert len(pids) == 1
+    assert os.getpid() not in pids
+
+
+def test_an_error_of_a_clip_costs_no_process(renderer, tmp_path):
+    pid = _pid(renderer)
+    row = ClipRow("a", str(tmp_path / "a.wav"), ("dog",))
+    with pytest.raises(AudioError) as raised:
+        renderer.render(row, _RATE_HZ, 8000)
+    assert raised.value.code == "missing"
+    assert raised.value.path == row.path
+    assert _pid(renderer) == pid
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [("_crash", "was ended by SIGSEGV"), ("_exit", "with exit status 3")],
+)
+def test_a_crash_costs_the_clip_and_the_process(renderer, action, reason):
+    pid = _pid(renderer)
+    with pytest.raises(AudioError, match=f"{reason}.*crashed") as raised:
+        renderer.render(_Clip(action, ("a.wav", "b.wav")), _RATE_HZ, 8000)
+    assert raised.value.code == "crashed"
+    assert raised.value.path == "a.wav, b.wav"
+    assert _pid(renderer) != pid
+
+
+def test_a_hang_costs_the_clip_and_the_process():
+    with isolation.IsolatedRenderer(timeout_seconds=2) as renderer:
+        pid = _pid(renderer)
+        start_seconds = time.monotonic()
+        with pytest.raises(AudioError, match="within 2 s") as raised:
+            renderer.render(_Clip("_hang"), _RATE_HZ, 8000)
+        assert 2 <= time.monotonic() - start_seconds < 20
+        assert raised.value.code == "timed_out"
+        # A clip without recordings goes by its own name.
+        assert raised.value.path == "clip"
+        assert not processes.is_running(pid)
+        assert _pid(renderer) != pid
+
+
+def test_a_process_that_ended_between_clips_is_replaced(renderer):
+    pid = _pid(renderer)
+    os.kill(pid, signal.SIGKILL)
+    assert processes.wait_until(lambda: not processes.is_running(pid))
+    assert _pid(renderer) != pid
+
+
+def test_a_process_renders_only_so_many_clips():
+    with isolation.IsolatedRenderer(30, clips_per_process=2) as renderer:
+        pids = [_pid(renderer) for _ in range(5)]
+    assert pids[0] == pids[1] != pids[2]
+    assert pids[2] == pids[3] != pids[4]
+
+
+def test_a_mistake_in_the_program_is_no_bad_clip(renderer):
+    with pytest.raises(KeyError, match="a mistake") as raised:
+        renderer.render(_Clip("_fail"), _RATE_HZ, 8000)
+    # The trace of the other process.
+    assert "in _fail" in raised.value.__notes__[0]
+
+
+def test_a_process_that_cannot_start_is_no_bad_clip(renderer, monkeypatch):
+    # An interpreter that ends at once.
+    monkeypatch.setattr(
+        "multiprocessing.spawn.get_executable", lambda: b"/bin/false"
+    )
+    with pytest.raises(ChildProcessError, match="exit status 1 when it start"):
+        renderer.render(_Clip("_render_pid"), _RATE_HZ, 8000)
+
+
+def test_closing_ends_the_process(renderer):
+    pid = _pid(renderer)
+    renderer.close()
+    assert not processes.is_running(pid)
+    # A second time is as good.
+    renderer.close()
+
+
+@pytest.mark.parametrize(
+    "arguments", [(0.0,), (float("inf"),), (1.0, 0)], ids=str
+)
+def test_limits_that_are_none_are_refused(arguments):
+    with pytest.raises(ValueError, match="Expected a positive number"):
+        isolation.IsolatedRenderer(*arguments)
+
+
+def render_stuck(directory):
+    """What the next test kills, in a process of its own."""
+    with isolation.IsolatedRenderer(timeout_seconds=2) as renderer:
+        renderer.render(_Stuck(directory), _RATE_HZ, 8000)
+
+
+@processes.needs_proc
+def test_no_process_outlives_one_that_was_killed(tmp_path):
+    code = (
+        "from tests.data_pipeline import isolation_test;"
+        f"isolation_test.render_stuck({str(tmp_path)!r})"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=pathlib.Path(__file__).resolve().parents[2],
+    )
+    pids = []
+    try:
+        assert processes.wait_until(lambda: list(tmp_path.glob("*.pid")))
+        pids = [int(path.stem) for path in tmp_path.glob("*.pid")]
+        assert all(map(processes.is_running, pids))
+        parent.kill()
+        parent.wait()
+        assert processes.wait_until(
+            lambda: not any(map(processes.is_running, pids)), seconds=15
+        )
+    finally:
+        parent.kill()
+        for pid in filter(processes.is_running, pids):
+            os.kill(pid, signal.SIGKILL)
