@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -51,6 +52,20 @@ def stable_hash(purpose: str, text: str) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
+def _check_groups(rows: Iterable[ClipRow], remedy: str) -> None:
+    split_of_group: dict[str, str | None] = {}
+    for row in rows:
+        if row.group is None:
+            continue
+        split = split_of_group.setdefault(row.group, row.split)
+        if split != row.split:
+            raise ValueError(
+                "Clips of one group, such as cuts from one recording, must be "
+                f"in one split. Received: the group {row.group!r} in {split} "
+                f"and {row.split}. {remedy}"
+            )
+
+
 def by_fold(
     rows: Sequence[ClipRow], folds: Mapping[str, Sequence[int]]
 ) -> list[ClipRow]:
@@ -64,8 +79,8 @@ def by_fold(
         list of ClipRow with splits.
 
     Raises:
-        ValueError: if a row has no fold, a fold is in two splits, or a fold
-            has no clips.
+        ValueError: if a row has no fold, a fold is in two splits, a fold has
+            no clips, or clips of one group come into two splits.
     """
     without = [row.clip_id for row in rows if row.fold is None]
     if without:
@@ -89,11 +104,51 @@ def by_fold(
         raise ValueError(
             f"The clips have the folds {present}. Received: {absent}"
         )
-    return [
+    rows = [
         dataclasses.replace(row, split=split_of_fold[row.fold])
         for row in rows
         if row.fold in split_of_fold
     ]
+    _check_groups(rows, "Give all clips of a group one fold.")
+    return rows
+
+
+def check_fractions(validation_fraction: float, test_fraction: float) -> None:
+    """Checks that shares of the clips leave some for training.
+
+    Args:
+        validation_fraction: float.
+        test_fraction: float.
+
+    Raises:
+        ValueError: if they do not.
+    """
+    fractions = (validation_fraction, test_fraction)
+    if not (min(fractions) >= 0 and sum(fractions) < 1):
+        raise ValueError(
+            "--validation_fraction and --test_fraction must not be negative, "
+            "and their sum must be below 1. "
+            f"Received: {validation_fraction} and {test_fraction}"
+        )
+
+
+def _is_below(group: str, fraction: float) -> bool:
+    return stable_hash("split", group) < fraction * 2**64
+
+
+def train_or_validation(group: str, validation_fraction: float) -> str:
+    """Split of a group, by a hash of its name alone.
+
+    For sources so large that nothing can depend on all of their groups.
+
+    Args:
+        group: str.
+        validation_fraction: float. Expected share of the groups.
+
+    Returns:
+        str, `"train"` or `"validation"`.
+    """
+    return VALIDATION if _is_below(group, validation_fraction) else TRAIN
 
 
 def by_hash(
@@ -118,13 +173,8 @@ def by_hash(
         ValueError: if the fractions leave nothing for training, or there are
             fewer groups than splits.
     """
+    check_fractions(validation_fraction, test_fraction)
     fractions = {TEST: test_fraction, VALIDATION: validation_fraction}
-    if min(fractions.values()) < 0 or sum(fractions.values()) >= 1:
-        raise ValueError(
-            "--validation_fraction and --test_fraction must not be negative, "
-            "and their sum must be below 1. "
-            f"Received: {validation_fraction} and {test_fraction}"
-        )
     groups = sorted(
         {row.group or row.clip_id for row in rows},
         key=lambda group: (stable_hash("split", group), group),
@@ -144,10 +194,7 @@ def by_hash(
         if not fraction:
             continue
         upper_fraction += fraction
-        num_below = sum(
-            stable_hash("split", group) < upper_fraction * 2**64
-            for group in remaining
-        )
+        num_below = sum(_is_below(group, upper_fraction) for group in remaining)
         still_needed -= 1
         # At least one, and at least one left for each of the other splits.
         num_taken = min(max(1, num_below), len(remaining) - still_needed)
@@ -182,8 +229,8 @@ def assign(
 
     Raises:
         ValueError: if no clip is for training, only some clips have a split
-            in the source, folds are there but not chosen, or as in `by_fold`
-            and `by_hash`.
+            in the source, clips of one group have different ones, folds are
+            there but not chosen, or as in `by_fold` and `by_hash`.
     """
     if any(folds.values()):
         rows = by_fold(rows, folds)
@@ -194,6 +241,7 @@ def assign(
                 "Either every row of the labels file has a `split` or none. "
                 f"Received none for {without[:3]} ({len(without)} clips)"
             )
+        _check_groups(rows, "Correct the `split` column.")
     elif any(row.fold is not None and row.group is None for row in rows):
         raise ValueError(
             "The labels file has folds, which keep related clips together. "

@@ -41,7 +41,13 @@ for path in sys.argv[3:]:
     if sys.argv[1] == "ofa_aec_tf.train":
         config = module._config()
         module._numbers(module._CHANNELS, int)
-        print(path, config.stage, config.num_steps, config.label_weight)
+        print(
+            path,
+            config.stage,
+            config.num_steps,
+            config.label_weight,
+            config.sampling,
+        )
     elif sys.argv[1] == "ofa_aec_tf.search":
         budgets = module.budgets.parse_budgets(module._BUDGET.value)
         print(path, *[budget.name for budget in budgets])
@@ -80,8 +86,9 @@ def test_every_flagfile_parses(command):
     assert len(lines) == len(paths)
     if command == "ofa_aec_tf.train":
         # The paper's numbers: sections 3.2 and 3.3.
-        assert "flags/ofa.cfg supernet 300000 0.0" in lines
-        assert "flags/teacher.cfg teacher 400000 1.0" in lines
+        assert "flags/ofa.cfg supernet 300000 0.0 class_balanced" in lines
+        assert "flags/teacher.cfg teacher 400000 1.0 class_balanced" in lines
+        assert "flags/kd.cfg kd 100000 0.0 class_balanced" in lines
     if command == "ofa_aec_tf.search":
         assert "flags/search.cfg 0.9M 1.8M 2.7M 3.6M" in lines
 

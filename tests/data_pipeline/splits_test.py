@@ -127,7 +127,9 @@ def test_fewer_clips_than_splits_are_refused_with_a_way_out():
         splits.by_hash(_rows(range(2)), 0.1, 0.1)
 
 
-@pytest.mark.parametrize("fractions", [(0.5, 0.5), (-0.1, 0.1), (0.0, 1.0)])
+@pytest.mark.parametrize(
+    "fractions", [(0.5, 0.5), (-0.1, 0.1), (0.0, 1.0), (0.1, float("nan"))]
+)
 def test_fractions_that_leave_nothing_are_refused(fractions):
     with pytest.raises(ValueError, match="sum must be below 1"):
         splits.by_hash(_rows(range(50)), *fractions)
@@ -164,3 +166,47 @@ def test_folds_that_nobody_chose_are_not_ignored():
     none = {"train": [], "validation": [], "test": []}
     with pytest.raises(ValueError, match="--train_folds, --validation_folds"):
         splits.assign(rows, none, 0.1, 0.1)
+
+
+@pytest.mark.parametrize(
+    "folds",
+    [
+        {"train": [1], "test": [2]},
+        {"train": [3], "validation": [1], "test": [2]},
+    ],
+)
+def test_a_group_with_folds_of_two_splits_is_refused(folds):
+    rows = [
+        *_rows([1], fold=1, group="g"),
+        *_rows([2], fold=2, group="g"),
+        *_rows([3], fold=3, group="h"),
+    ]
+    with pytest.raises(ValueError, match="the group 'g' in .* and test.*fold"):
+        splits.by_fold(rows, folds)
+
+
+def test_a_group_may_be_left_out_in_part():
+    rows = [*_rows([1], fold=1, group="g"), *_rows([2], fold=2, group="g")]
+    assigned = splits.by_fold(rows, {"train": [1]})
+    assert _split_of(assigned) == {"1": "train"}
+
+
+def test_a_group_in_two_splits_of_the_column_is_refused():
+    rows = [
+        *_rows([1, 2], split="train", group="g"),
+        *_rows([3], split="train"),
+        *_rows([4], split="test"),
+        *_rows([5], split="validation", group="g"),
+    ]
+    with pytest.raises(
+        ValueError, match="group 'g' in train and validation. Correct the `sp"
+    ):
+        splits.assign(rows, _NO_FOLDS, 0.1, 0.1)
+    assert splits.assign(rows[:-1], _NO_FOLDS, 0.1, 0.1) == rows[:-1]
+
+
+def test_a_group_alone_goes_where_its_hash_says():
+    # `printf split:ab | sha256sum` begins at 0.55687 of the range.
+    assert splits.train_or_validation("ab", 0.5569) == "validation"
+    assert splits.train_or_validation("ab", 0.5568) == "train"
+    assert splits.train_or_validation("ab", 0) == "train"

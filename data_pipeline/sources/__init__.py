@@ -1,0 +1,31 @@
+"""Labelled audio in the layouts that people have, as rows.
+
+Each function reads one layout and gives a `Source`. Their options:
+
+    csv_source      audio_dir, labels_csv
+    folder_source   audio_dir
+    esc_source      audio_dir
+    fsd50k_source   audio_dir
+    audioset_source audio_dir, class_labels_csv, train_segments,
+                    evaluation_segments, validation_fraction, blacklist,
+                    whole_recordings
+
+and `allow_symlinks`, which every one of them has. Rows of FSD50K and AudioSet
+come with splits; for the others `splits.assign` makes or checks them.
+"""
+
+from data_pipeline.sources.audioset import audioset_source
+from data_pipeline.sources.csv_file import csv_source
+from data_pipeline.sources.esc import esc_source
+from data_pipeline.sources.folder import folder_source
+from data_pipeline.sources.fsd50k import fsd50k_source
+from data_pipeline.sources.source import Source
+
+__all__ = [
+    "Source",
+    "audioset_source",
+    "csv_source",
+    "esc_source",
+    "folder_source",
+    "fsd50k_source",
+]

@@ -1,0 +1,312 @@
+"""AudioSet: parts of two million videos with 527 classes."""
+
+import dataclasses
+import itertools
+import os
+from array import array
+from collections import Counter
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from data_pipeline import splits
+from data_pipeline.clips import ClipRow
+from data_pipeline.clips import RejectedRow
+from data_pipeline.sources import sorted_hashes
+from data_pipeline.sources import tables
+from data_pipeline.sources.audio_index import AudioIndex
+from data_pipeline.sources.label_names import LabelNames
+from data_pipeline.sources.label_names import unknown_label_row
+from data_pipeline.sources.paths import AUDIO_SUFFIXES
+from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.sources.segments import Segment
+from data_pipeline.sources.segments import read_segments
+from data_pipeline.sources.segments import read_youtube_ids
+from data_pipeline.sources.source import Source
+
+_CLASS_COLUMNS = ("index", "mid", "display_name")
+
+
+class _Repeats(NamedTuple):
+    """Hashes, sorted, of what some tables name more than once.
+
+    Args:
+        clips: memoryview of int64. Of the clip ids that have several rows.
+        videos: memoryview of int64. Of the videos that have several clips.
+    """
+
+    clips: memoryview
+    videos: memoryview
+
+
+def _find_repeats(paths: Sequence) -> _Repeats:
+    clips, videos = array("q"), array("q")
+    for path in paths:
+        for segment in read_segments(path):
+            if isinstance(segment, Segment):
+                clips.append(hash(segment.clip_id))
+                videos.append(hash(segment.youtube_id))
+    of_clips = np.asarray(clips)
+    of_videos = np.asarray(videos)
+    # The first row of each clip, so that repeated rows of one clip do not
+    # make several clips.
+    _, firsts = np.unique(of_clips, return_index=True)
+    return _Repeats(
+        sorted_hashes.repeated(of_clips),
+        sorted_hashes.repeated(of_videos[firsts]),
+    )
+
+
+@dataclasses.dataclass
+class _RowMaker:
+    """Makes rows of segments.
+
+    Args:
+        root: AudioRoot.
+        index: AudioIndex of that root.
+        names: LabelNames.
+        repeats: _Repeats of all tables.
+        whole_recordings: bool. As in `audioset_source`.
+        notes: Counter. Of the Source.
+    """
+
+    root: AudioRoot
+    index: AudioIndex
+    names: LabelNames
+    repeats: _Repeats
+    whole_recordings: bool
+    notes: Counter[str]
+
+    def rows(
+        self, paths: Sequence, split_of: Callable[[str], str | None]
+    ) -> Iterator[ClipRow | RejectedRow]:
+        """Rows of the segments of tables; of those with several rows, last.
+
+        Args:
+            paths: sequence of paths of segments tables.
+            split_of: function from YouTube id to split, or to None for videos
+                that are left out.
+        """
+        # Only of clips that are there again: nothing is held of the others.
+        held: dict[str, Segment] = {}
+        for path in paths:
+            for segment in read_segments(path):
+                if isinstance(segment, RejectedRow):
+                    split = split_of(segment.clip_id)
+                    if split:
+                        yield dataclasses.replace(segment, split=split)
+                    continue
+                split = split_of(segment.youtube_id)
+                if not split:
+                    continue
+                clip_id = segment.clip_id
+                if not sorted_hashes.contains(
+                    self.repeats.clips, hash(clip_id)
+                ):
+                    yield self._row(segment, split)
+                elif clip_id in held:
+                    held[clip_id] = self._unite(held[clip_id], segment)
+                else:
+                    held[clip_id] = segment
+        for segment in held.values():
+            yield self._row(segment, split_of(segment.youtube_id))
+
+    def _unite(self, segment: Segment, other: Segment) -> Segment:
+        if set(other.mids) == set(segment.mids):
+            self.notes["repeated_row"] += 1
+            return segment
+        self.notes["united_labels"] += 1
+        mids = dict.fromkeys(segment.mids + other.mids)
+        return segment._replace(mids=tuple(mids))
+
+    def _row(self, segment: Segment, split: str) -> ClipRow | RejectedRow:
+        labels = self.names.known(segment.mids, self.notes)
+        if not labels:
+            return unknown_label_row(segment.clip_id, "", segment.mids, split)
+        path = self._path(segment, split)
+        if isinstance(path, RejectedRow):
+            return path
+        return ClipRow(
+            segment.clip_id,
+            path,
+            labels,
+            split,
+            group=segment.youtube_id,
+            start_seconds=(
+                segment.start_seconds if self.whole_recordings else 0.0
+            ),
+        )
+
+    def _path(self, segment: Segment, split: str) -> str | RejectedRow:
+        clip_id, youtube_id = segment.clip_id, segment.youtube_id
+        start = tables.format_seconds(segment.start_seconds)
+        names_of_segment = (
+            f"{youtube_id}_{segment.start_ms}_{segment.end_ms}",
+            f"{youtube_id}_{segment.start_ms}",
+            f"{youtube_id}_{start}",
+        )
+        for stem in () if self.whole_recordings else names_of_segment:
+            path = self.index.find(stem, clip_id, split)
+            if path:
+                return path
+        is_ambiguous = not self.whole_recordings and sorted_hashes.contains(
+            self.repeats.videos, hash(youtube_id)
+        )
+        for stem in (youtube_id, f"Y{youtube_id}"):
+            path = self.index.find(stem, clip_id, split)
+            if path and is_ambiguous:
+                return RejectedRow(
+                    clip_id,
+                    stem,
+                    "bad_segment",
+                    "several segments of this video are listed, and the name "
+                    "of its file does not say which of them it is: call it "
+                    f"{clip_id}, or use --whole_recordings",
+                    split,
+                )
+            if path:
+                return path
+        # To be found missing when its turn comes, and listed as such.
+        filename = f"{youtube_id}{AUDIO_SUFFIXES[0]}"
+        return self.root.join(filename, clip_id, split)
+
+
+def _check_tables(*tables_of_segments) -> None:
+    paths = [os.path.realpath(p) for p in itertools.chain(*tables_of_segments)]
+    if not paths:
+        raise ValueError(
+            "AudioSet needs segments tables: --train_segments or "
+            "--evaluation_segments. Received: none."
+        )
+    repeated = [path for path, n in Counter(paths).items() if n > 1]
+    if repeated:
+        raise ValueError(
+            "Every segments table must be given once. Received several times: "
+            f"{repeated}"
+        )
+
+
+def _youtube_ids(paths: Sequence) -> set[str]:
+    """Ids of all videos of tables, also of those without good times."""
+    return {
+        row.clip_id if isinstance(row, RejectedRow) else row.youtube_id
+        for path in paths
+        for row in read_segments(path)
+    }
+
+
+def audioset_source(
+    audio_dir,
+    class_labels_csv,
+    train_segments: Sequence = (),
+    evaluation_segments: Sequence = (),
+    *,
+    validation_fraction: float,
+    validation_segments: Sequence = (),
+    blacklist=None,
+    whole_recordings: bool = False,
+    allow_symlinks: bool = False,
+) -> Source:
+    """Rows of AudioSet, or of a part of it.
+
+    Files are found anywhere in `audio_dir`, with any suffix of audio, under
+    the names `{id}_{start_ms}_{end_ms}`, `{id}_{start_ms}`, `{id}_{start}`,
+    `{id}` and `Y{id}`; under the last two only with `whole_recordings`. A row
+    whose file is absent is a ClipRow as well, with the path `{id}.wav`.
+
+    Rows of one clip (a YouTube id, in its case, and a start) are one row, with
+    the labels of all of them: each was heard by somebody. They come last.
+    Other segments of a video are other clips, which need files of their own
+    or `whole_recordings`; else they are rejected as `bad_segment`.
+
+    The rows are not held in memory. It takes about 60 bytes for each of them
+    at the start and 14 for each file to the end, the ids of the evaluation
+    set and of the blacklist, and the clips that have several rows.
+
+    Args:
+        audio_dir: path of the directory of the audio files.
+        class_labels_csv: path of `class_labels_indices.csv`.
+        train_segments: sequence of paths of segments tables, such as
+            `unbalanced_train_segments.csv` and `balanced_train_segments.csv`.
+        evaluation_segments: likewise, such as `eval_segments.csv`. They make
+            the test split, and none of their videos is used for training.
+        validation_fraction: float in [0, 1). Expected share of the videos of
+            `validation_segments` for validation, by a hash of their ids;
+            without them, of `train_segments`, where the others stay.
+        validation_segments: likewise, such as the unbalanced segments where
+            the balanced ones train. Videos of `train_segments` are left out,
+            and so are those that are not drawn.
+        blacklist: path or None. Videos to keep out of training and
+            validation: a file with an id in each line, or a segments table.
+        whole_recordings: bool. Whether the files are whole videos, in which
+            a clip starts at its start; by default they were cut to it.
+        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
+
+    Returns:
+        Source with splits and with the YouTube ids as groups. `class_names`
+        are the display names, in the order of their indices.
+
+    Raises:
+        ValueError: naming the line, if a table is none.
+        OSError: if a directory cannot be listed.
+    """
+    splits.check_fractions(validation_fraction, 0)
+    _check_tables(train_segments, validation_segments, evaluation_segments)
+    root = AudioRoot(audio_dir, allow_symlinks)
+    names = LabelNames(
+        (
+            (line, [values[column] for column in _CLASS_COLUMNS])
+            for line, values in tables.read_table(
+                class_labels_csv, _CLASS_COLUMNS
+            )
+        ),
+        class_labels_csv,
+    )
+    evaluation_ids = _youtube_ids(evaluation_segments)
+    blacklisted_ids = read_youtube_ids(blacklist) if blacklist else ()
+    repeats = _find_repeats(
+        (*train_segments, *validation_segments, *evaluation_segments)
+    )
+    notes: Counter[str] = Counter()
+    train_hashes = sorted_hashes.unique(
+        # Nobody asks for them otherwise.
+        _youtube_ids(train_segments) if validation_segments else ()
+    )
+
+    def is_kept_out(youtube_id: str) -> bool:
+        if youtube_id in evaluation_ids:
+            notes["in_evaluation"] += 1
+            return True
+        if youtube_id in blacklisted_ids:
+            notes["blacklisted"] += 1
+            return True
+        return False
+
+    def split_of_train(youtube_id: str) -> str | None:
+        if is_kept_out(youtube_id):
+            return None
+        if validation_segments:
+            return splits.TRAIN
+        return splits.train_or_validation(youtube_id, validation_fraction)
+
+    def split_of_validation(youtube_id: str) -> str | None:
+        split = splits.train_or_validation(youtube_id, validation_fraction)
+        if split != splits.VALIDATION or is_kept_out(youtube_id):
+            return None
+        if sorted_hashes.contains(train_hashes, hash(youtube_id)):
+            notes["in_training"] += 1
+            return None
+        return split
+
+    maker = _RowMaker(
+        root, AudioIndex(root), names, repeats, whole_recordings, notes
+    )
+    rows = itertools.chain(
+        maker.rows(train_segments, split_of_train),
+        maker.rows(validation_segments, split_of_validation),
+        maker.rows(evaluation_segments, lambda _: splits.TEST),
+    )
+    return Source(rows, names.class_names, notes)

@@ -1,0 +1,150 @@
+"""FSD50K: Freesound clips with 200 classes."""
+
+import dataclasses
+import pathlib
+from collections import Counter
+from collections.abc import Collection
+from collections.abc import Iterator
+
+from data_pipeline import splits
+from data_pipeline.clips import ClipRow
+from data_pipeline.clips import RejectedRow
+from data_pipeline.sources import tables
+from data_pipeline.sources.label_names import LabelNames
+from data_pipeline.sources.label_names import unknown_label_row
+from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.sources.source import Source
+
+_VOCABULARY = "FSD50K.ground_truth/vocabulary.csv"
+_DEV = "FSD50K.ground_truth/dev.csv"
+_EVALUATION = "FSD50K.ground_truth/eval.csv"
+_DEV_AUDIO = "FSD50K.dev_audio"
+_EVALUATION_AUDIO = "FSD50K.eval_audio"
+_LAYOUT = (_VOCABULARY, _DEV, _EVALUATION, _DEV_AUDIO, _EVALUATION_AUDIO)
+
+
+def fsd50k_source(audio_dir, allow_symlinks: bool = False) -> Source:
+    """Rows of FSD50K.
+
+    A clip that is named again is rejected as `duplicate_id`, unless the rows
+    are the same; and so is one of the development set that is in the
+    evaluation set.
+
+    Args:
+        audio_dir: path of the directory that holds `FSD50K.ground_truth/`,
+            `FSD50K.dev_audio/` and `FSD50K.eval_audio/`.
+        allow_symlinks: bool. Whether links may lead out of the two
+            directories of audio.
+
+    Returns:
+        Source with the splits of the publishers, and with the class names in
+        the order of the vocabulary. The clip id is the file name without its
+        suffix.
+
+    Raises:
+        ValueError: if the directory has another layout; while the rows are
+            read, naming the line, if a table is none.
+    """
+    audio_dir = pathlib.Path(audio_dir)
+    missing = [name for name in _LAYOUT if not (audio_dir / name).exists()]
+    if missing:
+        raise ValueError(
+            f"{audio_dir} must be laid out as FSD50K is published, with "
+            f"{', '.join(_LAYOUT)}. Missing: {', '.join(missing)}"
+        )
+    vocabulary = audio_dir / _VOCABULARY
+    names = LabelNames(
+        (
+            # The name is before the identifier, and there is no header.
+            (line, [cells[0], *reversed(cells[1:])])
+            for line, cells in tables.read_cells(vocabulary)
+        ),
+        vocabulary,
+    )
+    notes: Counter[str] = Counter()
+    tables_of_clips = [
+        _Table(
+            audio_dir / name,
+            AudioRoot(audio_dir / audio, allow_symlinks),
+            names,
+            notes,
+        )
+        for name, audio in (
+            (_DEV, _DEV_AUDIO),
+            (_EVALUATION, _EVALUATION_AUDIO),
+        )
+    ]
+    return Source(_all_rows(*tables_of_clips), names.class_names, notes)
+
+
+def _all_rows(
+    dev: "_Table", evaluation: "_Table"
+) -> Iterator[ClipRow | RejectedRow]:
+    # Rows of the evaluation set are kept whatever else names their clips.
+    evaluated = {
+        values["fname"].strip()
+        for _, values in tables.read_table(evaluation.path, ("fname",))
+    }
+    yield from dev.rows(None, evaluated)
+    yield from evaluation.rows(splits.TEST, ())
+
+
+@dataclasses.dataclass
+class _Table:
+    """dev.csv or eval.csv.
+
+    Args:
+        path: path of the table.
+        root: AudioRoot of its files.
+        names: LabelNames.
+        notes: Counter. Of the Source.
+    """
+
+    path: pathlib.Path
+    root: AudioRoot
+    names: LabelNames
+    notes: Counter[str]
+
+    def rows(
+        self, split: str | None, evaluated: Collection[str]
+    ) -> Iterator[ClipRow | RejectedRow]:
+        """Its rows.
+
+        Args:
+            split: str, or None where a column says it.
+            evaluated: collection of the clips that are in another table.
+        """
+        columns = ("fname", "mids") + (() if split else ("split",))
+        seen: dict[str, tuple] = {}
+        for line, values in tables.read_table(self.path, columns):
+            where = f"{self.path}, line {line}"
+            clip_id = values["fname"].strip()
+            mids = tables.parse_labels(values["mids"], separator=",")
+            row_split = split or splits.canonical(values["split"], where)
+            content = mids, row_split
+            if clip_id in evaluated:
+                reason = f"{where}: the evaluation set has the same clip"
+            elif clip_id not in seen:
+                seen[clip_id] = content
+                yield self._row(clip_id, mids, row_split)
+                continue
+            elif seen[clip_id] == content:
+                self.notes["repeated_row"] += 1
+                continue
+            else:
+                reason = f"{where}: there before, with other labels or split"
+            yield RejectedRow(
+                clip_id, f"{clip_id}.wav", "duplicate_id", reason, row_split
+            )
+
+    def _row(
+        self, clip_id: str, mids: tuple[str, ...], split: str
+    ) -> ClipRow | RejectedRow:
+        filename = f"{clip_id}.wav"
+        labels = self.names.known(mids, self.notes)
+        if not labels:
+            return unknown_label_row(clip_id, filename, mids, split)
+        path = self.root.join(filename, clip_id, split)
+        if isinstance(path, RejectedRow):
+            return path
+        return ClipRow(clip_id, path, labels, split)

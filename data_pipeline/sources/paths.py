@@ -1,0 +1,113 @@
+"""Paths of audio files, which must not lead out of their directory."""
+
+import os
+import pathlib
+
+from data_pipeline.clips import RejectedRow
+
+# In the order of preference, where a clip is there in several formats.
+AUDIO_SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".m4a",
+    ".webm",
+    ".mp4",
+    ".mkv",
+    ".aiff",
+    ".aif",
+    ".au",
+    ".caf",
+)
+
+
+class AudioRoot:
+    """The directory that the file names of a table are relative to.
+
+    Args:
+        path: path of an existing directory.
+        allow_symlinks: bool. Whether symbolic links in it may lead elsewhere.
+            The directory may be a link itself in any case.
+
+    Raises:
+        ValueError: if there is no such directory.
+    """
+
+    def __init__(self, path, allow_symlinks: bool = False):
+        # A worker may run in another directory.
+        self.path = pathlib.Path(os.path.abspath(path))
+        self.allow_symlinks = allow_symlinks
+        if not self.path.is_dir():
+            raise ValueError(
+                "--audio_dir must be an existing directory. "
+                f"Received: --audio_dir={path}"
+            )
+        self._real_path = os.path.realpath(self.path)
+        self._is_inside: dict[str, bool] = {}
+
+    def join(
+        self, name: str, clip_id: str, split: str | None = None
+    ) -> str | RejectedRow:
+        """Path of the file that a table names.
+
+        Args:
+            name: str. Relative to the directory, from an untrusted table.
+            clip_id: str. For the rejection.
+            split: str or None. Likewise.
+
+        Returns:
+            str, which never leads out of the directory (with
+            `allow_symlinks`: not by its name); or a RejectedRow with the code
+            `path_escape`, or `bad_path` where no file can have that name.
+        """
+        code, reason = self._fault(name)
+        if code:
+            return RejectedRow(clip_id, name, code, reason, split)
+        return str(self.path / os.path.normpath(name))
+
+    def _fault(self, name: str) -> tuple[str, str]:
+        if not name or "\0" in name:
+            return "bad_path", f"no file can be named {name!r}"
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            return "bad_path", f"its name is not UTF-8: {name!r}"
+        try:
+            os.fsencode(name)
+        except UnicodeEncodeError as error:
+            return "bad_path", f"no file can be named {name!r} ({error.reason})"
+        if os.path.isabs(name):
+            return "path_escape", "an absolute path; it must be relative"
+        # By its name alone: the system would first follow a link that is
+        # before a `..`, and go up from wherever it leads.
+        normal = os.path.normpath(name)
+        if normal == os.curdir:
+            return "bad_path", f"{name!r} is the directory itself"
+        if normal.split(os.sep)[0] == os.pardir:
+            return "path_escape", f"`..` leads out of {self.path}"
+        if not self.allow_symlinks and self.leads_out(self.path / normal):
+            return (
+                "path_escape",
+                f"a symbolic link leads out of {self.path}; --allow_symlinks "
+                "permits that",
+            )
+        return "", ""
+
+    def leads_out(self, path) -> bool:
+        """Whether symbolic links lead from `path` out of the directory."""
+        directory, _ = os.path.split(path)
+        # Remembered, as many files are in one directory.
+        if directory not in self._is_inside:
+            self._is_inside[directory] = self._contains(directory)
+        if os.path.islink(path):
+            return not self._contains(path)
+        return not self._is_inside[directory]
+
+    def _contains(self, path) -> bool:
+        real_path = os.path.realpath(path)
+        return (
+            os.path.commonpath([self._real_path, real_path]) == self._real_path
+        )

@@ -1,0 +1,39 @@
+"""What every source of labelled audio gives."""
+
+import collections
+import dataclasses
+from collections.abc import Iterable
+
+from data_pipeline.clips import ClipRow
+from data_pipeline.clips import RejectedRow
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Rows of labelled audio, and what is known about all of them.
+
+    Mistakes in a table as a whole are ValueErrors, raised when the source is
+    made or while its rows are read. Rows that cannot become clips are
+    RejectedRow, among the others.
+
+    Args:
+        rows: iterable of ClipRow and RejectedRow. It can be read once, as
+            large sources make their rows on the way. Either all of the
+            ClipRow have a split and go on as they are (AudioSet, FSD50K), or
+            `splits.assign` decides.
+        class_names: tuple of str, in the order of the model's outputs; None
+            where the source has no order of its own.
+        notes: Counter from stable code to the number of rows that were read
+            otherwise than they stand in the source, but are no fault:
+            `unknown_label` (kept, without the labels that are no classes),
+            `repeated_row`, `united_labels` (the same clip with other labels),
+            `in_evaluation` and `blacklisted` (both left out of training and
+            validation), `in_training` (left out of validation).
+            Complete when the rows have been read.
+    """
+
+    rows: Iterable[ClipRow | RejectedRow]
+    class_names: tuple[str, ...] | None = None
+    notes: collections.Counter[str] = dataclasses.field(
+        default_factory=collections.Counter
+    )

@@ -1,0 +1,95 @@
+"""Tests of reading ESC-10 and ESC-50."""
+
+import pytest
+
+from data_pipeline import sources
+from data_pipeline.clips import ClipRow
+
+_TABLE = (
+    "filename,fold,target,category,src_file,take\n"
+    "1-7-A-1.ogg,1,1,rain,7,A\n"
+    "1-7-B-1.ogg,1,1,rain,7,B\n"
+    "2-8-A-0.ogg,2,0,dog_bark,8,A\n"
+)
+
+
+def _esc(tmp_path, table, name="esc10.csv"):
+    (tmp_path / "audio").mkdir(exist_ok=True)
+    (tmp_path / "meta").mkdir(exist_ok=True)
+    (tmp_path / "meta" / name).write_text(table)
+    return tmp_path
+
+
+def test_rows_have_fold_and_recording(tmp_path):
+    source = sources.esc_source(_esc(tmp_path, _TABLE))
+    assert list(source.rows)[1] == ClipRow(
+        "1-7-B-1.ogg",
+        str(tmp_path / "audio" / "1-7-B-1.ogg"),
+        ("rain",),
+        group="7",
+        fold=1,
+    )
+
+
+def test_classes_are_in_the_order_of_their_targets(tmp_path):
+    source = sources.esc_source(_esc(tmp_path, _TABLE))
+    assert source.class_names == ("dog_bark", "rain")
+
+
+def test_the_table_is_told_by_its_columns(tmp_path):
+    _esc(tmp_path, "filename,author\n1-7-A-1.ogg,me\n", "attribution.csv")
+    source = sources.esc_source(_esc(tmp_path, _TABLE, "zz.csv"))
+    assert len(list(source.rows)) == 3
+
+
+def test_a_row_that_leads_out_is_rejected_and_the_others_stay(tmp_path):
+    table = _TABLE + "../meta/x.ogg,2,0,dog_bark,9,A\n"
+    source = sources.esc_source(_esc(tmp_path, table))
+    *rows, rejected = source.rows
+    assert [row.fold for row in rows] == [1, 1, 2]
+    assert (rejected.code, rejected.clip_id) == (
+        "path_escape",
+        "../meta/x.ogg",
+    )
+
+
+def test_the_directory_of_the_audio_may_be_a_link(tmp_path):
+    directory = tmp_path / "esc"
+    directory.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (directory / "audio").symlink_to(tmp_path / "elsewhere")
+    rows = list(sources.esc_source(_esc(directory, _TABLE)).rows)
+    assert rows[0].path == str(directory / "audio" / "1-7-A-1.ogg")
+
+
+def test_links_out_of_the_audio_need_permission(tmp_path):
+    directory = _esc(tmp_path, _TABLE)
+    (directory / "audio" / "1-7-A-1.ogg").symlink_to("../../x.ogg")
+    first, *_ = sources.esc_source(directory).rows
+    assert first.code == "path_escape"
+    first, *_ = sources.esc_source(directory, allow_symlinks=True).rows
+    assert first.labels == ("rain",)
+
+
+def test_a_directory_without_a_table_is_refused(tmp_path):
+    _esc(tmp_path, "filename,author\n1-7-A-1.ogg,me\n", "attribution.csv")
+    with pytest.raises(ValueError, match=r"in meta: \['attribution.csv'\]"):
+        sources.esc_source(tmp_path)
+
+
+def test_a_directory_without_audio_is_refused(tmp_path):
+    (_esc(tmp_path, _TABLE) / "audio").rmdir()
+    with pytest.raises(ValueError, match=r"`audio/`.*Received: \['meta'\]"):
+        sources.esc_source(tmp_path)
+
+
+def test_a_file_that_is_named_twice_is_refused(tmp_path):
+    table = _TABLE + "1-7-A-1.ogg,1,1,rain,7,A\n"
+    with pytest.raises(ValueError, match=r"several times: \['1-7-A-1.ogg'\]"):
+        sources.esc_source(_esc(tmp_path, table))
+
+
+def test_a_target_with_two_names_is_refused(tmp_path):
+    table = _TABLE + "3-9-A-1.ogg,3,1,snow,9,A\n"
+    with pytest.raises(ValueError, match="target 1 has two names"):
+        sources.esc_source(_esc(tmp_path, table))
