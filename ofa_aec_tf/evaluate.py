@@ -14,6 +14,7 @@ from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
+from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
 from ofa_aec_tf.evaluation import evaluator
@@ -31,6 +32,7 @@ _MODEL = flags.DEFINE_list(
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
+_SKIP_CORRUPT = reading_flags.define_skip_corrupt()
 _SPLIT = flags.DEFINE_enum(
     "split", "test", dataset_info.SPLITS, "The clips to evaluate on."
 )
@@ -83,6 +85,7 @@ def _predict_fn(model, subnet, dataset):
         "train",
         max_clips=_NUM_CALIBRATION_CLIPS.value,
         seed=_SEED.value,
+        skip_corrupt=_SKIP_CORRUPT.value,
     )
     return keras_predictor.subnet_predictor(
         model, subnet, calibration_clips, _BATCH_SIZE.value
@@ -90,10 +93,15 @@ def _predict_fn(model, subnet, dataset):
 
 
 def _batches(dataset):
-    for batch in input_pipeline.make_eval_dataset(
-        _DATA_DIR.value, dataset, _SPLIT.value, _BATCH_SIZE.value
-    ):
-        yield batch["log_mel"].numpy(), batch["labels"].numpy()
+    with input_pipeline.reading_errors():
+        for batch in input_pipeline.make_eval_dataset(
+            _DATA_DIR.value,
+            dataset,
+            _SPLIT.value,
+            _BATCH_SIZE.value,
+            skip_corrupt=_SKIP_CORRUPT.value,
+        ):
+            yield batch["log_mel"].numpy(), batch["labels"].numpy()
 
 
 def _evaluate(model, dataset):
@@ -160,6 +168,7 @@ def main(unused_arguments):
                 "num_calibration_clips": _NUM_CALIBRATION_CLIPS.value,
                 "batch_size": _BATCH_SIZE.value,
                 "seed": _SEED.value,
+                "skip_corrupt": _SKIP_CORRUPT.value,
             },
             flags.FLAGS.flags_into_string(),
         )

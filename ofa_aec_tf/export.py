@@ -20,6 +20,7 @@ from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
+from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import exporter
@@ -45,6 +46,7 @@ _DATA_DIR = flags.DEFINE_string(
     "parity clips from its validation split.",
     required=True,
 )
+_SKIP_CORRUPT = reading_flags.define_skip_corrupt()
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir",
     None,
@@ -116,18 +118,20 @@ def _write(directory, report, contents, class_names):
 
 def _evaluate(score_fn, dataset):
     """Metrics of a model on the chosen split, without those of each class."""
-    batches = (
-        (batch["log_mel"].numpy(), batch["labels"].numpy())
-        for batch in input_pipeline.make_eval_dataset(
-            _DATA_DIR.value, dataset, _EVALUATE_SPLIT.value, _BATCH_SIZE
+    batches = input_pipeline.make_eval_dataset(
+        _DATA_DIR.value,
+        dataset,
+        _EVALUATE_SPLIT.value,
+        _BATCH_SIZE,
+        skip_corrupt=_SKIP_CORRUPT.value,
+    )
+    with input_pipeline.reading_errors():
+        results = evaluator.evaluate(
+            lambda log_mel: metrics.scores_to_logits(score_fn(log_mel)),
+            ((b["log_mel"].numpy(), b["labels"].numpy()) for b in batches),
+            dataset.class_map,
+            dataset.label_type,
         )
-    )
-    results = evaluator.evaluate(
-        lambda log_mel: metrics.scores_to_logits(score_fn(log_mel)),
-        batches,
-        dataset.class_map,
-        dataset.label_type,
-    )
     return {name: v for name, v in results.items() if name != "per_class"}
 
 
@@ -221,7 +225,11 @@ def main(_):
     for info in infos:
         info.check_matches(dataset)
     load_clips = functools.partial(
-        input_pipeline.load_split, _DATA_DIR.value, dataset, seed=_SEED.value
+        input_pipeline.load_split,
+        _DATA_DIR.value,
+        dataset,
+        seed=_SEED.value,
+        skip_corrupt=_SKIP_CORRUPT.value,
     )
     parity_clips, _, _ = load_clips(
         _PARITY_SPLIT, max_clips=_NUM_PARITY_CLIPS.value

@@ -14,6 +14,7 @@ from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
+from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
@@ -37,6 +38,7 @@ _DATA_DIR = flags.DEFINE_string(
     "batch normalization statistics.",
     required=True,
 )
+_SKIP_CORRUPT = reading_flags.define_skip_corrupt()
 _WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
@@ -160,6 +162,7 @@ def main(unused_arguments):
         {
             **identity,
             **calibration,
+            "skip_corrupt": _SKIP_CORRUPT.value,
             "subnets": {str(d): dict(subnet) for d, subnet in wanted.items()},
         },
         flags.FLAGS.flags_into_string(),
@@ -171,6 +174,7 @@ def main(unused_arguments):
         "train",
         max_clips=calibration["num_calibration_clips"],
         seed=calibration["seed"],
+        skip_corrupt=_SKIP_CORRUPT.value,
     )
     for directory, subnet in wanted.items():
         model, difference = _materialize(

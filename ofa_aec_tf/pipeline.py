@@ -19,6 +19,7 @@ from absl import flags
 from ofa_aec_tf import command_line
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
+from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.reporting import summary
 
 _SUMMARY = "summary.json"
@@ -41,6 +42,7 @@ _DATA_DIR = flags.DEFINE_string(
     None,
     "Data that is preprocessed already. By default preprocess.cfg is run.",
 )
+_SKIP_CORRUPT = reading_flags.define_skip_corrupt()
 _AUDIO_DIR = flags.DEFINE_string(
     "audio_dir", None, "Passed on to data_pipeline.preprocess."
 )
@@ -115,7 +117,7 @@ def _train_baseline(kind, directory, data, teacher, subnets):
             f"baseline {kind} {name}",
             "ofa_aec_tf.train",
             _flagfile(kind),
-            data,
+            *data,
             f"--workdir={run_dir}",
             f"--subnet={subnet.with_suffix('.json')}",
             f"--seed={_SEED.value}",
@@ -132,7 +134,7 @@ def _export(kind, directory, data, models):
         f"export of {kind}",
         "ofa_aec_tf.export",
         _flagfile("export"),
-        data,
+        *data,
         f"--model={','.join(map(str, models.values()))}",
         f"--output_dir={output_dir}",
     )
@@ -153,12 +155,14 @@ def main(unused_arguments):
     start = time.monotonic()
     directory = pathlib.Path(_WORKDIR.value)
     data_dir = _preprocess(directory)
-    data = f"--data_dir={data_dir}"
+    data = [f"--data_dir={data_dir}"]
+    if _SKIP_CORRUPT.value:
+        data.append(f"--{_SKIP_CORRUPT.name}")
     _run(
         "teacher",
         "ofa_aec_tf.train",
         _flagfile("teacher"),
-        data,
+        *data,
         f"--workdir={directory / 'teacher'}",
     )
     teacher = directory / "teacher" / "teacher.keras"
@@ -166,7 +170,7 @@ def main(unused_arguments):
         "supernet",
         "ofa_aec_tf.train",
         _flagfile("supernet"),
-        data,
+        *data,
         f"--teacher={teacher}",
         f"--workdir={directory / 'supernet'}",
         f"--seed={_SEED.value}",
@@ -178,7 +182,7 @@ def main(unused_arguments):
         "ofa_aec_tf.search",
         _flagfile("search"),
         supernet,
-        data,
+        *data,
         f"--workdir={search_dir}",
     )
     pareto = search_dir / "pareto.json"
@@ -186,7 +190,7 @@ def main(unused_arguments):
         "materialize",
         "ofa_aec_tf.materialize",
         supernet,
-        data,
+        *data,
         f"--pareto={pareto}",
         f"--workdir={directory / 'ofa'}",
     )
@@ -202,7 +206,7 @@ def main(unused_arguments):
     _run(
         "evaluation on the test split",
         "ofa_aec_tf.evaluate",
-        data,
+        *data,
         "--split=test",
         f"--model={','.join(map(str, paths.values()))}",
         f"--output={metrics_path}",

@@ -15,6 +15,7 @@ from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
+from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import staged_evaluation
@@ -35,6 +36,7 @@ _SUPERNET = flags.DEFINE_string(
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
+_SKIP_CORRUPT = reading_flags.define_skip_corrupt()
 _WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
@@ -86,9 +88,10 @@ def _subnet_evaluator(supernet, dataset):
         "train",
         max_clips=_NUM_CALIBRATION_CLIPS.value,
         seed=_SEED.value,
+        skip_corrupt=_SKIP_CORRUPT.value,
     )
     log_mel, labels, _ = input_pipeline.load_split(
-        _DATA_DIR.value, dataset, _SPLIT
+        _DATA_DIR.value, dataset, _SPLIT, skip_corrupt=_SKIP_CORRUPT.value
     )
     return subnet_evaluator.make_subnet_evaluator(
         supernet,
@@ -153,6 +156,7 @@ def main(unused_arguments):
         "num_calibration_clips": _NUM_CALIBRATION_CLIPS.value,
         "batch_size": _BATCH_SIZE.value,
         "seed": _SEED.value,
+        "skip_corrupt": _SKIP_CORRUPT.value,
     }
     run_record.start_run(
         _WORKDIR.value, identity, flags.FLAGS.flags_into_string()

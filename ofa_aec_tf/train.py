@@ -12,6 +12,8 @@ from ofa_aec_tf import command_line
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
+from ofa_aec_tf.data import reading_flags
+from ofa_aec_tf.data import sampling
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
@@ -31,6 +33,15 @@ _STAGE = flags.DEFINE_enum(
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
+)
+_SKIP_CORRUPT = reading_flags.define_skip_corrupt()
+_SAMPLING = flags.DEFINE_enum(
+    "sampling",
+    sampling.UNIFORM,
+    sampling.SAMPLINGS,
+    "How training clips are drawn: each once in a pass; or every class "
+    "equally often, as PANNs does; or with replacement and a weight that is "
+    "larger for rarer classes, as PSLA does.",
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir",
@@ -112,6 +123,9 @@ _BLOCK_DROPOUT = flags.DEFINE_float("block_dropout", 0.0, "After each block.")
 _HEAD_DROPOUT = flags.DEFINE_float("head_dropout", 0.0, "In the head.")
 
 _TIME_ROLL = flags.DEFINE_bool("time_roll", False, "Roll clips in time.")
+_GAIN_DB = flags.DEFINE_float(
+    "gain_db", 0.0, "Make clips louder or softer by up to so much."
+)
 _MIXUP_ALPHA = flags.DEFINE_float("mixup_alpha", 0.0, "0 is no mixup.")
 _NUM_TIME_MASKS = flags.DEFINE_integer("num_time_masks", 2, "SpecAugment.")
 _MAX_TIME_MASK_FRAMES = flags.DEFINE_integer(
@@ -255,13 +269,16 @@ def _config():
         convolution=_CONVOLUTION.value,
         num_validation_clips=_NUM_VALIDATION_CLIPS.value,
         num_calibration_clips=_NUM_CALIBRATION_CLIPS.value,
+        sampling=_SAMPLING.value,
+        skip_corrupt=_SKIP_CORRUPT.value,
         augmentation=AugmentationConfig(
             time_roll=_TIME_ROLL.value,
-            mixup_alpha=_MIXUP_ALPHA.value,
+            gain_db=_GAIN_DB.value,
             num_time_masks=_NUM_TIME_MASKS.value,
             max_time_mask_frames=_MAX_TIME_MASK_FRAMES.value,
             num_frequency_masks=_NUM_FREQUENCY_MASKS.value,
             max_frequency_mask_bands=_MAX_FREQUENCY_MASK_BANDS.value,
+            mixup_alpha=_MIXUP_ALPHA.value,
         ),
     )
 

@@ -47,6 +47,7 @@ def write_dataset(
         class_counts = [0] * len(CLASS_NAMES)
         for shard in range(num_shards):
             name = f"{split}-{shard:05d}-of-{num_shards:05d}.tfrecord"
+            shard_labels = []
             with RecordFileWriter(directory / name) as writer:
                 for number in range(shard, count, num_shards):
                     # Every class alone first, then any mixture.
@@ -59,11 +60,12 @@ def write_dataset(
                     )
                     writer.write(encode_record(clip_id, log_mel, labels))
                     clips[clip_id] = (log_mel, labels)
+                    shard_labels.append(labels)
                     for label in labels:
                         class_counts[label] += 1
                     if split == "train":
                         train.append(log_mel)
-                side_car = writer.finish()
+                side_car = writer.finish(labels=shard_labels)
             shards.append(
                 ShardInfo(
                     name,
@@ -87,3 +89,10 @@ def write_dataset(
     )
     info.write(directory)
     return info, clips
+
+
+def damage(path, position):
+    """Flips a bit of one byte of a file."""
+    content = bytearray(path.read_bytes())
+    content[position] ^= 0x10
+    path.write_bytes(content)

@@ -12,22 +12,26 @@ class AugmentationConfig:
     Args:
         time_roll: bool. Whether clips are rolled in time, each by its own
             distance; what leaves at the end comes back at the beginning.
-        mixup_alpha: float. Parameter of the Beta distribution; 0 is none.
+        gain_db: float. Clips get louder or softer by up to so much, each by
+            its own amount.
         num_time_masks: int. SpecAugment masks over frames.
         max_time_mask_frames: int. A mask is shorter than this.
         num_frequency_masks: int. SpecAugment masks over mel bands.
         max_frequency_mask_bands: int. A mask is narrower than this.
+        mixup_alpha: float. Parameter of the Beta distribution; 0 is none. The
+            clips that are mixed each have masks of their own, as in PANNs.
 
-    Reference: mixup (arXiv 1710.09412); SpecAugment (arXiv 1904.08779), with
-    the widths of PANNs.
+    Reference: SpecAugment (arXiv 1904.08779), with the widths of PANNs; mixup
+    (arXiv 1710.09412).
     """
 
     time_roll: bool = False
-    mixup_alpha: float = 0.0
+    gain_db: float = 0.0
     num_time_masks: int = 2
     max_time_mask_frames: int = 64
     num_frequency_masks: int = 2
     max_frequency_mask_bands: int = 8
+    mixup_alpha: float = 0.0
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -38,25 +42,27 @@ class AugmentationConfig:
                 )
 
 
-def augment_batch(log_mel, labels, mel_mean_db, config, seed):
+def augment_batch(log_mel, labels, mel_mean_db, floor_db, config, seed):
     """Augments one batch.
 
     Args:
-        log_mel: float32 tensor of shape (batch, num_frames, num_mel_bins).
+        log_mel: float32 tensor of shape (batch, num_frames, num_mel_bins), in
+            dB.
         labels: float32 tensor of shape (batch, num_classes).
         mel_mean_db: float32 tensor of shape (num_mel_bins,), which masks are
             filled with: 0 dB would be a loud sound.
+        floor_db: float. What the front end gives for silence.
         config: AugmentationConfig.
         seed: int32 tensor of shape (2,).
 
     Returns:
         `(log_mel, labels)` of the same shapes. Equal for equal seeds.
     """
-    seeds = tf.random.split(seed, 4)
+    seeds = tf.random.split(seed, 5)
     if config.time_roll:
         log_mel = time_roll(log_mel, seeds[0])
-    if config.mixup_alpha > 0:
-        log_mel, labels = mixup(log_mel, labels, config.mixup_alpha, seeds[1])
+    if config.gain_db > 0:
+        log_mel = gain(log_mel, config.gain_db, floor_db, seeds[1])
     log_mel = mask_axis(
         log_mel,
         mel_mean_db,
@@ -73,6 +79,8 @@ def augment_batch(log_mel, labels, mel_mean_db, config, seed):
         config.max_frequency_mask_bands,
         seeds[3],
     )
+    if config.mixup_alpha > 0:
+        log_mel, labels = mixup(log_mel, labels, config.mixup_alpha, seeds[4])
     return log_mel, labels
 
 
@@ -89,6 +97,27 @@ def time_roll(log_mel, seed):
     )
     frames = (tf.range(num_frames)[None, :] - shifts) % num_frames
     return tf.gather(log_mel, frames, axis=1, batch_dims=1)
+
+
+def gain(log_mel, max_gain_db, floor_db, seed):
+    """Makes every clip louder or softer by its own random amount.
+
+    The result is that of the same factor on the waveform, but for values that
+    the floor hides: what is at the floor stays there, such as the silence that
+    short clips are padded with.
+
+    Args:
+        log_mel: tensor of shape (batch, num_frames, num_mel_bins), in dB.
+        max_gain_db: float. Gains are uniform between this and its negative.
+        floor_db: float. What the front end gives for silence.
+        seed: int32 tensor of shape (2,).
+    """
+    gains_db = tf.random.stateless_uniform(
+        (tf.shape(log_mel)[0], 1, 1), seed, -max_gain_db, max_gain_db
+    )
+    return tf.where(
+        log_mel > floor_db, tf.maximum(log_mel + gains_db, floor_db), log_mel
+    )
 
 
 def mixup(log_mel, labels, alpha, seed):

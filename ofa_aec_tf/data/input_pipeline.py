@@ -2,103 +2,90 @@
 
 Training reads records at random: the clips of step n are a pure function of
 (seed, n), so that a resumed run sees what an uninterrupted one would, at any
-parallelism and with no shuffle buffer to fill. Evaluation reads in order.
+parallelism and with no shuffle buffer to fill. Evaluation reads in order, by
+the same reader.
 """
 
-import os
-import pathlib
+import contextlib
+import math
+import re
 import threading
 
 import numpy as np
 import tensorflow as tf
 
-from ofa_aec_tf import workdir
+from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.data import augmentation as augmentations
-from ofa_aec_tf.data.parsing import parse_records
-from ofa_aec_tf.data.records import side_car_path
+from ofa_aec_tf.data import sampling as samplings
+from ofa_aec_tf.data.record_reader import RandomAccessReader
+from ofa_aec_tf.data.records import RecordError
 
-_FRAME_HEADER_BYTES = 12  # length (8) and its checksum (4)
-_FRAME_FOOTER_BYTES = 4
+_DEFAULT_PARALLELISM = 2
+# Of one batch, at most, and between two of them.
+_READ_SECONDS, _IDLE_SECONDS = 10.0, 0.2
+# How TensorFlow puts the error of a Python function into its own.
+_WRAPPED_ERROR = re.compile(rf"{RecordError.__name__}: (.*)")
 
 
-class RandomAccessReader:
-    """Reads TFRecords by their number, through the offsets of side-cars.
+class _ReadsInBackground:
+    """Counts the reads of tf.data's threads, of all data sets."""
 
-    Args:
-        data_dir: directory with the shards.
-        split: SplitInfo.
+    def __init__(self):
+        self._changed = threading.Condition()
+        self._num_running = 0
+        self._num_begun = 0
+
+    def __enter__(self):
+        with self._changed:
+            self._num_running += 1
+            self._num_begun += 1
+
+    def __exit__(self, *unused_exception):
+        with self._changed:
+            self._num_running -= 1
+            self._changed.notify_all()
+
+    def wait_until_idle(self):
+        """Waits until none is running, and none begins for a while."""
+        with self._changed:
+            num_begun = None
+            while num_begun != self._num_begun:
+                num_begun = self._num_begun
+                self._changed.wait_for(
+                    lambda: not self._num_running, _READ_SECONDS
+                )
+                self._changed.wait_for(
+                    lambda begun=num_begun: self._num_begun != begun,
+                    _IDLE_SECONDS,
+                )
+
+
+_reads = _ReadsInBackground()
+
+
+@contextlib.contextmanager
+def reading_errors():
+    """For code that iterates over the data sets here, itself or in `fit`.
+
+    An error of the reader that passes through tf.data comes out as a
+    tf.errors.OpError with a trace in its text; this gives it back as it was.
+
+    And on any error it waits until the data set has read ahead as far as it
+    will. Else a process that ends on the error may wait for ever: TensorFlow
+    for the reads, with Python's lock held, and the reads for that lock.
 
     Raises:
-        ValueError: if a shard or its side-car is missing or of another size
-            than `dataset.json` says.
+        ValueError: with the text of the `RecordError` of a damaged record.
     """
-
-    def __init__(self, data_dir, split):
-        self._paths = []
-        files, offsets, lengths = [], [], []
-        for shard in split.shards:
-            path = pathlib.Path(data_dir) / shard.file
-            side_car = side_car_path(path)
-            if not path.is_file() or path.stat().st_size != shard.num_bytes:
-                size = path.stat().st_size if path.is_file() else "no file"
-                raise ValueError(
-                    f"{path} should have {shard.num_bytes} bytes. "
-                    f"Received: {size}. Preprocess again: finished shards are "
-                    "kept."
-                )
-            if not side_car.is_file():
-                raise ValueError(
-                    f"{side_car}, the offsets of its shard, is missing. "
-                    "Preprocess again."
-                )
-            starts = workdir.read_json(side_car)["offsets"]
-            ends = [*starts[1:], shard.num_bytes]
-            files += [len(self._paths)] * len(starts)
-            offsets += starts
-            lengths += [end - start for start, end in zip(starts, ends)]
-            self._paths.append(path)
-        self._files = np.array(files)
-        self._offsets = np.array(offsets, np.int64) + _FRAME_HEADER_BYTES
-        self._lengths = (
-            np.array(lengths, np.int64)
-            - _FRAME_HEADER_BYTES
-            - _FRAME_FOOTER_BYTES
-        )
-        self._descriptors = {}
-        self._lock = threading.Lock()
-
-    def __len__(self):
-        return len(self._offsets)
-
-    def _descriptor(self, file):
-        with self._lock:
-            if file not in self._descriptors:
-                self._descriptors[file] = os.open(
-                    self._paths[file], os.O_RDONLY
-                )
-            return self._descriptors[file]
-
-    def read(self, numbers):
-        """Serialized Examples.
-
-        Args:
-            numbers: int array of record numbers in the split.
-
-        Returns:
-            object array of bytes, of the same shape.
-        """
-        return np.array(
-            [
-                # pread leaves the file position alone: threads may share it.
-                os.pread(
-                    self._descriptor(self._files[n]),
-                    self._lengths[n],
-                    self._offsets[n],
-                )
-                for n in numbers
-            ],
-            object,
-        )
+    try:
+        yield
+    except BaseException as error:
+        _reads.wait_until_idle()
+        if isinstance(error, tf.errors.OpError):
+            wrapped = _WRAPPED_ERROR.search(error.message)
+            if wrapped is not None:
+                raise ValueError(wrapped[1]) from error
+        raise
 
 
 def clip_numbers(step, batch_size, num_clips, seed):
@@ -134,6 +121,58 @@ def clip_numbers(step, batch_size, num_clips, seed):
     )
 
 
+def _read_clips(reader, numbers):
+    """Clips of a reader as tensors, in a graph.
+
+    Args:
+        reader: RandomAccessReader.
+        numbers: int64 tensor of shape (batch,).
+
+    Returns:
+        dict of tensors: `id`, string of shape (batch,); `log_mel`, float32 of
+        shape (batch, num_frames, num_mel_bins), in dB; `labels`, float32 of
+        shape (batch, num_classes), 1 for the classes of a clip.
+    """
+
+    def read(numbers):
+        with _reads:
+            return reader.read(numbers)
+
+    ids, log_mel, labels = tf.numpy_function(
+        read,
+        [numbers],
+        (tf.string, tf.float16, tf.float32),
+        stateful=False,
+    )
+    batch = numbers.shape[0]
+    return {
+        "id": tf.ensure_shape(ids, (batch,)),
+        "log_mel": tf.cast(
+            tf.ensure_shape(log_mel, (batch, *reader.clip_shape)), tf.float32
+        ),
+        "labels": tf.ensure_shape(labels, (batch, reader.num_classes)),
+    }
+
+
+def _numbers_of_step(reader, batch_size, seed, sampling):
+    """The function from a step to the numbers of its clips."""
+    check_choice("sampling", sampling, samplings.SAMPLINGS)
+    if sampling == samplings.UNIFORM:
+        return lambda step: clip_numbers(step, batch_size, len(reader), seed)
+    sampler = samplings.make_sampler(
+        sampling, reader.labels(), reader.num_classes, seed
+    )
+    return lambda step: tf.ensure_shape(
+        tf.numpy_function(
+            lambda step: sampler.clip_numbers(step, batch_size),
+            [step],
+            tf.int64,
+            stateful=False,
+        ),
+        (batch_size,),
+    )
+
+
 def make_train_dataset(
     data_dir,
     info,
@@ -143,6 +182,9 @@ def make_train_dataset(
     seed,
     augmentation,
     split="train",
+    sampling=samplings.UNIFORM,
+    skip_corrupt=False,
+    num_parallel_calls=_DEFAULT_PARALLELISM,
 ):
     """Training batches, from one step up to another.
 
@@ -155,30 +197,34 @@ def make_train_dataset(
         seed: int.
         augmentation: AugmentationConfig.
         split: str.
+        sampling: one of `sampling.SAMPLINGS`. Uniform passes show every clip
+            once; the others favour clips of rare classes.
+        skip_corrupt: bool. As in RandomAccessReader.
+        num_parallel_calls: int. Batches that are read at a time; they are the
+            same for any number.
 
     Returns:
         tf.data.Dataset of dicts with `log_mel`, float32 of shape (batch_size,
         num_frames, num_mel_bins), and `labels`, float32 of shape (batch_size,
-        num_classes).
+        num_classes). Iterate within `reading_errors`.
+
+    Raises:
+        ValueError: as RandomAccessReader does; or if no clip has a label, and
+            sampling is by class.
     """
-    reader = RandomAccessReader(data_dir, info.split(split))
+    reader = RandomAccessReader(data_dir, info, split, skip_corrupt)
+    numbers_of_step = _numbers_of_step(reader, batch_size, seed, sampling)
     mel_mean_db = tf.constant(info.mel_mean_db, tf.float32)
+    # As records have it, which is rounded.
+    floor_db = float(np.float16(10 * math.log10(info.frontend.power_floor)))
 
     def batch_of_step(step):
-        numbers = clip_numbers(step, batch_size, len(reader), seed)
-        serialized = tf.numpy_function(
-            reader.read, [numbers], tf.string, stateful=False
-        )
-        batch = parse_records(
-            tf.ensure_shape(serialized, (batch_size,)),
-            info.num_frames,
-            info.frontend.num_mel_bins,
-            len(info.class_map),
-        )
+        clips = _read_clips(reader, numbers_of_step(step))
         log_mel, labels = augmentations.augment_batch(
-            batch["log_mel"],
-            batch["labels"],
+            clips["log_mel"],
+            clips["labels"],
             mel_mean_db,
+            floor_db,
             augmentation,
             tf.stack([tf.constant(seed, tf.int32), tf.cast(step, tf.int32)]),
         )
@@ -186,12 +232,18 @@ def make_train_dataset(
 
     return (
         tf.data.Dataset.range(first_step, last_step)
-        .map(batch_of_step, num_parallel_calls=2, deterministic=True)
+        .map(
+            batch_of_step,
+            num_parallel_calls=num_parallel_calls,
+            deterministic=True,
+        )
         .prefetch(2)
     )
 
 
-def make_eval_dataset(data_dir, info, split, batch_size, max_clips=None):
+def make_eval_dataset(
+    data_dir, info, split, batch_size, max_clips=None, skip_corrupt=False
+):
     """The clips of a split in order.
 
     Args:
@@ -200,32 +252,34 @@ def make_eval_dataset(data_dir, info, split, batch_size, max_clips=None):
         split: str.
         batch_size: int. The last batch may be smaller.
         max_clips: int or None. Only the first so many clips.
+        skip_corrupt: bool. As in RandomAccessReader.
 
     Returns:
-        tf.data.Dataset of dicts with `id`, `log_mel` and `labels`.
+        tf.data.Dataset of dicts with `id`, `log_mel` and `labels`. Iterate
+        within `reading_errors`.
+
+    Raises:
+        ValueError: as RandomAccessReader does.
     """
-    shards = info.split(split).shards
-    files = [str(pathlib.Path(data_dir) / shard.file) for shard in shards]
-    records = tf.data.TFRecordDataset(files)
+    reader = RandomAccessReader(data_dir, info, split, skip_corrupt)
+    num_clips = len(reader)
     if max_clips is not None:
-        records = records.take(max_clips)
+        num_clips = min(num_clips, max_clips)
     return (
-        records.batch(batch_size)
+        tf.data.Dataset.range(num_clips)
+        .batch(batch_size)
         .map(
-            lambda serialized: parse_records(
-                serialized,
-                info.num_frames,
-                info.frontend.num_mel_bins,
-                len(info.class_map),
-            ),
-            num_parallel_calls=2,
+            lambda numbers: _read_clips(reader, numbers),
+            num_parallel_calls=_DEFAULT_PARALLELISM,
             deterministic=True,
         )
         .prefetch(2)
     )
 
 
-def load_split(data_dir, info, split, max_clips=None, seed=None):
+def load_split(
+    data_dir, info, split, max_clips=None, seed=None, skip_corrupt=False
+):
     """Clips of a split as arrays, for what goes over them many times.
 
     Args:
@@ -234,22 +288,22 @@ def load_split(data_dir, info, split, max_clips=None, seed=None):
         split: str.
         max_clips: int or None. At most so many clips.
         seed: int or None. With it, a random choice of them, else the first.
+        skip_corrupt: bool. As in RandomAccessReader.
 
     Returns:
         `(log_mel, labels, ids)`: float32 arrays of shapes (clips, num_frames,
         num_mel_bins) and (clips, num_classes), and a list of str.
+
+    Raises:
+        ValueError: as RandomAccessReader does, and for a damaged record.
     """
-    reader = RandomAccessReader(data_dir, info.split(split))
+    reader = RandomAccessReader(data_dir, info, split, skip_corrupt)
     numbers = np.arange(len(reader))
     if max_clips is not None and max_clips < len(numbers):
         if seed is not None:
             numbers = np.random.default_rng(seed).permutation(numbers)
         numbers = np.sort(numbers[:max_clips])
-    batch = parse_records(
-        tf.constant(reader.read(numbers)),
-        info.num_frames,
-        info.frontend.num_mel_bins,
-        len(info.class_map),
-    )
-    ids = [clip_id.decode() for clip_id in batch["id"].numpy()]
-    return batch["log_mel"].numpy(), batch["labels"].numpy(), ids
+    ids, log_mel, labels = reader.read(numbers)
+    ids = [clip_id.decode() for clip_id in ids]
+    # NumPy takes twenty times as long for it.
+    return tf.cast(log_mel, tf.float32).numpy(), labels, ids

@@ -1,10 +1,12 @@
-"""The TFRecord contract, written without importing TensorFlow.
+"""The TFRecord contract, written and read without importing TensorFlow.
 
 A record is a `tf.train.Example` with the features `id` (bytes), `log_mel`
 (float16, little-endian bytes), `shape` (frames, mel bands) and `labels` (class
-indices). `ofa_aec_tf.data.parsing` reads it.
+indices). In a file it is framed: length, checksum of the length, data,
+checksum of the data.
 """
 
+import dataclasses
 import hashlib
 import os
 import pathlib
@@ -15,8 +17,10 @@ from collections.abc import Mapping
 
 import google_crc32c
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from ofa_aec_tf import workdir
+from ofa_aec_tf.data.example_proto import Example
 
 ID = "id"
 LOG_MEL = "log_mel"
@@ -25,40 +29,49 @@ LABELS = "labels"
 
 SIDE_CAR_SUFFIX = ".json"
 
-# Field numbers of tensorflow/core/example/{example,feature}.proto.
-_EXAMPLE_FEATURES = 1
-_FEATURES_ENTRY = 1
-_ENTRY_KEY = 1
-_ENTRY_VALUE = 2
-_FEATURE_BYTES_LIST = 1
-_FEATURE_INT64_LIST = 3
-_LIST_VALUE = 1
-
-_WIRE_TYPE_LENGTH_DELIMITED = 2
+_STORED_DTYPE = np.dtype("<f2")
+_LENGTH_BYTES = 8
+_CHECKSUM_BYTES = 4
+_HEADER_BYTES = _LENGTH_BYTES + _CHECKSUM_BYTES
 _CRC_MASK_DELTA = 0xA282EAD8
 
 
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+class RecordError(ValueError):
+    """A record that is damaged, or not what its data set should have.
+
+    Args:
+        path: path of the TFRecord file.
+        offset: int. Where the framed record starts, in bytes.
+        problem: str. What is wrong with it.
+    """
+
+    def __init__(self, path, offset: int, problem: str):
+        # All of them, so that the error can come from another process.
+        super().__init__(str(path), int(offset), problem)
+        self.path, self.offset, self.problem = self.args
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: the record at byte {self.offset} is damaged: "
+            f"{self.problem}. Restore the file or preprocess again; with "
+            "--skip_corrupt, training and evaluation leave such records out."
+        )
 
 
-def _field(number: int, payload: bytes) -> bytes:
-    tag = number << 3 | _WIRE_TYPE_LENGTH_DELIMITED
-    return _varint(tag) + _varint(len(payload)) + payload
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What a record holds.
 
+    Args:
+        clip_id: str.
+        log_mel: float16 array of shape (num_frames, num_mel_bins), in dB; not
+            writeable.
+        labels: tuple of int. Indices of the classes of the clip.
+    """
 
-def _bytes_feature(value: bytes) -> bytes:
-    return _field(_FEATURE_BYTES_LIST, _field(_LIST_VALUE, value))
-
-
-def _int64_feature(values: Iterable[int]) -> bytes:
-    packed = b"".join(_varint(value) for value in values)
-    return _field(_FEATURE_INT64_LIST, _field(_LIST_VALUE, packed))
+    clip_id: str
+    log_mel: np.ndarray
+    labels: tuple[int, ...]
 
 
 def encode_record(
@@ -90,20 +103,98 @@ def encode_record(
             "Labels are class indices from 0 upwards. "
             f"Received: {labels} for clip {clip_id!r}"
         )
-    features = {
-        ID: _bytes_feature(clip_id.encode()),
-        LABELS: _int64_feature(labels),
-        LOG_MEL: _bytes_feature(log_mel.astype("<f2").tobytes()),
-        SHAPE: _int64_feature(log_mel.shape),
-    }
-    entries = b"".join(
-        _field(
-            _FEATURES_ENTRY,
-            _field(_ENTRY_KEY, name.encode()) + _field(_ENTRY_VALUE, feature),
-        )
-        for name, feature in features.items()
+    example = Example()
+    feature = example.features.feature
+    feature[ID].bytes_list.value.append(clip_id.encode())
+    # Also where there are no labels: the feature is there, and empty.
+    feature[LABELS].int64_list.SetInParent()
+    feature[LABELS].int64_list.value.extend(labels)
+    feature[LOG_MEL].bytes_list.value.append(
+        log_mel.astype(_STORED_DTYPE).tobytes()
     )
-    return _field(_EXAMPLE_FEATURES, entries)
+    feature[SHAPE].int64_list.value.extend(log_mel.shape)
+    return example.SerializeToString(deterministic=True)
+
+
+def decode_record(
+    record: bytes,
+    path,
+    offset: int,
+    shape: tuple[int, int] | None = None,
+    num_classes: int | None = None,
+) -> Record:
+    """Decodes the bytes of a `tf.train.Example`, as `encode_record` gives them.
+
+    Args:
+        record: bytes.
+        path: path of the file that it is from, for errors.
+        offset: int. Where its framed record starts there, for errors.
+        shape: tuple of int, or None. The `(num_frames, num_mel_bins)` that it
+            must have.
+        num_classes: int or None. Labels must be below.
+
+    Returns:
+        Record.
+
+    Raises:
+        RecordError: if the bytes are no Example, or not one of a clip of this
+            shape and with these classes.
+    """
+    try:
+        feature = Example.FromString(record).features.feature
+    except DecodeError as error:
+        raise RecordError(
+            path, offset, f"its data is not an Example ({error})"
+        ) from error
+    missing = [n for n in (ID, LABELS, LOG_MEL, SHAPE) if n not in feature]
+    if missing:
+        raise RecordError(
+            path,
+            offset,
+            f"its data is not an Example of a clip, for it lacks {missing}",
+        )
+    ids = feature[ID].bytes_list.value
+    values = feature[LOG_MEL].bytes_list.value
+    stored_shape = tuple(feature[SHAPE].int64_list.value)
+    labels = tuple(feature[LABELS].int64_list.value)
+    if len(ids) != 1 or len(values) != 1:
+        raise RecordError(
+            path, offset, "its data is not an Example of one clip"
+        )
+    content = values[0]
+    if (
+        len(stored_shape) != 2
+        or min(stored_shape) < 1
+        or _STORED_DTYPE.itemsize * stored_shape[0] * stored_shape[1]
+        != len(content)
+        or shape not in (None, stored_shape)
+    ):
+        expected = "two sizes" if shape is None else shape
+        raise RecordError(
+            path,
+            offset,
+            f"wrong shape: expected {expected}, received {stored_shape} and "
+            f"{len(content)} bytes of {_STORED_DTYPE.name} values",
+        )
+    if labels and (
+        min(labels) < 0
+        or num_classes is not None
+        and max(labels) >= num_classes
+    ):
+        limit = "" if num_classes is None else f" to {num_classes - 1}"
+        raise RecordError(
+            path,
+            offset,
+            f"labels are class indices from 0{limit}, but it has {labels}",
+        )
+    try:
+        clip_id = ids[0].decode()
+    except UnicodeDecodeError as error:
+        raise RecordError(
+            path, offset, f"its id is not text: {error}"
+        ) from error
+    log_mel = np.frombuffer(content, _STORED_DTYPE).reshape(stored_shape)
+    return Record(clip_id, log_mel, labels)
 
 
 def _masked_crc(data: bytes) -> bytes:
@@ -116,6 +207,83 @@ def frame_record(record: bytes) -> bytes:
     """A record as it stands in a TFRecord file: length, data, checksums."""
     length = struct.pack("<Q", len(record))
     return length + _masked_crc(length) + record + _masked_crc(record)
+
+
+def unframe_record(frame: bytes, path, offset: int) -> bytes:
+    """The data of a framed record, after checks of its length and checksums.
+
+    Args:
+        frame: bytes, such as `frame_record` gives.
+        path: path of the file that it is from, for errors.
+        offset: int. Where it starts there, for errors.
+
+    Returns:
+        bytes, the data.
+
+    Raises:
+        RecordError: if a checksum is wrong, or the length another than that
+            of `frame`.
+    """
+    num_bytes = _data_bytes(frame[:_HEADER_BYTES], path, offset)
+    num_following = len(frame) - _HEADER_BYTES
+    if num_bytes + _CHECKSUM_BYTES != num_following:
+        raise RecordError(
+            path,
+            offset,
+            f"it has a length of {num_bytes} bytes, but "
+            f"{max(num_following - _CHECKSUM_BYTES, 0)} are there",
+        )
+    data = frame[_HEADER_BYTES:-_CHECKSUM_BYTES]
+    if _masked_crc(data) != frame[-_CHECKSUM_BYTES:]:
+        raise RecordError(path, offset, "its data checksum is wrong")
+    return data
+
+
+def read_framed_record(descriptor: int, path, offset: int) -> tuple[bytes, int]:
+    """Reads the record at a position of a TFRecord file.
+
+    Args:
+        descriptor: int. The file, open for reading; its position stays.
+        path: path of the file, for errors.
+        offset: int. Where the framed record starts, in bytes.
+
+    Returns:
+        `(data, end)`: bytes of the record, and the position in bytes
+        where the next one starts.
+
+    Raises:
+        RecordError: if a checksum is wrong, or the file ends before the record
+            does.
+    """
+    header = os.pread(descriptor, _HEADER_BYTES, offset)
+    num_bytes = _data_bytes(header, path, offset)
+    frame_bytes = _HEADER_BYTES + num_bytes + _CHECKSUM_BYTES
+    # First of all: a hostile length is not allocated.
+    num_left = os.fstat(descriptor).st_size - offset
+    if frame_bytes > num_left:
+        raise RecordError(
+            path,
+            offset,
+            f"it ends early: {frame_bytes} bytes with its checksums, of which "
+            f"the file has {num_left}",
+        )
+    frame = os.pread(descriptor, frame_bytes, offset)
+    return unframe_record(frame, path, offset), offset + frame_bytes
+
+
+def _data_bytes(header: bytes, path, offset: int) -> int:
+    """The length that the header of a framed record tells."""
+    if len(header) < _HEADER_BYTES:
+        raise RecordError(
+            path,
+            offset,
+            f"it ends early: {len(header)} of the {_HEADER_BYTES} bytes of "
+            "its length and that checksum are there",
+        )
+    length, checksum = header[:_LENGTH_BYTES], header[_LENGTH_BYTES:]
+    if _masked_crc(length) != checksum:
+        raise RecordError(path, offset, "its length checksum is wrong")
+    return struct.unpack("<Q", length)[0]
 
 
 def side_car_path(path) -> pathlib.Path:
@@ -150,8 +318,11 @@ class RecordFileWriter:
         return self
 
     def __exit__(self, *unused_exception) -> None:
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
+        try:
+            # It writes what is left, which fails where the disk is full.
+            self._file.close()
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
     def write(self, record: bytes) -> None:
         """Appends one record, such as `encode_record` gives."""

@@ -4,6 +4,7 @@ import dataclasses
 
 from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.data.sampling import SAMPLINGS
 from ofa_aec_tf.layers.convolution import ALGORITHMS
 from ofa_aec_tf.models.precision import PRECISIONS
 from ofa_aec_tf.training.subnet_sampler import FEWEST_SUBNETS
@@ -38,6 +39,8 @@ class TrainConfig:
         num_validation_clips: int. Clips of a validation; 0 is all.
         num_calibration_clips: int. Training clips that estimate batch
             normalization statistics at a validation (supernet).
+        sampling: one of `SAMPLINGS`. How the clips of a step are drawn.
+        skip_corrupt: bool. Whether damaged records are left out.
         augmentation: AugmentationConfig.
     """
 
@@ -60,6 +63,8 @@ class TrainConfig:
     convolution: str
     num_validation_clips: int
     num_calibration_clips: int
+    sampling: str
+    skip_corrupt: bool
     augmentation: AugmentationConfig
 
     def __post_init__(self):
@@ -69,6 +74,7 @@ class TrainConfig:
             ("sampling_rule", SAMPLING_RULES),
             ("precision", PRECISIONS),
             ("convolution", ALGORITHMS),
+            ("sampling", SAMPLINGS),
         ):
             check_choice(name, getattr(self, name), choices)
         for name, smallest in (

@@ -62,6 +62,10 @@ def train(
 
     Returns:
         pathlib.Path of the saved model.
+
+    Raises:
+        ValueError: if a model or the data cannot be used, such as a damaged
+            record.
     """
     for model_path in (teacher_path, initial_path):
         check_model(model_path, dataset)
@@ -83,6 +87,7 @@ def train(
             "validation",
             config.batch_size,
             config.num_validation_clips or None,
+            skip_corrupt=config.skip_corrupt,
         )
         if config.stage == "supernet":
             model = registry.build_supernet(
@@ -193,6 +198,7 @@ def _calibration_batches(data_dir, dataset, config):
         "train",
         max_clips=config.num_calibration_clips,
         seed=config.seed,
+        skip_corrupt=config.skip_corrupt,
     )
     return batch_norm_calibration.split_into_batches(log_mel, config.batch_size)
 
@@ -245,24 +251,27 @@ def _fit(distiller, validation, config, data_dir, dataset, directory):
         config.num_steps,
         config.seed,
         config.augmentation,
+        sampling=config.sampling,
+        skip_corrupt=config.skip_corrupt,
     )
-    distiller.fit(
-        batches,
-        epochs=config.num_epochs,
-        initial_epoch=num_finished_epochs,
-        steps_per_epoch=config.steps_per_epoch,
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
-        callbacks=[
-            validation,
-            callbacks.history_logger(directory, num_finished_epochs),
-            keras.callbacks.TensorBoard(
-                str(directory / "tensorboard"), write_graph=False
-            ),
-            # Last: an epoch counts as finished once all else has logged it.
-            resumable,
-        ],
-    )
+    with input_pipeline.reading_errors():
+        distiller.fit(
+            batches,
+            epochs=config.num_epochs,
+            initial_epoch=num_finished_epochs,
+            steps_per_epoch=config.steps_per_epoch,
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 2,
+            callbacks=[
+                validation,
+                callbacks.history_logger(directory, num_finished_epochs),
+                keras.callbacks.TensorBoard(
+                    str(directory / "tensorboard"), write_graph=False
+                ),
+                # Last: an epoch counts as finished once all else logged it.
+                resumable,
+            ],
+        )
 
 
 def _save(model, path, config, family, subnet, dataset):

@@ -8,6 +8,7 @@ from ofa_aec_tf.data import augmentation
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 
 NUM_FRAMES, NUM_MEL_BINS = 50, 16
+FLOOR_DB = -100.0
 FILL = np.linspace(-70, -40, NUM_MEL_BINS).astype(np.float32)
 
 
@@ -28,7 +29,7 @@ def test_equal_seeds_give_equal_batches_and_others_differ():
 
     def run(step):
         return augmentation.augment_batch(
-            log_mel, labels, FILL, config, seed_of(step)
+            log_mel, labels, FILL, FLOOR_DB, config, seed_of(step)
         )
 
     for first, second in zip(run(3), tf.function(run)(tf.constant(3))):
@@ -40,7 +41,7 @@ def test_all_off_changes_nothing():
     config = AugmentationConfig(num_time_masks=0, num_frequency_masks=0)
     log_mel, labels = make_batch()
     outputs = augmentation.augment_batch(
-        log_mel, labels, FILL, config, seed_of(0)
+        log_mel, labels, FILL, FLOOR_DB, config, seed_of(0)
     )
     np.testing.assert_array_equal(outputs[0], log_mel)
     np.testing.assert_array_equal(outputs[1], labels)
@@ -127,6 +128,68 @@ def test_time_roll_moves_frames_around_the_end():
         assert len(matches) == 1
         shifts.update(matches)
     assert len(shifts) > 30
+
+
+def test_gain_moves_every_clip_by_its_own_amount():
+    log_mel, _ = make_batch(400)
+    louder = augmentation.gain(log_mel, 6.0, FLOOR_DB, seed_of(0)).numpy()
+    differences = louder - log_mel
+    gains = differences[:, 0, 0]
+    np.testing.assert_allclose(
+        differences,
+        np.broadcast_to(gains[:, None, None], log_mel.shape),
+        atol=1e-5,
+    )
+    # Uniform over -6 ... 6: mean 0, variance 12.
+    assert gains.min() > -6 and gains.max() < 6
+    assert abs(gains.mean()) < 0.6
+    assert abs(gains.var() - 12) < 2
+
+
+def test_gain_stops_at_the_floor_and_leaves_silence_silent():
+    log_mel = np.full((100, 3, 2), FLOOR_DB, np.float32)
+    log_mel[:, 0] += 1
+    louder = augmentation.gain(log_mel, 6.0, FLOOR_DB, seed_of(0)).numpy()
+    assert louder.min() == FLOOR_DB
+    assert (louder[:, 1:] == FLOOR_DB).all()
+    softened, raised = louder[:, 0].min(1), louder[:, 0].max(1)
+    # Softer by more than 1 dB in five of twelve cases.
+    assert 0.3 < np.mean(softened == FLOOR_DB) < 0.55
+    assert raised.max() > FLOOR_DB + 5
+
+
+def test_masks_are_filled_whatever_the_gain():
+    config = AugmentationConfig(gain_db=9.0)
+    log_mel, labels = make_batch()
+    outputs, _ = augmentation.augment_batch(
+        log_mel, labels, FILL, FLOOR_DB, config, seed_of(0)
+    )
+    filled = outputs.numpy() == FILL
+    assert 0.05 < filled.mean() < 0.9
+
+
+def test_mixed_clips_have_masks_of_their_own():
+    log_mel, labels = make_batch()
+    masked, _ = augmentation.augment_batch(
+        log_mel, labels, FILL, FLOOR_DB, AugmentationConfig(), seed_of(0)
+    )
+    config = AugmentationConfig(mixup_alpha=1.0)
+    outputs, mixed_labels = augmentation.augment_batch(
+        log_mel, labels, FILL, FLOOR_DB, config, seed_of(0)
+    )
+    # Every output is on the line between two clips that are masked already.
+    masked = masked.numpy()
+    partner, partner_labels = np.roll(masked, 1, 0), np.roll(labels, 1, 0)
+    for clip in range(len(labels)):
+        differs = labels[clip] != partner_labels[clip]
+        if not differs.any():
+            continue
+        weight = np.abs(mixed_labels[clip] - partner_labels[clip])[differs][0]
+        np.testing.assert_allclose(
+            outputs[clip],
+            weight * masked[clip] + (1 - weight) * partner[clip],
+            atol=1e-3,
+        )
 
 
 def test_negative_settings_are_refused():

@@ -1,5 +1,8 @@
 """Batches as a pure function of seed and step."""
 
+import dataclasses
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +10,13 @@ import tensorflow as tf
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.data.record_reader import RandomAccessReader
+from ofa_aec_tf.data.sampling import CLASS_BALANCED
+from ofa_aec_tf.data.sampling import SAMPLINGS
+from ofa_aec_tf.data.sampling import UNIFORM
+from ofa_aec_tf.data.sampling import WEIGHTED
+from ofa_aec_tf.data.sampling import make_sampler
+from tests.synthetic_data import damage
 from tests.synthetic_data import write_dataset
 
 PLAIN = AugmentationConfig(num_time_masks=0, num_frequency_masks=0)
@@ -19,10 +29,12 @@ def data(tmp_path_factory):
     return directory, info, clips
 
 
-def batches(data, first, last, seed=0, augmentation=PLAIN, batch_size=4):
+def batches(
+    data, first, last, seed=0, augmentation=PLAIN, batch_size=4, **options
+):
     directory, info, _ = data
     dataset = input_pipeline.make_train_dataset(
-        directory, info, batch_size, first, last, seed, augmentation
+        directory, info, batch_size, first, last, seed, augmentation, **options
     )
     return [
         {key: value.numpy() for key, value in batch.items()}
@@ -62,13 +74,169 @@ def test_labels_are_those_of_the_clip(data):
             assert list(labels.nonzero()[0]) == indices
 
 
-def test_a_run_that_starts_later_sees_the_same_batches(data):
-    augmentation = AugmentationConfig(time_roll=True, mixup_alpha=1.0)
-    whole = batches(data, 0, 6, augmentation=augmentation)
-    resumed = batches(data, 4, 6, augmentation=augmentation)
-    for expected, batch in zip(whole[4:], resumed):
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_a_run_that_starts_later_sees_the_same_batches(data, sampling):
+    options = {
+        "augmentation": AugmentationConfig(
+            time_roll=True, gain_db=6.0, mixup_alpha=1.0
+        ),
+        "sampling": sampling,
+    }
+    whole = batches(data, 0, 6, **options)
+    resumed = batches(data, 4, 6, **options)
+    check_equal(whole[4:], resumed)
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_batches_are_the_same_at_any_parallelism(data, sampling):
+    options = {
+        "augmentation": AugmentationConfig(gain_db=6.0, mixup_alpha=1.0),
+        "sampling": sampling,
+    }
+    one, four = (
+        batches(data, 0, 20, num_parallel_calls=n, **options) for n in (1, 4)
+    )
+    check_equal(one, four)
+
+
+def check_equal(some, others):
+    assert len(some) == len(others)
+    for batch, other in zip(some, others):
         for key in ("log_mel", "labels"):
-            np.testing.assert_array_equal(batch[key], expected[key])
+            np.testing.assert_array_equal(batch[key], other[key])
+
+
+def ids_of(data, log_mel):
+    """The clips of a batch, told by their values."""
+    known = {
+        values.astype(np.float16).astype(np.float32).tobytes(): clip_id
+        for clip_id, (values, _) in data[2].items()
+    }
+    return [known[clip.tobytes()] for clip in log_mel]
+
+
+@pytest.mark.parametrize("name", [CLASS_BALANCED, WEIGHTED])
+def test_batches_have_the_clips_that_the_sampler_names(data, name):
+    directory, info, _ = data
+    labels = RandomAccessReader(directory, info, "train").labels()
+    sampler = make_sampler(name, labels, 3, 7)
+    # The first shard has the even clips.
+    order = [f"train-{i}" for i in (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)]
+    drawn = batches(data, 3, 6, seed=7, sampling=name)
+    for step, batch in zip(range(3, 6), drawn):
+        assert ids_of(data, batch["log_mel"]) == [
+            order[number] for number in sampler.clip_numbers(step, 4)
+        ]
+
+
+def test_an_unknown_sampling_is_refused(data):
+    with pytest.raises(ValueError, match="`sampling` must be one of .*'fair'"):
+        batches(data, 0, 1, sampling="fair")
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """A data set of which one training and one test record are damaged."""
+    info, clips = write_dataset(tmp_path, num_clips=(10, 5, 4))
+    for split in ("train", "test"):
+        path = tmp_path / info.splits[split].shards[1].file
+        damage(path, 4000)
+    return tmp_path, info, clips
+
+
+def test_a_damaged_record_is_one_plain_error(damaged):
+    directory, info, _ = damaged
+    path = directory / info.splits["train"].shards[1].file
+    message = (
+        f"^{path}: the record at byte 0 is damaged: its data checksum is "
+        "wrong. .*$"
+    )
+    for sampling in SAMPLINGS:
+        with pytest.raises(ValueError, match=message) as raised:
+            with input_pipeline.reading_errors():
+                batches(damaged, 0, 20, sampling=sampling)
+        assert "\n" not in str(raised.value)
+    with pytest.raises(ValueError, match=message):
+        input_pipeline.load_split(directory, info, "train")
+    with pytest.raises(ValueError, match="test-00001.*at byte 0 is damaged"):
+        with input_pipeline.reading_errors():
+            list(input_pipeline.make_eval_dataset(directory, info, "test", 3))
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not ours"):
+        with input_pipeline.reading_errors():
+            raise tf.errors.InvalidArgumentError(None, None, "not ours")
+    with pytest.raises(KeyError):
+        with input_pipeline.reading_errors():
+            raise KeyError
+
+
+def test_an_error_waits_until_reading_ahead_is_over(data, monkeypatch):
+    directory, info, _ = data
+    begun, ended = [], []
+    read = RandomAccessReader.read
+
+    def slow_read(reader, numbers):
+        begun.append(numbers)
+        time.sleep(0.05)
+        ended.append(numbers)
+        return read(reader, numbers)
+
+    monkeypatch.setattr(RandomAccessReader, "read", slow_read)
+    iterator = iter(
+        input_pipeline.make_train_dataset(directory, info, 4, 0, 1000, 0, PLAIN)
+    )
+    with pytest.raises(KeyError):
+        with input_pipeline.reading_errors():
+            next(iterator)
+            raise KeyError
+    num_begun = len(begun)
+    assert 1 < num_begun == len(ended) < 20
+    time.sleep(0.3)
+    assert len(begun) == num_begun
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_a_damaged_record_enters_no_batch(damaged, sampling):
+    options = {"skip_corrupt": True, "sampling": sampling, "batch_size": 9}
+    drawn = batches(damaged, 0, 12, **options)
+    clips = np.concatenate([batch["log_mel"] for batch in drawn])
+    # The first record of the second shard, which has the odd clips.
+    assert set(ids_of(damaged, clips)) == {
+        f"train-{i}" for i in range(10) if i != 1
+    }
+    check_equal(drawn, batches(damaged, 0, 12, **options))
+    if sampling == UNIFORM:
+        assert len(set(ids_of(damaged, drawn[0]["log_mel"]))) == 9
+
+
+def test_evaluation_leaves_damaged_records_out(damaged):
+    directory, info, _ = damaged
+    dataset = input_pipeline.make_eval_dataset(
+        directory, info, "test", 3, skip_corrupt=True
+    )
+    ids = [i.decode() for batch in dataset for i in batch["id"].numpy()]
+    assert ids == ["test-0", "test-2", "test-3"]
+    *_, ids = input_pipeline.load_split(
+        directory, info, "test", skip_corrupt=True
+    )
+    assert ids == ["test-0", "test-2", "test-3"]
+
+
+def test_gain_keeps_the_floor_of_the_front_end(tmp_path):
+    info, _ = write_dataset(tmp_path, num_clips=(4, 4, 4))
+    info = dataclasses.replace(
+        info, frontend=dataclasses.replace(info.frontend, power_floor=1e-6)
+    )
+    # Noise around -60 dB, half of which is below this floor and stays.
+    config = dataclasses.replace(PLAIN, gain_db=5.0)
+    (plain,) = batches((tmp_path, info, None), 0, 1)
+    (moved,) = batches((tmp_path, info, None), 0, 1, augmentation=config)
+    before, after = plain["log_mel"], moved["log_mel"]
+    assert (after[before > -60] >= -60).all()
+    np.testing.assert_array_equal(after[before <= -60], before[before <= -60])
+    assert np.abs(after - before).max() > 0.1
 
 
 def test_seeds_change_the_order(data):

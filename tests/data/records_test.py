@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import pickle
+import struct
 import subprocess
 import sys
 
@@ -10,8 +12,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf.data import parsing
 from ofa_aec_tf.data import records
+from tests import tensorflow_parsing
+from tests.synthetic_data import damage
 
 
 def _log_mel(seed, shape=(7, 4)):
@@ -87,7 +90,7 @@ def test_batches_come_back_as_written(tmp_path):
     dataset = tf.data.TFRecordDataset(str(path)).batch(4)
 
     def parse(serialized):
-        return parsing.parse_records(serialized, 7, 4, 3)
+        return tensorflow_parsing.parse_records(serialized, 7, 4, 3)
 
     batch = next(iter(dataset.map(parse)))
     assert [i.decode() for i in batch["id"].numpy()] == [
@@ -107,39 +110,12 @@ def test_batches_come_back_as_written(tmp_path):
     )
 
 
-def test_parsing_in_a_graph_gives_static_shapes():
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def parse(serialized):
-        batch = parsing.parse_records(serialized, 7, 4, 3)
-        assert batch["log_mel"].shape.as_list() == [None, 7, 4]
-        assert batch["labels"].shape.as_list() == [None, 3]
-        return batch
-
-    parse(tf.constant([records.encode_record("a", _log_mel(0), [1])]))
-
-
-@pytest.mark.parametrize("in_graph", [False, True])
-def test_records_of_another_shape_are_refused(in_graph):
-    def parse(serialized):
-        # As many values as in the record, so that only its shape tells.
-        return parsing.parse_records(serialized, 4, 7, 3)
-
-    parse = tf.function(parse) if in_graph else parse
-    record = records.encode_record("a", _log_mel(0), [1])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="preprocess ag"):
-        parse(tf.constant([record]))
-
-
-def test_a_class_beyond_the_class_map_is_refused():
-    record = records.encode_record("a", _log_mel(0), [3])
-    with pytest.raises(tf.errors.InvalidArgumentError, match="out of bounds"):
-        parsing.parse_records(tf.constant([record]), 7, 4, 3)
-
-
 def test_float16_moves_values_by_less_than_0_04_db():
     log_mel = _log_mel(0, (1001, 64))
     record = records.encode_record("a", log_mel, [])
-    parsed = parsing.parse_records(tf.constant([record]), 1001, 64, 1)
+    parsed = tensorflow_parsing.parse_records(
+        tf.constant([record]), 1001, 64, 1
+    )
     difference_db = np.abs(parsed["log_mel"][0] - log_mel)
     assert 0 < difference_db.max() < 0.04
 
@@ -217,9 +193,197 @@ def test_others_may_read_the_files(tmp_path):
         assert path.stat().st_mode & 0o777 == 0o644
 
 
-def test_writing_records_does_not_import_tensorflow():
+def _example(**features):
+    """Bytes of an Example, by TensorFlow."""
+    made = {}
+    for name, values in features.items():
+        if values and isinstance(values[0], bytes):
+            made[name] = tf.train.Feature(
+                bytes_list=tf.train.BytesList(value=values)
+            )
+        else:
+            made[name] = tf.train.Feature(
+                int64_list=tf.train.Int64List(value=values)
+            )
+    return tf.train.Example(
+        features=tf.train.Features(feature=made)
+    ).SerializeToString()
+
+
+def _features(**changes):
+    return {
+        "id": [b"a"],
+        "labels": [1],
+        "log_mel": [bytes(2 * 7 * 4)],
+        "shape": [7, 4],
+        **changes,
+    }
+
+
+def test_what_was_encoded_is_decoded():
+    log_mel = _log_mel(0)
+    record = records.decode_record(
+        records.encode_record("häuser/1.wav", log_mel, [300, 2]),
+        "a.tfrecord",
+        0,
+        (7, 4),
+        301,
+    )
+    assert record.clip_id == "häuser/1.wav"
+    assert record.labels == (2, 300)
+    assert record.log_mel.dtype == np.float16
+    np.testing.assert_array_equal(record.log_mel, log_mel.astype(np.float16))
+
+
+def test_what_tensorflow_encodes_is_decoded():
+    record = records.decode_record(
+        _example(**_features(labels=[0, 2])), "a.tfrecord", 0
+    )
+    assert record.clip_id == "a"
+    assert record.labels == (0, 2)
+    np.testing.assert_array_equal(record.log_mel, np.zeros((7, 4)))
+    unlabelled = _example(**_features(labels=[]))
+    assert records.decode_record(unlabelled, "a.tfrecord", 0).labels == ()
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        (b"\xff\xff<html>", "not an Example"),
+        (b"", r"not an Example of a clip, for it lacks \['id', 'labels'"),
+        (
+            _example(**_features(id=[b"a", b"b"])),
+            "not an Example of one clip",
+        ),
+        (_example(**_features(log_mel=[])), "not an Example of one clip"),
+        (
+            _example(**_features(shape=[4, 7])),
+            r"wrong shape: expected \(7, 4\), received \(4, 7\)",
+        ),
+        (_example(**_features(shape=[7])), r"wrong shape: .* received \(7,\)"),
+        (_example(**_features(shape=[-7, -4])), "wrong shape"),
+        (
+            _example(**_features(log_mel=[bytes(54)])),
+            "wrong shape: .* and 54 bytes of float16 values",
+        ),
+        (
+            _example(**_features(labels=[0, 3])),
+            r"class indices from 0 to 2, but it has \(0, 3\)",
+        ),
+        (_example(**_features(labels=[-1])), r"but it has \(-1,\)"),
+        (_example(**_features(id=[b"\xff"])), "its id is not text"),
+    ],
+    # The bytes of TensorFlow's Examples differ between two processes.
+    ids=lambda value: value if isinstance(value, str) else "record",
+)
+def test_a_record_of_no_clip_is_named(record, problem):
+    with pytest.raises(
+        ValueError, match=f"^b.tfrecord: the record at byte 96 .*{problem}"
+    ):
+        records.decode_record(record, "b.tfrecord", 96, (7, 4), 3)
+
+
+def test_without_expectations_any_shape_and_class_will_do():
+    record = records.encode_record("a", _log_mel(0, (3, 2)), [1000])
+    decoded = records.decode_record(record, "a.tfrecord", 0)
+    assert decoded.log_mel.shape == (3, 2)
+    assert decoded.labels == (1000,)
+    with pytest.raises(ValueError, match="wrong shape: expected two sizes"):
+        records.decode_record(_example(**_features(shape=[])), "a", 0)
+
+
+def _read_file(path):
+    """Positions and data of all records, one after the other."""
+    found, position = [], 0
+    with open(path, "rb") as file:
+        while position < path.stat().st_size:
+            data, end = records.read_framed_record(
+                file.fileno(), path, position
+            )
+            found.append((position, data))
+            position = end
+    return found
+
+
+def test_files_of_tensorflow_are_read(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    encoded = [b"first", b"", b"the third one"]
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in encoded:
+            writer.write(record)
+    assert _read_file(path) == list(zip((0, 21, 37), encoded))
+
+
+_CONTENTS = (b"first", b"", b"the third one")
+_OFFSETS = (0, 21, 37)
+_NUM_BYTES = 66
+
+
+@pytest.mark.parametrize("position", range(_NUM_BYTES))
+def test_any_damaged_byte_is_found_at_its_record(tmp_path, position):
+    path = tmp_path / "a.tfrecord"
+    _write(path, _CONTENTS)
+    assert path.stat().st_size == _NUM_BYTES
+    damage(path, position)
+    # By hand: 8 bytes of length, 4 of its checksum, the data, 4 of that.
+    offset = max(start for start in _OFFSETS if start <= position)
+    in_header = position - offset < 12
+    with pytest.raises(records.RecordError) as raised:
+        _read_file(path)
+    assert raised.value.path == str(path)
+    assert raised.value.offset == offset
+    assert raised.value.problem == (
+        "its length checksum is wrong"
+        if in_header
+        else "its data checksum is wrong"
+    )
+    assert str(raised.value).startswith(
+        f"{path}: the record at byte {offset} is damaged: its "
+    )
+
+
+@pytest.mark.parametrize("num_bytes", range(1, _NUM_BYTES))
+def test_a_file_that_ends_early_is_found(tmp_path, num_bytes):
+    path = tmp_path / "a.tfrecord"
+    _write(path, _CONTENTS)
+    path.write_bytes(path.read_bytes()[:num_bytes])
+    if num_bytes in _OFFSETS:
+        assert len(_read_file(path)) == _OFFSETS.index(num_bytes)
+        return
+    with pytest.raises(records.RecordError, match="it ends early") as raised:
+        _read_file(path)
+    assert raised.value.offset == max(o for o in _OFFSETS if o < num_bytes)
+
+
+def test_a_length_beyond_the_file_is_not_allocated(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    header = struct.pack("<Q", 2**60)
+    framed = records.frame_record(header)
+    # The checksum of eight bytes of data is that of eight bytes of length.
+    path.write_bytes(header + framed[-4:] + b"data")
+    with pytest.raises(records.RecordError, match=f"early: {2**60 + 16} bytes"):
+        _read_file(path)
+
+
+def test_a_frame_of_another_length_is_refused():
+    frame = records.frame_record(b"abc")
+    with pytest.raises(
+        records.RecordError, match="length of 3 bytes, but 4 are there"
+    ):
+        records.unframe_record(frame + b"x", "a.tfrecord", 0)
+
+
+def test_errors_of_records_come_from_other_processes():
+    error = records.RecordError("a.tfrecord", np.int64(7), "its id is odd")
+    copied = pickle.loads(pickle.dumps(error))
+    assert str(copied) == str(error)
+    assert (copied.path, copied.offset, copied.problem) == error.args
+
+
+def test_reading_and_writing_records_does_not_import_tensorflow():
     code = (
         "import sys; import ofa_aec_tf.data.records, ofa_aec_tf.audio;"
+        "import ofa_aec_tf.data.record_reader, ofa_aec_tf.data.sampling;"
         "import data_pipeline.preprocess;"
         "sys.exit(any(n in sys.modules for n in ('tensorflow', 'keras')))"
     )

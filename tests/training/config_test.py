@@ -27,6 +27,8 @@ VALID = TrainConfig(
     convolution="auto",
     num_validation_clips=0,
     num_calibration_clips=32,
+    sampling="uniform",
+    skip_corrupt=False,
     augmentation=AugmentationConfig(),
 )
 
@@ -43,6 +45,7 @@ def test_epochs_follow_from_steps():
         ("sampling_rule", "best", "`sampling_rule` must be one of"),
         ("precision", "int8", "`precision` must be one of"),
         ("convolution", "fft", "`convolution` must be one of.*winograd"),
+        ("sampling", "fair", "`sampling` must be one of.*class_balanced"),
         ("num_steps", 0, "`num_steps` must be at least 1"),
         ("num_steps", 101, "multiple of `steps_per_epoch`"),
         ("batch_size", 0, "`batch_size` must be at least 1"),

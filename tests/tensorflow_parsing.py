@@ -1,4 +1,4 @@
-"""Records back to tensors; the counterpart of `ofa_aec_tf.data.records`."""
+"""Records back to tensors by TensorFlow, which knows nothing of our reader."""
 
 import tensorflow as tf
 

@@ -1,0 +1,21 @@
+"""Flags of every command that reads a preprocessed data set."""
+
+from absl import flags
+
+# Flags then belong to the command that asks for them, whose --help lists them.
+flags.disclaim_key_flags()
+
+
+def define_skip_corrupt():
+    """Defines `--skip_corrupt`.
+
+    Returns:
+        The absl FlagHolder of a bool.
+    """
+    return flags.DEFINE_bool(
+        "skip_corrupt",
+        False,
+        "Leave damaged records out and say how many, instead of ending with "
+        "an error at the first. All records of a split are read once, to find "
+        "them.",
+    )

@@ -1,0 +1,318 @@
+"""Reads the records of a split by their number, without TensorFlow."""
+
+import dataclasses
+import os
+import pathlib
+import threading
+
+import numpy as np
+from absl import logging
+
+from ofa_aec_tf import workdir
+from ofa_aec_tf.data import records
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.data.dataset_info import ShardInfo
+
+_NUM_LISTED = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipLabels:
+    """The labels of all clips of a split, in two arrays as long as all labels.
+
+    Args:
+        clips: int64 array of shape (num_labels,). The number of the clip that
+            has the label, ascending.
+        classes: int64 array of shape (num_labels,). Its class.
+        num_clips: int. Those without a label too.
+    """
+
+    clips: np.ndarray
+    classes: np.ndarray
+    num_clips: int
+
+    def class_counts(self, num_classes: int) -> np.ndarray:
+        """int64 array of shape (num_classes,), the clips of each class."""
+        return np.bincount(self.classes, minlength=num_classes)
+
+    def of_clips(self, kept: np.ndarray) -> "ClipLabels":
+        """The labels of some clips, which are numbered anew.
+
+        Args:
+            kept: bool array of shape (num_clips,).
+        """
+        new_numbers = np.cumsum(kept) - 1
+        chosen = kept[self.clips]
+        return ClipLabels(
+            new_numbers[self.clips[chosen]],
+            self.classes[chosen],
+            int(np.count_nonzero(kept)),
+        )
+
+
+def read_side_car(data_dir, shard: ShardInfo) -> dict:
+    """The side-car of a shard, checked as far as readers rely on it.
+
+    Args:
+        data_dir: directory with the shards.
+        shard: ShardInfo.
+
+    Returns:
+        dict, as `records.RecordFileWriter.finish` gives it.
+
+    Raises:
+        ValueError: if it is missing, no JSON object, or its offsets cannot be
+            those of the shard.
+    """
+    path = records.side_car_path(pathlib.Path(data_dir) / shard.file)
+    if not path.is_file():
+        raise ValueError(
+            f"{path}, the offsets of its shard, is missing. Preprocess again: "
+            "finished shards are kept."
+        )
+    side_car = workdir.read_json(path)
+    offsets = side_car.get("offsets") if isinstance(side_car, dict) else None
+    if (
+        not isinstance(offsets, list)
+        or len(offsets) != shard.num_records
+        or not all(isinstance(offset, int) for offset in offsets)
+        or any(a >= b for a, b in zip(offsets, [*offsets[1:], shard.num_bytes]))
+        or offsets[:1] not in ([], [0])
+    ):
+        raise ValueError(
+            f"{path} must have the offsets of {shard.num_records} records in "
+            f"{shard.num_bytes} bytes, ascending from 0. Restore it, or "
+            "preprocess again."
+        )
+    return side_car
+
+
+class RandomAccessReader:
+    """Reads clips by their number, through the offsets of side-cars.
+
+    Every read checks length and checksums of the record. May be used from
+    several threads. `clip_shape` is `(num_frames, num_mel_bins)` of the clips.
+
+    Args:
+        data_dir: directory with the shards.
+        info: DatasetInfo of that directory.
+        split: str.
+        skip_corrupt: bool. Whether damaged records are left out, and the rest
+            numbered without them, where by default the first one read is an
+            error. All records are read once, to find them.
+
+    Raises:
+        ValueError: if the split is empty; if a shard is missing, or of another
+            size than `dataset.json` says (not with `skip_corrupt`); if its
+            side-car is missing or damaged; if no record is left.
+    """
+
+    def __init__(
+        self, data_dir, info: DatasetInfo, split: str, skip_corrupt=False
+    ):
+        self._data_dir = pathlib.Path(data_dir)
+        self._shards = info.split(split).shards
+        self._split = split
+        self.clip_shape = (info.num_frames, info.frontend.num_mel_bins)
+        self.num_classes = len(info.class_map)
+        self._paths = []
+        files, starts, sizes = [], [], []
+        for shard in self._shards:
+            path = self._data_dir / shard.file
+            _check_size(path, shard.num_bytes, skip_corrupt)
+            offsets = read_side_car(data_dir, shard)["offsets"]
+            files.append(np.full(len(offsets), len(self._paths)))
+            starts.append(np.array(offsets, np.int64))
+            sizes.append(np.diff(starts[-1], append=shard.num_bytes))
+            self._paths.append(path)
+        self._files = np.concatenate(files)
+        self._offsets = np.concatenate(starts)
+        self._sizes = np.concatenate(sizes)
+        self._descriptors = {}
+        self._lock = threading.Lock()
+        self._kept = None
+        if skip_corrupt:
+            self._leave_out_damaged()
+
+    def __len__(self):
+        return len(self._offsets)
+
+    def __del__(self):
+        for descriptor in getattr(self, "_descriptors", {}).values():
+            os.close(descriptor)
+
+    def _leave_out_damaged(self):
+        kept = np.ones(len(self), bool)
+        errors = []
+        for number in range(len(self)):
+            try:
+                self.read_record(number)
+            except records.RecordError as error:
+                kept[number] = False
+                errors.append(error)
+        logging.log(
+            logging.WARNING if errors else logging.INFO,
+            "%d of %d records of the split %s are damaged and left out",
+            len(errors),
+            len(self),
+            self._split,
+        )
+        for error in errors[:_NUM_LISTED]:
+            logging.warning(
+                "left out: %s, byte %d: %s",
+                error.path,
+                error.offset,
+                error.problem,
+            )
+        if not kept.any():
+            raise ValueError(
+                f"All {len(self)} records of the split {self._split!r} are "
+                f"damaged. The first: {errors[0]}"
+            )
+        self._files = self._files[kept]
+        self._offsets = self._offsets[kept]
+        self._sizes = self._sizes[kept]
+        self._kept = kept
+
+    def _descriptor(self, file):
+        with self._lock:
+            if file not in self._descriptors:
+                self._descriptors[file] = os.open(
+                    self._paths[file], os.O_RDONLY
+                )
+            return self._descriptors[file]
+
+    def location(self, number) -> tuple[pathlib.Path, int]:
+        """Path of the shard of a record, and where in bytes it starts there."""
+        return self._paths[self._files[number]], int(self._offsets[number])
+
+    def read_record(self, number) -> records.Record:
+        """One clip.
+
+        Args:
+            number: int, in 0 ... len(self) - 1.
+
+        Raises:
+            RecordError: if the record is damaged.
+        """
+        path, offset = self.location(number)
+        num_bytes = int(self._sizes[number])
+        # pread leaves the file position alone: threads may share it.
+        frame = os.pread(
+            self._descriptor(self._files[number]), num_bytes, offset
+        )
+        if len(frame) < num_bytes:
+            raise records.RecordError(
+                path,
+                offset,
+                f"it ends early: {num_bytes} bytes with its checksums, of "
+                f"which the file has {len(frame)}",
+            )
+        return records.decode_record(
+            records.unframe_record(frame, path, offset),
+            path,
+            offset,
+            self.clip_shape,
+            self.num_classes,
+        )
+
+    def read(self, numbers):
+        """Some clips.
+
+        Args:
+            numbers: int array of shape (batch,).
+
+        Returns:
+            `(ids, log_mel, labels)`: object array of bytes of shape (batch,),
+            float16 array of shape (batch, num_frames, num_mel_bins), in dB,
+            and float32 array of shape (batch, num_classes), 1 for the classes
+            of a clip.
+
+        Raises:
+            RecordError: if one of the records is damaged.
+        """
+        ids = np.empty(len(numbers), object)
+        log_mel = np.empty((len(numbers), *self.clip_shape), np.float16)
+        labels = np.zeros((len(numbers), self.num_classes), np.float32)
+        for row, number in enumerate(numbers):
+            record = self.read_record(number)
+            ids[row] = record.clip_id.encode()
+            log_mel[row] = record.log_mel
+            labels[row, list(record.labels)] = 1
+        return ids, log_mel, labels
+
+    def labels(self) -> ClipLabels:
+        """The labels of all clips: of the side-cars, else of the records.
+
+        Raises:
+            ValueError: if those of a side-car are not those of its shard.
+            RecordError: if a record that has to be read is damaged.
+        """
+        parts = []
+        for shard in self._shards:
+            listed = read_side_car(self._data_dir, shard).get("labels")
+            if listed is None:
+                logging.info(
+                    "%s lists no labels: reading all %d records for them",
+                    records.side_car_path(self._data_dir / shard.file),
+                    len(self),
+                )
+                return _clip_labels(
+                    [
+                        _flatten(
+                            self.read_record(number).labels
+                            for number in range(len(self))
+                        )
+                    ]
+                )
+            self._check_labels(shard, listed)
+            parts.append(_flatten(listed))
+        labels = _clip_labels(parts)
+        return labels if self._kept is None else labels.of_clips(self._kept)
+
+    def _check_labels(self, shard, listed):
+        path = records.side_car_path(self._data_dir / shard.file)
+        if not isinstance(listed, list) or len(listed) != shard.num_records:
+            raise ValueError(
+                f"{path} must list the labels of {shard.num_records} records. "
+                "Restore it, or preprocess again."
+            )
+        for labels in listed:
+            if not isinstance(labels, list) or not all(
+                isinstance(label, int) and 0 <= label < self.num_classes
+                for label in labels
+            ):
+                raise ValueError(
+                    f"{path} must list labels as class indices from 0 to "
+                    f"{self.num_classes - 1}. Received: {labels}. Restore "
+                    "it, or preprocess again."
+                )
+
+
+def _check_size(path, num_bytes, may_be_shorter):
+    if not path.is_file():
+        size = "no file"
+    elif path.stat().st_size == num_bytes or may_be_shorter:
+        return
+    else:
+        size = path.stat().st_size
+    raise ValueError(
+        f"{path} should have {num_bytes} bytes. Received: {size}. Preprocess "
+        "again: finished shards are kept."
+    )
+
+
+def _flatten(labels_of_clips) -> tuple[np.ndarray, np.ndarray]:
+    """How many labels each clip has, and all these labels."""
+    counts, classes = [], []
+    for labels in labels_of_clips:
+        counts.append(len(labels))
+        classes += labels
+    return np.array(counts, np.int64), np.array(classes, np.int64)
+
+
+def _clip_labels(parts) -> ClipLabels:
+    counts, classes = map(np.concatenate, zip(*parts))
+    return ClipLabels(
+        np.repeat(np.arange(len(counts)), counts), classes, len(counts)
+    )
