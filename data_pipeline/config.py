@@ -1,6 +1,7 @@
 """What decides the content of a preprocessed data set."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data.class_map import ClassMap
@@ -15,13 +16,14 @@ class PreprocessConfig:
         frontend: FrontendConfig.
         clip_seconds: float. Longer clips are cropped, shorter ones padded
             with silence, at their end.
-        class_map: ClassMap. The order of the label indices.
+        class_map: ClassMap or None. The order of the label indices; None
+            until the labels of all clips are known.
         label_type: `"multi_label"` or `"single_label"`.
     """
 
     frontend: FrontendConfig
     clip_seconds: float
-    class_map: ClassMap
+    class_map: ClassMap | None
     label_type: str
 
     def __post_init__(self):
@@ -45,6 +47,12 @@ class PreprocessConfig:
     def num_samples(self) -> int:
         """Samples of every clip."""
         return self.frontend.num_samples(self.clip_seconds)
+
+    def with_classes(self, names: Sequence[str]) -> "PreprocessConfig":
+        """This configuration, with these classes where it has none yet."""
+        if self.class_map is not None:
+            return self
+        return dataclasses.replace(self, class_map=ClassMap(tuple(names)))
 
     def to_json(self) -> dict:
         """This configuration as a dict of JSON types."""

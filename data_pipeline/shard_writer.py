@@ -5,22 +5,28 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 
-from data_pipeline import splits
 from data_pipeline.clips import Clip
+from data_pipeline.clips import RenderedClip
 from data_pipeline.config import PreprocessConfig
+from ofa_aec_tf import audio
 from ofa_aec_tf import frontend
 from ofa_aec_tf import workdir
 from ofa_aec_tf.audio import AudioError
 from ofa_aec_tf.data import records
 
 # Part of the content key: raise it when the same plan gives other records.
-CONTENT_VERSION = 1
+CONTENT_VERSION = 2
+
+# Of the moment rather than of the file: tried again by the next job.
+_PASSING_CODES = ("crashed", "timed_out", "unreadable")
 
 SHARD_SUFFIX = ".tfrecord"
+
+Renderer = Callable[[Clip, int, int], RenderedClip]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +49,20 @@ class ShardPlan:
         """Hash that changes whenever the shard would.
 
         Size and time of the audio files are part of it, so that a file that
-        was replaced, or mended after it was left out, is read again.
+        was replaced, or mended after it was left out, is read again; and so
+        are the versions of the decoders.
         """
         digest = hashlib.sha256()
         values = [CONTENT_VERSION, self.config.to_json()]
         values += [clip.to_json() for clip in self.clips]
         paths = {path for clip in self.clips for path in clip.audio_paths}
         values += [_file_state(path) for path in sorted(paths)]
+        if paths:
+            # What one decoder cannot read, another may.
+            values += [
+                audio.decoder_versions(name)
+                for name in sorted({n for c in self.clips for n in c.decoders})
+            ]
         for value in values:
             digest.update(json.dumps(value, sort_keys=True).encode() + b"\n")
         return digest.hexdigest()
@@ -61,44 +74,6 @@ def _file_state(path: str) -> list:
     except OSError:
         return [path]
     return [path, status.st_size, status.st_mtime_ns]
-
-
-def plan_shards(
-    clips: Sequence[Clip],
-    split: str,
-    num_shards: int,
-    config: PreprocessConfig,
-) -> list[ShardPlan]:
-    """Divides the clips of a split into shards.
-
-    The shard of a clip, and its place there, come from a hash of its id: they
-    do not depend on the order of the source, and a shard mixes the classes.
-
-    Args:
-        clips: sequence of Clip, of that split.
-        split: str.
-        num_shards: int.
-        config: PreprocessConfig.
-
-    Returns:
-        list of `num_shards` ShardPlan. Some may have no clips.
-    """
-    members: list[list[tuple[int, Clip]]] = [[] for _ in range(num_shards)]
-    for clip in clips:
-        value = splits.stable_hash("shard", clip.clip_id)
-        members[value % num_shards].append((value // num_shards, clip))
-    plans = []
-    for index, of_shard in enumerate(members):
-        of_shard.sort(key=lambda member: (member[0], member[1].clip_id))
-        plans.append(
-            ShardPlan(
-                f"{split}-{index:05d}-of-{num_shards:05d}{SHARD_SUFFIX}",
-                split,
-                tuple(clip for _, clip in of_shard),
-                config,
-            )
-        )
-    return plans
 
 
 def finished_side_car(path: pathlib.Path, key: str) -> dict | None:
@@ -120,12 +95,20 @@ def finished_side_car(path: pathlib.Path, key: str) -> dict | None:
         return None
     if side_car.get("key") != key:
         return None
+    if any(d["code"] in _PASSING_CODES for d in side_car["dead_letters"]):
+        return None
     with open(path, "rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return side_car if sha256 == side_car["sha256"] else None
 
 
-def write_shard(plan: ShardPlan, output_dir) -> dict:
+def _render(clip: Clip, sample_rate_hz: int, num_samples: int) -> RenderedClip:
+    return clip.render(sample_rate_hz, num_samples)
+
+
+def write_shard(
+    plan: ShardPlan, output_dir, render: Renderer = _render
+) -> dict:
     """Writes a shard and its side-car, unless they are there already.
 
     Clips whose audio cannot be used are left out and listed as dead letters.
@@ -133,12 +116,16 @@ def write_shard(plan: ShardPlan, output_dir) -> dict:
     Args:
         plan: ShardPlan.
         output_dir: path of an existing directory.
+        render: function from a clip, a sample rate in Hz and a number of
+            samples to a RenderedClip; by default the clip's own.
 
     Returns:
         dict, the side-car: what `records.RecordFileWriter.finish` gives and
         `file`, `split`, `key`, `class_counts`, `num_frames`, `mel_sum_db`,
-        `mel_sum_squares_db` (sums over the frames, for each mel band); and
-        `reused`, whether the shard was there, which is not in the file.
+        `mel_sum_squares_db` (sums over the frames, for each mel band),
+        `labels` (class indices of each record) and `notes` (what is odd about
+        clips that were kept: a dict from codes to clip ids); and `reused`,
+        whether the shard was there, which is not in the file.
 
     Raises:
         OSError: if the output cannot be written.
@@ -150,6 +137,8 @@ def write_shard(plan: ShardPlan, output_dir) -> dict:
         return {**side_car, "reused": True}
     config = plan.config
     dead_letters = []
+    all_labels = []
+    notes: dict[str, list[str]] = {}
     class_counts = np.zeros(len(config.class_map), np.int64)
     mel_sum = np.zeros(config.frontend.num_mel_bins, np.float64)
     mel_sum_squares = np.zeros_like(mel_sum)
@@ -157,8 +146,8 @@ def write_shard(plan: ShardPlan, output_dir) -> dict:
     with records.RecordFileWriter(path) as writer:
         for clip in plan.clips:
             try:
-                waveform = clip.waveform(
-                    config.frontend.sample_rate_hz, config.num_samples
+                rendered = render(
+                    clip, config.frontend.sample_rate_hz, config.num_samples
                 )
             except AudioError as error:
                 dead_letters.append(
@@ -171,8 +160,13 @@ def write_shard(plan: ShardPlan, output_dir) -> dict:
                     }
                 )
                 continue
-            log_mel = frontend.log_mel_spectrogram(waveform, config.frontend)
-            labels = [config.class_map.index(name) for name in clip.labels]
+            log_mel = frontend.log_mel_spectrogram(
+                rendered.waveform, config.frontend
+            )
+            labels = sorted(config.class_map.index(n) for n in clip.labels)
+            all_labels.append(labels)
+            for code in rendered.notes:
+                notes.setdefault(code, []).append(clip.clip_id)
             writer.write(records.encode_record(clip.clip_id, log_mel, labels))
             class_counts[labels] += 1
             # Of the values as stored: these are what training normalizes.
@@ -189,5 +183,7 @@ def write_shard(plan: ShardPlan, output_dir) -> dict:
             num_frames=num_frames,
             mel_sum_db=mel_sum.tolist(),
             mel_sum_squares_db=mel_sum_squares.tolist(),
+            labels=all_labels,
+            notes=notes,
         )
     return {**side_car, "reused": False}

@@ -11,12 +11,12 @@ RUN_RECORD = "run.json"
 HISTORY = "history.csv"
 
 
-def write_text(path, text):
+def write_lines(path, lines):
     """Writes a text file so that readers see the old one or the new one.
 
     Args:
         path: path of the file; its directory is created.
-        text: str.
+        lines: iterable of str, with their ends. They are never held at once.
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def write_text(path, text):
     )
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines(lines)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -33,6 +33,11 @@ def write_text(path, text):
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_text(path, text):
+    """Writes a text file as `write_lines` does."""
+    write_lines(path, [text])
 
 
 def write_json(path, value):

@@ -39,6 +39,14 @@ _PLANTED = {
         "ofa_aec_tf/train.py",
         "import optuna",
     ),
+    "Only audio knows PyAV": (
+        "data_pipeline/splits.py",
+        "import av",
+    ),
+    "Only the Beam runner knows Beam": (
+        "data_pipeline/job.py",
+        "import apache_beam",
+    ),
     "Only deployment knows the TFLite interpreter": (
         "ofa_aec_tf/evaluate.py",
         "from ai_edge_litert.interpreter import Interpreter",

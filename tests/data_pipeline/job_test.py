@@ -16,10 +16,15 @@ import soundfile
 
 from data_pipeline import job
 from data_pipeline.clips import ClipRow
+from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import RenderedClip
 from data_pipeline.config import PreprocessConfig
+from data_pipeline.process_pool import ProcessPool
+from ofa_aec_tf import audio
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.frontend import FrontendConfig
+from tests.data_pipeline import processes
 
 _CONFIG = PreprocessConfig(
     FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0),
@@ -49,8 +54,15 @@ def rows(tmp_path):
     return made
 
 
-def _run(rows, output_dir, config=_CONFIG, **options):
-    return job.run(rows, config, output_dir, {"source": "csv"}, **options)
+def _run(rows, output_dir, config=_CONFIG, num_workers=1, **options):
+    return job.run(
+        rows,
+        config,
+        output_dir,
+        {"source": "csv"},
+        runner=ProcessPool(num_workers),
+        **options,
+    )
 
 
 def _contents(directory):
@@ -126,7 +138,9 @@ def test_shards_of_another_plan_do_not_stay(rows, tmp_path):
     assert sorted(_contents(tmp_path / "out")) == [
         "dataset.json",
         "dead_letters.jsonl",
+        "notes.jsonl",
         "notes.txt",
+        "report.json",
         "test-00000-of-00001.tfrecord",
         "test-00000-of-00001.tfrecord.json",
         "train-00000-of-00001.tfrecord",
@@ -149,9 +163,163 @@ def test_dead_letters_are_listed_and_counted(rows, tmp_path):
     (letter,) = [json.loads(line) for line in text.splitlines()]
     assert letter["filename"] == rows[0].path
     assert (letter["code"], letter["clip_id"]) == ("missing", "0.wav")
-    assert result.dead_letters == [letter]
+    assert result.report["left_out"] == {"missing": 1}
     assert result.dataset.num_dead_letters == 1
     assert result.dataset.splits["train"].num_clips == 23
+
+
+def test_rows_that_were_rejected_are_dead_letters_too(rows, tmp_path):
+    rejected = RejectedRow("x", "../x.wav", "path_escape", "leads out", "test")
+    result = _run([rejected, *rows], tmp_path / "out")
+    text = (tmp_path / "out" / "dead_letters.jsonl").read_text()
+    assert json.loads(text) == {
+        "filename": "../x.wav",
+        "code": "path_escape",
+        "reason": "leads out",
+        "clip_id": "x",
+        "split": "test",
+    }
+    assert result.report["left_out"] == {"path_escape": 1}
+    assert result.dataset.num_dead_letters == 1
+
+
+@dataclasses.dataclass(frozen=True)
+class _Noted:
+    """A clip that is kept, with a note."""
+
+    clip_id: str = "noted"
+    labels = ("dog",)
+    split = "train"
+    audio_paths = ()
+    decoders = ()
+
+    def to_json(self):
+        return {}
+
+    def render(self, sample_rate_hz, num_samples):
+        return RenderedClip(np.zeros(num_samples, np.float32), ("silent",))
+
+
+def test_what_is_odd_about_clips_is_listed_and_counted(rows, tmp_path):
+    result = _run([*rows, _Noted()], tmp_path / "out")
+    text = (tmp_path / "out" / "notes.jsonl").read_text()
+    assert json.loads(text) == {
+        "clip_id": "noted",
+        "code": "silent",
+        "split": "train",
+    }
+    assert result.report["notes"] == {"silent": 1}
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report == result.report
+    assert report["num_clips"] == 41
+
+
+def test_too_many_bad_clips_fail_the_job_when_all_is_listed(rows, tmp_path):
+    for row in rows[:8]:
+        os.unlink(row.path)
+    with pytest.raises(ValueError, match=r"8 clips, 20.0%.*fraction=0.1 may"):
+        _run(rows, tmp_path / "out", max_bad_fraction=0.1)
+    lines = (tmp_path / "out" / "dead_letters.jsonl").read_text().splitlines()
+    assert len(lines) == 8
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    # Exactly that share is allowed, and nothing is written again.
+    again = _run(rows, tmp_path / "out", max_bad_fraction=0.2)
+    assert again.num_reused == 32
+
+
+@dataclasses.dataclass(frozen=True)
+class _Unlucky:
+    """A clip that fails until a file is there."""
+
+    file: str
+    code: str
+    clip_id: str = "unlucky"
+    labels = ("dog",)
+    split = "train"
+    audio_paths = ()
+    decoders = ()
+
+    def to_json(self):
+        return {}
+
+    def render(self, sample_rate_hz, num_samples):
+        if not os.path.exists(self.file):
+            raise audio.AudioError(self.file, self.code, "not yet")
+        return RenderedClip(np.zeros(num_samples, np.float32), ())
+
+
+@pytest.mark.parametrize(
+    ("code", "is_tried_again"),
+    [("timed_out", True), ("crashed", True), ("undecodable", False)],
+)
+def test_faults_of_the_moment_are_tried_again(
+    rows, tmp_path, code, is_tried_again
+):
+    clip = _Unlucky(str(tmp_path / "flag"), code)
+    first = _run([*rows, clip], tmp_path / "out")
+    assert first.report["left_out"] == {code: 1}
+    (tmp_path / "flag").touch()
+    again = _run([*rows, clip], tmp_path / "out")
+    assert (again.report["left_out"] == {}) == is_tried_again
+
+
+def test_what_a_kill_between_the_last_files_leaves_is_removed(rows, tmp_path):
+    _run(rows, tmp_path / "out")
+    before = _contents(tmp_path / "out")
+    for name in ("dead_letters.jsonl", "notes.jsonl", "report.json"):
+        (tmp_path / "out" / f".{name}.x8s7").write_text("half")
+    (tmp_path / "out" / ".dataset.json.x8s7").write_text("half")
+    (tmp_path / "out" / f"{job.PLAN}.123").write_text("half")
+    _run(rows, tmp_path / "out")
+    assert _contents(tmp_path / "out") == before
+
+
+def test_files_of_the_user_stay(rows, tmp_path):
+    (tmp_path / "out").mkdir()
+    mine = tmp_path / "out" / "train-00000-of-00009.tfrecord.bak"
+    mine.write_text("mine")
+    _run(rows, tmp_path / "out")
+    assert mine.read_text() == "mine"
+
+
+def test_a_split_whose_rows_are_all_rejected_is_an_error(rows, tmp_path):
+    train = [row for row in rows if row.split == "train"]
+    rejected = RejectedRow("x", "../x.wav", "path_escape", "leads out", "test")
+    with pytest.raises(
+        ValueError, match=r"'test' can be used: \{'path_escape': 1\}.*leads"
+    ):
+        _run([rejected, *train], tmp_path / "out")
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_an_output_that_cannot_be_written_stops_the_job(
+    rows, tmp_path, num_workers
+):
+    # A directory where a shard should be.
+    name = "train-00001-of-00003.tfrecord"
+    (tmp_path / "out" / name).mkdir(parents=True)
+    with pytest.raises(OSError, match=name):
+        _run(rows, tmp_path / "out", num_shards=3, num_workers=num_workers)
+    assert not (tmp_path / "out" / "dataset.json").exists()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")
+def test_a_plan_that_cannot_be_written_is_one_error(rows):
+    with pytest.raises(OSError, match="plan .*cannot be written"):
+        _run(rows, "/proc")
+
+
+def test_no_plan_stays_behind(rows, tmp_path):
+    _run(rows, tmp_path / "out")
+    assert not (tmp_path / "out" / job.PLAN).exists()
+
+
+def test_a_mistake_leaves_the_earlier_data_set_alone(rows, tmp_path):
+    _run(rows, tmp_path / "out")
+    before = _contents(tmp_path / "out")
+    with pytest.raises(ValueError, match="distinct"):
+        _run([*rows, rows[0]], tmp_path / "out")
+    assert _contents(tmp_path / "out") == before
 
 
 def test_a_split_without_a_usable_clip_is_an_error(rows, tmp_path):
@@ -207,11 +375,12 @@ class _Killer:
     labels = ("dog",)
     split = "train"
     audio_paths = ()
+    decoders = ()
 
     def to_json(self):
         return {}
 
-    def waveform(self, sample_rate_hz, num_samples):
+    def render(self, sample_rate_hz, num_samples):
         os._exit(9)
 
 
@@ -230,11 +399,12 @@ class _Sleeper:
     labels = ("dog",)
     split = "train"
     audio_paths = ()
+    decoders = ()
 
     def to_json(self):
         return dataclasses.asdict(self)
 
-    def waveform(self, sample_rate_hz, num_samples):
+    def render(self, sample_rate_hz, num_samples):
         pathlib.Path(self.directory, f"{os.getpid()}.pid").touch()
         time.sleep(600)
 
@@ -245,25 +415,7 @@ def run_sleepers(directory):
     _run(clips, pathlib.Path(directory, "out"), num_shards=2, num_workers=2)
 
 
-def _is_running(pid):
-    try:
-        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    # A zombie has ended, and waits for its parent to notice.
-    return status.rpartition(")")[2].split()[0] != "Z"
-
-
-def _wait_until(condition, seconds=60):
-    end_seconds = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end_seconds:
-        time.sleep(0.05)
-    return condition()
-
-
-@pytest.mark.skipif(
-    not pathlib.Path("/proc/self/stat").exists(), reason="needs Linux's /proc"
-)
+@processes.needs_proc
 def test_no_worker_outlives_a_job_that_was_killed(tmp_path):
     code = (
         "from tests.data_pipeline import job_test;"
@@ -275,15 +427,18 @@ def test_no_worker_outlives_a_job_that_was_killed(tmp_path):
     )
     pids = []
     try:
-        assert _wait_until(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
+        assert processes.wait_until(
+            lambda: len(list(tmp_path.glob("*.pid"))) == 2
+        )
         pids = [int(path.stem) for path in tmp_path.glob("*.pid")]
-        assert all(_is_running(pid) for pid in pids)
+        assert all(map(processes.is_running, pids))
         process.kill()
         process.wait()
-        assert _wait_until(
-            lambda: not any(_is_running(pid) for pid in pids), seconds=10
+        assert processes.wait_until(
+            lambda: not any(processes.is_running(pid) for pid in pids),
+            seconds=10,
         )
     finally:
         process.kill()
-        for pid in filter(_is_running, pids):
+        for pid in filter(processes.is_running, pids):
             os.kill(pid, signal.SIGKILL)

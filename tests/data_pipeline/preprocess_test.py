@@ -16,8 +16,8 @@ from data_pipeline import mixtures
 from data_pipeline.config import PreprocessConfig
 from ofa_aec_tf import audio
 from ofa_aec_tf import frontend
-from ofa_aec_tf.data import parsing
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from tests import tensorflow_parsing
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _ESC10_DIR = pathlib.Path(
@@ -28,14 +28,21 @@ _needs_esc10 = pytest.mark.skipif(
 )
 
 
-def _preprocess(output_dir, **flag_values):
+def _preprocess(output_dir, *beam_arguments, **flag_values):
     flag_values = {"output_dir": output_dir, "num_workers": 1, **flag_values}
+    if beam_arguments:
+        beam_arguments = ("--", *beam_arguments)
     return subprocess.run(
         [
             sys.executable,
             "-m",
             "data_pipeline.preprocess",
-            *(f"--{name}={value}" for name, value in flag_values.items()),
+            *(
+                f"--{name}={value}"
+                for name, value in flag_values.items()
+                if value is not None
+            ),
+            *beam_arguments,
         ],
         cwd=_ROOT,
         capture_output=True,
@@ -76,6 +83,19 @@ def test_a_folder_of_sounds_becomes_a_data_set(tmp_path):
     summary = finished.stdout.split("\n")
     assert summary[2].split()[:3] == ["train", "5", "2"]
     assert "left out     1 (1 undecodable)" in summary
+
+
+def test_rows_that_cannot_be_clips_are_dead_letters(tmp_path):
+    flag_values = _sounds(tmp_path)
+    with open(flag_values["labels_csv"], "a") as file:
+        file.write("\n../secret.flac,dog,train")
+    finished = _preprocess(tmp_path / "out", **flag_values)
+    assert finished.returncode == 0, finished.stderr
+    assert "left out     1 (1 path_escape)" in finished.stdout
+    text = (tmp_path / "out" / "dead_letters.jsonl").read_text()
+    assert json.loads(text)["clip_id"] == "../secret.flac"
+    dataset = DatasetInfo.read(tmp_path / "out")
+    assert dataset.splits["train"].num_clips == 6
 
 
 def test_flags_set_classes_label_type_and_front_end(tmp_path):
@@ -143,14 +163,47 @@ def test_the_seed_flag_decides_synthetic_data(tmp_path):
     ("flag_values", "message"),
     [
         ({"source": "csv"}, "error: --source=csv needs --audio_dir."),
-        ({"source": "audioset"}, "value should be one of <csv|folder|esc|"),
+        ({"source": "tape"}, "value should be one of <csv|folder|esc|"),
         (
-            {"source": "mixture", "audio_dir": ".", "labels_csv": "a.csv"},
-            "error: --labels_csv needs --event_source=csv.",
+            {"source": "audioset", "audio_dir": "."},
+            "error: --source=audioset needs --class_labels_csv.",
+        ),
+        (
+            {"source": "mixture", "audio_dir": "."},
+            "error: --source=mixture needs --event_source.",
+        ),
+        (
+            {
+                "source": "mixture",
+                "event_source": "folder",
+                "audio_dir": ".",
+                "labels_csv": "a.csv",
+            },
+            "error: --labels_csv is for --event_source=csv. Received: --event",
         ),
         (
             {"source": "synthetic", "train_folds": "1"},
-            "error: --train_folds is for --source=csv|folder|esc|mixture.",
+            "error: --train_folds is for --source=csv|folder|esc. Received",
+        ),
+        (
+            {"source": "folder", "audio_dir": ".", "seed": 1},
+            "error: --seed is for --source=synthetic|mixture.",
+        ),
+        (
+            {"source": "synthetic", "clip_timeout_seconds": 3},
+            "error: --clip_timeout_seconds needs --isolate.",
+        ),
+        (
+            {"source": "synthetic", "runner": "FlinkRunner"},
+            "error: --num_workers is for --runner=local and FnApiRunner.",
+        ),
+        (
+            {"source": "synthetic", "window_samples": 1023},
+            "error: `window_samples` must be even",
+        ),
+        (
+            {"source": "synthetic", "runner": "Tortoise", "num_workers": None},
+            "error: Unexpected pipeline runner: Tortoise. Valid values are",
         ),
         (
             {"source": "folder", "audio_dir": ".", "train_folds": "a"},
@@ -168,6 +221,98 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, flag_values, message):
     assert message in finished.stderr
     assert len(finished.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_flags_of_beam_need_a_runner_of_beam(tmp_path):
+    finished = _preprocess(
+        tmp_path / "out", "--project=mine", **_sounds(tmp_path)
+    )
+    assert finished.returncode == 2
+    assert "Apache Beam, for another --runner than local" in finished.stderr
+    assert "['--project=mine']" in finished.stderr
+
+
+def test_all_runners_and_isolation_write_the_same(tmp_path):
+    flag_values = _sounds(tmp_path)
+    (flag_values["audio_dir"] / "5.flac").write_bytes(b"<html>404</html>")
+    contents = {}
+    for name, beam_arguments, options in (
+        ("local", (), {}),
+        ("isolated", (), {"isolate": True, "num_workers": 2}),
+        (
+            "beam",
+            ("--direct_running_mode=in_memory",),
+            {"runner": "FnApiRunner"},
+        ),
+    ):
+        finished = _preprocess(
+            tmp_path / name, *beam_arguments, **flag_values, **options
+        )
+        assert finished.returncode == 0, finished.stderr
+        assert "left out     1 (1 undecodable)" in finished.stdout
+        contents[name] = {
+            path.name: path.read_bytes() for path in (tmp_path / name).iterdir()
+        }
+    assert contents["isolated"] == contents["local"]
+    assert contents["beam"] == contents["local"]
+
+
+def test_too_many_bad_files_fail_the_job(tmp_path):
+    flag_values = _sounds(tmp_path)
+    for index in (1, 5, 9):
+        (flag_values["audio_dir"] / f"{index}.flac").write_bytes(b"RIFF")
+    finished = _preprocess(
+        tmp_path / "out", **flag_values, max_bad_fraction=0.2
+    )
+    assert finished.returncode == 2
+    assert "error: 3 clips, 25.0% of all, were left out" in finished.stderr
+    lines = (tmp_path / "out" / "dead_letters.jsonl").read_text().splitlines()
+    assert [json.loads(line)["code"] for line in lines] == ["undecodable"] * 3
+    finished = _preprocess(
+        tmp_path / "out", **flag_values, max_bad_fraction=0.25
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "9 kept from an earlier run" in finished.stdout
+
+
+def test_audioset_becomes_a_data_set(tmp_path):
+    (tmp_path / "audio").mkdir()
+    for index, name in enumerate(
+        ("-aaaaaaaaaa", "Ybbbbbbbbbbb", "ccccccccccc")
+    ):
+        noise = np.random.default_rng(index).uniform(-0.5, 0.5, 16000)
+        soundfile.write(tmp_path / "audio" / f"{name}.flac", noise, 16000)
+    (tmp_path / "classes.csv").write_text(
+        'index,mid,display_name\n0,/m/1,"Dog, barking"\n1,/m/2,Rain\n'
+    )
+    head = "# Segments csv\n# YTID, start_seconds, end_seconds, labels\n"
+    (tmp_path / "train.csv").write_text(
+        head
+        + '-aaaaaaaaaa, 0.000, 1.000, "/m/1,/m/2"\n'
+        + 'bbbbbbbbbbb, 30.000, 31.000, "/m/2"\n'
+        + 'gone_______, 30.000, 31.000, "/m/2"\n'
+        + 'ccccccccccc, 0.000, 1.000, "/m/2"\n'
+    )
+    (tmp_path / "eval.csv").write_text(
+        head + 'ccccccccccc, 0.000, 1.000, "/m/1"\n'
+    )
+    finished = _preprocess(
+        tmp_path / "out",
+        source="audioset",
+        audio_dir=tmp_path / "audio",
+        class_labels_csv=tmp_path / "classes.csv",
+        train_segments=tmp_path / "train.csv",
+        evaluation_segments=tmp_path / "eval.csv",
+        validation_fraction=0,
+        clip_seconds=1,
+    )
+    assert finished.returncode == 0, finished.stderr
+    dataset = DatasetInfo.read(tmp_path / "out")
+    assert dataset.class_map.names == ("Dog, barking", "Rain")
+    assert dataset.splits["train"].class_counts == (1, 2)
+    assert dataset.splits["test"].class_counts == (1, 0)
+    assert "left out     1 (1 missing)" in finished.stdout
+    assert "rows         1 (1 in_evaluation)" in finished.stdout
 
 
 def test_fractions_beside_a_split_column_are_refused(tmp_path):
@@ -207,6 +352,7 @@ def test_recordings_come_back_from_the_records(tmp_path):
         tmp_path / "out",
         source="esc",
         audio_dir=directory,
+        allow_symlinks=True,
         clip_seconds=5,
         **_FOLDS,
     )
@@ -222,7 +368,7 @@ def test_recordings_come_back_from_the_records(tmp_path):
         for shard in dataset.splits["test"].shards
     ]
     (batch,) = [
-        parsing.parse_records(serialized, 501, 64, 10)
+        tensorflow_parsing.parse_records(serialized, 501, 64, 10)
         for serialized in tf.data.TFRecordDataset(files).batch(10)
     ]
     for clip_id, log_mel, labels in zip(
@@ -248,6 +394,7 @@ def test_recordings_are_mixed_within_their_folds(tmp_path):
         source="mixture",
         event_source="esc",
         audio_dir=_esc_subset(tmp_path),
+        allow_symlinks=True,
         clip_seconds=2,
         num_train=8,
         num_validation=4,

@@ -12,9 +12,9 @@ from data_pipeline import shard_writer
 from data_pipeline.clips import ClipRow
 from data_pipeline.config import PreprocessConfig
 from ofa_aec_tf import frontend
-from ofa_aec_tf.data import parsing
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
+from tests import tensorflow_parsing
 
 _FRONTEND = FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0)
 _CONFIG = PreprocessConfig(
@@ -49,41 +49,13 @@ def _plan(rows, config=_CONFIG):
 
 
 def _read(path):
-    batch = parsing.parse_records(
+    batch = tensorflow_parsing.parse_records(
         tf.constant([r.numpy() for r in tf.data.TFRecordDataset(str(path))]),
         _FRONTEND.num_frames(4000),
         16,
         2,
     )
     return {name: value.numpy() for name, value in batch.items()}
-
-
-def test_every_clip_is_in_one_shard():
-    rows = [ClipRow(f"{i}", f"{i}.wav", ("dog",)) for i in range(100)]
-    plans = shard_writer.plan_shards(rows, "train", 3, _CONFIG)
-    assert [plan.file for plan in plans] == [
-        "train-00000-of-00003.tfrecord",
-        "train-00001-of-00003.tfrecord",
-        "train-00002-of-00003.tfrecord",
-    ]
-    ids = [clip.clip_id for plan in plans for clip in plan.clips]
-    assert sorted(ids, key=int) == [str(i) for i in range(100)]
-    # Four standard deviations of a binomial count around 33.
-    assert all(14 <= len(plan.clips) <= 52 for plan in plans)
-
-
-def test_shards_do_not_depend_on_the_order_of_the_clips():
-    rows = [ClipRow(f"{i}", f"{i}.wav", ("dog",)) for i in range(100)]
-    plans = shard_writer.plan_shards(rows, "train", 3, _CONFIG)
-    backwards = shard_writer.plan_shards(rows[::-1], "train", 3, _CONFIG)
-    assert backwards == plans
-
-
-def test_a_shard_mixes_what_the_source_has_sorted():
-    rows = [ClipRow(f"{i:03d}", "x.wav", ("dog",)) for i in range(100)]
-    (plan,) = shard_writer.plan_shards(rows, "train", 1, _CONFIG)
-    places = [int(clip.clip_id) for clip in plan.clips]
-    assert abs(np.corrcoef(places, range(100))[0, 1]) < 0.4
 
 
 def test_a_shard_holds_the_features_of_its_clips(rows, output_dir):

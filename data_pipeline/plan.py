@@ -1,0 +1,300 @@
+"""The plan of a job: which clip goes where, in a file and not in memory.
+
+A plan is an SQLite database, so that a job over millions of clips is planned,
+checked and divided into shards in bounded memory, and a worker needs only the
+path of the plan and the number of a shard.
+"""
+
+import dataclasses
+import itertools
+import pathlib
+import pickle
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+from data_pipeline import splits
+from data_pipeline.clips import Clip
+from data_pipeline.clips import RejectedRow
+from data_pipeline.config import PreprocessConfig
+from data_pipeline.shard_writer import SHARD_SUFFIX
+from data_pipeline.shard_writer import ShardPlan
+from ofa_aec_tf.data import dataset_info
+
+CLIPS_PER_SHARD = 512
+MIN_SHARDS = 2
+
+_CACHE_KIB = 64 * 1024
+# Clips and the like are pickled, as on their way to any other process: a clip
+# may be of any class. A job reads no plan but the one it has just made.
+_SCHEMA = """
+CREATE TABLE clip (
+  clip_id TEXT PRIMARY KEY,
+  split TEXT NOT NULL,
+  content BLOB NOT NULL,
+  hash BLOB NOT NULL,
+  shard INTEGER,
+  place BLOB
+);
+CREATE TABLE rejected (content BLOB NOT NULL);
+CREATE TABLE shard (
+  number INTEGER PRIMARY KEY,
+  file TEXT NOT NULL,
+  split TEXT NOT NULL,
+  num_clips INTEGER NOT NULL
+);
+CREATE TABLE config (content BLOB NOT NULL);
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardSummary:
+    """What the job knows about a shard before it is written.
+
+    Args:
+        number: int.
+        file: str. Its name in the output directory.
+        split: str.
+        num_clips: int.
+    """
+
+    number: int
+    file: str
+    split: str
+    num_clips: int
+
+
+class Plan:
+    """The clips of a job, by shard.
+
+    A context manager; reading needs no other process to be quiet.
+
+    Args:
+        path: path of the database that `PlanBuilder` has written.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        # Read only, and unchanged from now on: no locks, which network file
+        # systems do badly.
+        address = f"{self.path.resolve().as_uri()}?mode=ro&immutable=1"
+        self._database = sqlite3.connect(address, uri=True)
+
+    def __enter__(self) -> "Plan":
+        return self
+
+    def __exit__(self, *unused_exception) -> None:
+        self._database.close()
+
+    def config(self) -> PreprocessConfig:
+        """What decides the content of the records."""
+        ((content,),) = self._database.execute("SELECT content FROM config")
+        return pickle.loads(content)
+
+    def shards(self) -> list[ShardSummary]:
+        """All shards, split by split."""
+        rows = self._database.execute(
+            "SELECT number, file, split, num_clips FROM shard ORDER BY number"
+        )
+        return [ShardSummary(*row) for row in rows]
+
+    def shard(self, number: int) -> ShardPlan:
+        """What to write into a shard.
+
+        Args:
+            number: int, as in `shards`.
+        """
+        ((file, split),) = self._database.execute(
+            "SELECT file, split FROM shard WHERE number = ?", (number,)
+        )
+        rows = self._database.execute(
+            "SELECT content FROM clip WHERE shard = ? ORDER BY place, clip_id",
+            (number,),
+        )
+        clips = tuple(pickle.loads(content) for (content,) in rows)
+        return ShardPlan(file, split, clips, self.config())
+
+    def rejected(self) -> Iterator[RejectedRow]:
+        """Rows of the source that cannot be clips."""
+        for (content,) in self._database.execute(
+            "SELECT content FROM rejected ORDER BY rowid"
+        ):
+            yield pickle.loads(content)
+
+
+class PlanBuilder:
+    """Writes a plan. A context manager.
+
+    Args:
+        path: path of the database; one that is there is replaced.
+        label_type: `"multi_label"` or `"single_label"`.
+    """
+
+    def __init__(self, path, label_type: str):
+        self._label_type = label_type
+        self._label_names: set[str] = set()
+        # By split: numbers by code, and an example.
+        self._rejected: dict[str | None, tuple[Counter, RejectedRow]] = {}
+        path = pathlib.Path(path)
+        path.unlink(missing_ok=True)
+        # Nobody else knows the file, and network file systems lock badly.
+        self._database = sqlite3.connect(
+            f"{path.absolute().as_uri()}?nolock=1", uri=True
+        )
+        # A plan that was not finished is made again: nothing to protect.
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        self._database.executescript(_SCHEMA)
+
+    def __enter__(self) -> "PlanBuilder":
+        return self
+
+    def __exit__(self, *unused_exception) -> None:
+        self._database.commit()
+        self._database.close()
+
+    def add(self, rows: Iterable[Clip | RejectedRow]) -> None:
+        """Takes the clips of a source.
+
+        Args:
+            rows: iterable of Clip with splits, and of RejectedRow. It is gone
+                through once and never held.
+
+        Raises:
+            ValueError: if an id comes twice, or labels do not fit the type.
+        """
+        for row in rows:
+            if isinstance(row, RejectedRow):
+                self._database.execute(
+                    "INSERT INTO rejected VALUES (?)",
+                    (pickle.dumps(row),),
+                )
+                counts, _ = self._rejected.setdefault(
+                    row.split, (Counter(), row)
+                )
+                counts[row.code] += 1
+            else:
+                self._add_clip(row)
+
+    def _add_clip(self, clip: Clip) -> None:
+        single = self._label_type == dataset_info.SINGLE_LABEL
+        if single and len(clip.labels) != 1:
+            raise ValueError(
+                "With label type single_label every clip has one label. "
+                f"Received: {list(clip.labels)} for {clip.clip_id}. Use "
+                "--label_type=multi_label."
+            )
+        self._label_names.update(clip.labels)
+        try:
+            self._database.execute(
+                "INSERT INTO clip (clip_id, split, content, hash) "
+                "VALUES (?, ?, ?, ?)",
+                (
+                    clip.clip_id,
+                    clip.split,
+                    pickle.dumps(clip),
+                    # As bytes: SQLite has no unsigned numbers of 64 bits.
+                    splits.stable_hash("shard", clip.clip_id).to_bytes(8),
+                ),
+            )
+        except sqlite3.IntegrityError:
+            raise ValueError(
+                f"Clip ids must be distinct. Received twice: {[clip.clip_id]}"
+            ) from None
+
+    def label_names(self) -> tuple[str, ...]:
+        """All labels of the clips, sorted."""
+        return tuple(sorted(self._label_names))
+
+    def divide(self, config: PreprocessConfig, num_shards: int | None) -> None:
+        """Divides the clips into shards, which finishes the plan.
+
+        The shard of a clip, and its place there, come from a hash of its id:
+        they do not depend on the order of the source, and a shard mixes the
+        classes.
+
+        Args:
+            config: PreprocessConfig.
+            num_shards: int or None. Shards of each split; by default about
+                one for `CLIPS_PER_SHARD` clips, and at least `MIN_SHARDS`.
+
+        Raises:
+            ValueError: if a split has no clip, or one has a label that is no
+                class of `config`.
+        """
+        unknown = sorted(self._label_names - set(config.class_map.names))
+        if unknown:
+            raise ValueError(
+                f"The classes are {list(config.class_map.names)}. Received "
+                f"clips with other labels: {unknown[:10]}. Add them to "
+                "--classes, or leave --classes out to have all of them."
+            )
+        counts = dict(
+            self._database.execute(
+                "SELECT split, COUNT(*) FROM clip GROUP BY split"
+            )
+        )
+        for split, (codes, row) in self._rejected.items():
+            if split is not None and split not in counts:
+                raise ValueError(
+                    f"No row of the split {split!r} can be used: "
+                    f"{dict(codes)}. The first: {row.filename}: {row.reason}."
+                )
+        if splits.TRAIN not in counts:
+            raise ValueError(
+                "No clip is for training, whose statistics models normalize "
+                f"with. Received clips by split: {counts}"
+            )
+        numbers = {
+            split: num_shards
+            or max(MIN_SHARDS, round(counts[split] / CLIPS_PER_SHARD))
+            for split in dataset_info.SPLITS
+            if split in counts
+        }
+        first = dict(zip(numbers, itertools.accumulate([0, *numbers.values()])))
+        self._database.create_function(
+            "shard_of",
+            2,
+            lambda split, digest: (
+                first[split] + int.from_bytes(digest) % numbers[split]
+            ),
+            deterministic=True,
+        )
+        self._database.create_function(
+            "place_of",
+            2,
+            lambda split, digest: (
+                int.from_bytes(digest) // numbers[split]
+            ).to_bytes(8),
+            deterministic=True,
+        )
+        self._database.execute(
+            "UPDATE clip SET shard = shard_of(split, hash), "
+            "place = place_of(split, hash)"
+        )
+        self._database.execute(
+            "CREATE INDEX by_place ON clip (shard, place, clip_id)"
+        )
+        filled = dict(
+            self._database.execute(
+                "SELECT shard, COUNT(*) FROM clip GROUP BY shard"
+            )
+        )
+        self._database.executemany(
+            "INSERT INTO shard VALUES (?, ?, ?, ?)",
+            [
+                (
+                    first[split] + index,
+                    f"{split}-{index:05d}-of-{number:05d}{SHARD_SUFFIX}",
+                    split,
+                    filled.get(first[split] + index, 0),
+                )
+                for split, number in numbers.items()
+                for index in range(number)
+            ],
+        )
+        self._database.execute(
+            "INSERT INTO config VALUES (?)", (pickle.dumps(config),)
+        )

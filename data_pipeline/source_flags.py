@@ -1,0 +1,357 @@
+"""Flags that choose the clips of a job, and the clips that they choose."""
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Iterable
+
+from absl import flags
+
+from data_pipeline import mixtures
+from data_pipeline import sources
+from data_pipeline import splits
+from data_pipeline import synthetic_events
+from data_pipeline.clips import Clip
+from data_pipeline.clips import RejectedRow
+from ofa_aec_tf import audio
+from ofa_aec_tf.data import dataset_info
+
+_LIST_SOURCES = ("csv", "folder", "esc")
+_SPLIT_SOURCES = ("audioset", "fsd50k")
+_FILE_SOURCES = (*_LIST_SOURCES, *_SPLIT_SOURCES)
+_MIXES = ("synthetic", "mixture")
+
+_SOURCE = flags.DEFINE_enum(
+    "source",
+    None,
+    (*_FILE_SOURCES, *_MIXES),
+    "csv: --audio_dir and --labels_csv; folder: a sub-directory of "
+    "--audio_dir for each class; esc: ESC-10 or ESC-50 in --audio_dir; "
+    "audioset: --audio_dir, --class_labels_csv and segments tables; fsd50k: "
+    "FSD50K in --audio_dir; synthetic: generated events mixed into "
+    "multi-label clips; mixture: events of --event_source mixed likewise.",
+    required=True,
+)
+_EVENT_SOURCE = flags.DEFINE_enum(
+    "event_source",
+    None,
+    _FILE_SOURCES,
+    "Where the events of --source=mixture come from.",
+)
+_AUDIO_DIR = flags.DEFINE_string(
+    "audio_dir", None, "Directory of the audio files."
+)
+_ALLOW_SYMLINKS = flags.DEFINE_bool(
+    "allow_symlinks",
+    False,
+    "Whether symbolic links may lead out of --audio_dir.",
+)
+_DECODER = flags.DEFINE_enum(
+    "decoder",
+    "auto",
+    audio.DECODERS,
+    "auto: libsndfile, and PyAV where that is better or the other fails; "
+    "soundfile, av: that one alone; tfio: tensorflow-io, in an environment "
+    "with TensorFlow 2.16.",
+)
+_LABELS_CSV = flags.DEFINE_string(
+    "labels_csv",
+    None,
+    "CSV file with the columns filename (relative to --audio_dir), labels "
+    "(separated by ;) and optionally split, fold, group (clips that must stay "
+    "in one split) and start_seconds (of the clip in its file).",
+)
+_CLASS_LABELS_CSV = flags.DEFINE_string(
+    "class_labels_csv", None, "AudioSet's class_labels_indices.csv."
+)
+_TRAIN_SEGMENTS = flags.DEFINE_list(
+    "train_segments",
+    [],
+    "Segments tables of AudioSet to train on, such as "
+    "balanced_train_segments.csv.",
+)
+_VALIDATION_SEGMENTS = flags.DEFINE_list(
+    "validation_segments",
+    [],
+    "Segments tables of AudioSet of which --validation_fraction of the videos "
+    "validate. By default they are taken from --train_segments.",
+)
+_EVALUATION_SEGMENTS = flags.DEFINE_list(
+    "evaluation_segments",
+    [],
+    "Segments tables of AudioSet to test on, such as eval_segments.csv. None "
+    "of their videos is used for training.",
+)
+_BLACKLIST = flags.DEFINE_string(
+    "blacklist",
+    None,
+    "Videos of AudioSet that must not be used for training: a file with an id "
+    "in each line, or a segments table.",
+)
+_WHOLE_RECORDINGS = flags.DEFINE_bool(
+    "whole_recordings",
+    False,
+    "Whether AudioSet's files are whole videos; by default they are cut to "
+    "the segments already.",
+)
+_CLASSES = flags.DEFINE_list(
+    "classes",
+    None,
+    "Classes in the order of the model's outputs. By default all labels, "
+    "sorted (esc, audioset, fsd50k: in the order of the publishers).",
+)
+_LABEL_TYPE = flags.DEFINE_enum(
+    "label_type",
+    None,
+    (dataset_info.MULTI_LABEL, dataset_info.SINGLE_LABEL),
+    "By default single_label for esc and folder, else multi_label.",
+)
+_TRAIN_FOLDS = flags.DEFINE_list("train_folds", [], "Folds for training.")
+_VALIDATION_FOLDS = flags.DEFINE_list(
+    "validation_folds", [], "Folds for validation."
+)
+_TEST_FOLDS = flags.DEFINE_list("test_folds", [], "Folds for testing.")
+_VALIDATION_FRACTION = flags.DEFINE_float(
+    "validation_fraction",
+    0.1,
+    "Share of the clips (or groups of clips; audioset: videos) for "
+    "validation, chosen by a hash of their names, where there are neither "
+    "folds nor a split column.",
+)
+_TEST_FRACTION = flags.DEFINE_float(
+    "test_fraction", 0.1, "Share of the clips for testing, likewise."
+)
+_NUM_TRAIN = flags.DEFINE_integer(
+    "num_train", 2000, "Training clips to mix.", lower_bound=1
+)
+_NUM_VALIDATION = flags.DEFINE_integer(
+    "num_validation", 500, "Validation clips to mix.", lower_bound=0
+)
+_NUM_TEST = flags.DEFINE_integer(
+    "num_test", 500, "Test clips to mix.", lower_bound=0
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the mixtures.", lower_bound=0)
+
+_AUDIOSET = ("audioset",)
+# A flag that is given but cannot matter is a misunderstanding, and an error.
+# Of mixtures it is the source of the events that counts.
+_SOURCES_OF_FLAG = (
+    (_AUDIO_DIR, _FILE_SOURCES),
+    (_ALLOW_SYMLINKS, _FILE_SOURCES),
+    (_DECODER, _FILE_SOURCES),
+    (_LABELS_CSV, ("csv",)),
+    (_CLASS_LABELS_CSV, _AUDIOSET),
+    (_TRAIN_SEGMENTS, _AUDIOSET),
+    (_VALIDATION_SEGMENTS, _AUDIOSET),
+    (_EVALUATION_SEGMENTS, _AUDIOSET),
+    (_BLACKLIST, _AUDIOSET),
+    (_WHOLE_RECORDINGS, _AUDIOSET),
+    (_TRAIN_FOLDS, _LIST_SOURCES),
+    (_VALIDATION_FOLDS, _LIST_SOURCES),
+    (_TEST_FOLDS, _LIST_SOURCES),
+    (_VALIDATION_FRACTION, (*_LIST_SOURCES, "audioset")),
+    (_TEST_FRACTION, _LIST_SOURCES),
+)
+_MIXES_OF_FLAG = (
+    (_EVENT_SOURCE, ("mixture",)),
+    (_LABEL_TYPE, _FILE_SOURCES),
+    (_NUM_TRAIN, _MIXES),
+    (_NUM_VALIDATION, _MIXES),
+    (_NUM_TEST, _MIXES),
+    (_SEED, _MIXES),
+)
+_REQUIRED_BY_SOURCE = {
+    "csv": (_AUDIO_DIR, _LABELS_CSV),
+    "folder": (_AUDIO_DIR,),
+    "esc": (_AUDIO_DIR,),
+    "audioset": (_AUDIO_DIR, _CLASS_LABELS_CSV),
+    "fsd50k": (_AUDIO_DIR,),
+    "synthetic": (),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ChosenClips:
+    """What the flags choose.
+
+    Args:
+        clips: iterable of Clip with splits, and of RejectedRow; read once.
+        class_names: tuple of str, or None for all labels, sorted.
+        label_type: `"multi_label"` or `"single_label"`.
+        notes: Counter of rows of the source that were read otherwise than
+            they stand there, by code; complete when the clips are read.
+        record: dict of JSON types. The flags, for people.
+    """
+
+    clips: Iterable[Clip | RejectedRow]
+    class_names: tuple[str, ...] | None
+    label_type: str
+    notes: Counter
+    record: dict
+
+
+def _check_flags() -> None:
+    source = _SOURCE.value
+    for flag, allowed in _MIXES_OF_FLAG:
+        if flag.present and source not in allowed:
+            raise ValueError(
+                f"--{flag.name} is for --source={'|'.join(allowed)}. "
+                f"Received: --source={source}"
+            )
+    if source == "mixture" and not _EVENT_SOURCE.value:
+        raise ValueError("--source=mixture needs --event_source.")
+    name, kind = "source", source
+    if source == "mixture":
+        name, kind = "event_source", _EVENT_SOURCE.value
+    for flag, allowed in _SOURCES_OF_FLAG:
+        if flag.present and kind not in allowed:
+            raise ValueError(
+                f"--{flag.name} is for --{name}={'|'.join(allowed)}. "
+                f"Received: --{name}={kind}"
+            )
+    for flag in _REQUIRED_BY_SOURCE[kind]:
+        if not flag.value:
+            raise ValueError(f"--{name}={kind} needs --{flag.name}.")
+
+
+def _folds(flag) -> list[int]:
+    try:
+        return [int(text) for text in flag.value]
+    except ValueError:
+        raise ValueError(
+            f"--{flag.name} must be integers, such as --{flag.name}=1,2. "
+            f"Received: {','.join(flag.value)}"
+        ) from None
+
+
+def _open_source(kind: str) -> sources.Source:
+    audio_dir, allow_symlinks = _AUDIO_DIR.value, _ALLOW_SYMLINKS.value
+    if kind == "csv":
+        return sources.csv_source(audio_dir, _LABELS_CSV.value, allow_symlinks)
+    if kind == "folder":
+        return sources.folder_source(audio_dir, allow_symlinks)
+    if kind == "esc":
+        return sources.esc_source(audio_dir, allow_symlinks)
+    if kind == "fsd50k":
+        return sources.fsd50k_source(audio_dir, allow_symlinks)
+    return sources.audioset_source(
+        audio_dir,
+        _CLASS_LABELS_CSV.value,
+        _TRAIN_SEGMENTS.value,
+        _EVALUATION_SEGMENTS.value,
+        validation_fraction=_VALIDATION_FRACTION.value,
+        validation_segments=_VALIDATION_SEGMENTS.value,
+        blacklist=_BLACKLIST.value,
+        whole_recordings=_WHOLE_RECORDINGS.value,
+        allow_symlinks=allow_symlinks,
+    )
+
+
+def _with_decoder(row):
+    if isinstance(row, RejectedRow) or _DECODER.value == row.decoder:
+        return row
+    return dataclasses.replace(row, decoder=_DECODER.value)
+
+
+def _with_splits(rows: Iterable, folds: dict[str, list[int]]) -> list:
+    """All rows, those that are clips with splits."""
+    rows = list(rows)
+    rejected = [row for row in rows if isinstance(row, RejectedRow)]
+    clips = [row for row in rows if not isinstance(row, RejectedRow)]
+    if rejected and not clips:
+        codes = Counter(row.code for row in rejected)
+        raise ValueError(
+            f"None of {len(rejected)} rows can be used: {dict(codes)}. The "
+            f"first: {rejected[0].filename}: {rejected[0].reason}"
+        )
+    for flag in (_VALIDATION_FRACTION, _TEST_FRACTION):
+        if flag.present and (
+            any(folds.values()) or any(row.split for row in clips)
+        ):
+            raise ValueError(
+                f"--{flag.name} is for clips without folds and without a "
+                "split column. Leave it out."
+            )
+    return rejected + splits.assign(
+        clips, folds, _VALIDATION_FRACTION.value, _TEST_FRACTION.value
+    )
+
+
+def _read_source(kind: str) -> sources.Source:
+    """The source, its rows with splits."""
+    folds = {
+        splits.TRAIN: _folds(_TRAIN_FOLDS),
+        splits.VALIDATION: _folds(_VALIDATION_FOLDS),
+        splits.TEST: _folds(_TEST_FOLDS),
+    }
+    # Tells now whether it is installed.
+    audio.decoder_versions(_DECODER.value)
+    source = _open_source(kind)
+    rows = (_with_decoder(row) for row in source.rows)
+    if kind not in _SPLIT_SOURCES:
+        rows = _with_splits(rows, folds)
+    return dataclasses.replace(source, rows=rows)
+
+
+def _record() -> dict:
+    """The flags that decided which clips there are, as far as given."""
+    record = {_SOURCE.name: _SOURCE.value}
+    for flag, _ in (
+        (_CLASSES, None),
+        *_MIXES_OF_FLAG,
+        *_SOURCES_OF_FLAG,
+    ):
+        is_seed = flag is _SEED and _SOURCE.value in _MIXES
+        if flag.present or is_seed:
+            record[flag.name] = flag.value
+    return record
+
+
+def read() -> ChosenClips:
+    """The clips that the flags choose.
+
+    Returns:
+        ChosenClips.
+
+    Raises:
+        ValueError: if flags do not fit together, or a table is none.
+    """
+    _check_flags()
+    kind = _SOURCE.value
+    classes = tuple(_CLASSES.value) if _CLASSES.value else None
+    num_clips = {
+        splits.TRAIN: _NUM_TRAIN.value,
+        splits.VALIDATION: _NUM_VALIDATION.value,
+        splits.TEST: _NUM_TEST.value,
+    }
+    label_type = dataset_info.MULTI_LABEL
+    notes: Counter = Counter()
+    if kind == "synthetic":
+        clips = mixtures.plan_synthetic(num_clips, _SEED.value)
+        class_names = synthetic_events.EVENT_CLASSES
+    elif kind == "mixture":
+        source = _read_source(_EVENT_SOURCE.value)
+        rows = list(source.rows)
+        events = [row for row in rows if not isinstance(row, RejectedRow)]
+        rejected = [row for row in rows if isinstance(row, RejectedRow)]
+        clips = itertools.chain(
+            rejected,
+            mixtures.plan_from_rows(events, num_clips, _SEED.value),
+        )
+        class_names = source.class_names or tuple(
+            sorted({name for row in events for name in row.labels})
+        )
+        notes = source.notes
+    else:
+        source = _read_source(kind)
+        clips, class_names, notes = (
+            source.rows,
+            source.class_names,
+            source.notes,
+        )
+        if kind in ("folder", "esc"):
+            label_type = dataset_info.SINGLE_LABEL
+        label_type = _LABEL_TYPE.value or label_type
+    return ChosenClips(
+        clips, classes or class_names, label_type, notes, _record()
+    )

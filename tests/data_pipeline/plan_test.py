@@ -1,0 +1,155 @@
+"""Tests of plans: which clip goes where."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from data_pipeline import plan as plans
+from data_pipeline.clips import ClipRow
+from data_pipeline.clips import RejectedRow
+from data_pipeline.config import PreprocessConfig
+from ofa_aec_tf.data.class_map import ClassMap
+from ofa_aec_tf.frontend import FrontendConfig
+
+_CONFIG = PreprocessConfig(
+    FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0),
+    0.5,
+    ClassMap(("cat", "dog")),
+    "multi_label",
+)
+
+
+def _rows(number, split="train"):
+    return [
+        ClipRow(f"{split}-{i}", f"{i}.wav", ("dog",), split)
+        for i in range(number)
+    ]
+
+
+def _make(path, rows, config=_CONFIG, num_shards=None):
+    with plans.PlanBuilder(path, config.label_type) as builder:
+        builder.add(rows)
+        builder.divide(config, num_shards)
+    return path
+
+
+def _shards(path):
+    with plans.Plan(path) as plan:
+        return [plan.shard(shard.number) for shard in plan.shards()]
+
+
+def test_every_clip_is_in_one_shard_of_its_split(tmp_path):
+    rows = _rows(100) + _rows(20, "test")
+    path = _make(tmp_path / "plan", iter(rows), num_shards=3)
+    shards = _shards(path)
+    assert [shard.file for shard in shards] == [
+        f"{split}-0000{i}-of-00003.tfrecord"
+        for split in ("train", "test")
+        for i in range(3)
+    ]
+    for split in ("train", "test"):
+        clips = [c for s in shards if s.split == split for c in s.clips]
+        assert sorted(clips, key=lambda clip: clip.clip_id) == sorted(
+            (row for row in rows if row.split == split),
+            key=lambda row: row.clip_id,
+        )
+    # Four standard deviations of a binomial count around 33.
+    assert all(14 <= len(shard.clips) <= 52 for shard in shards[:3])
+
+
+def test_a_plan_tells_its_shards_and_what_decides_their_content(tmp_path):
+    path = _make(tmp_path / "plan", _rows(40) + _rows(7, "validation"))
+    with plans.Plan(path) as plan:
+        summaries = plan.shards()
+        assert plan.config() == _CONFIG
+        assert [len(plan.shard(s.number).clips) for s in summaries] == [
+            s.num_clips for s in summaries
+        ]
+    assert sum(s.num_clips for s in summaries) == 47
+    assert [s.split for s in summaries] == ["train"] * 2 + ["validation"] * 2
+
+
+def test_shards_do_not_depend_on_the_order_of_the_clips(tmp_path):
+    rows = _rows(100)
+    forwards = _make(tmp_path / "forwards", rows, num_shards=3)
+    backwards = _make(tmp_path / "backwards", rows[::-1], num_shards=3)
+    assert _shards(forwards) == _shards(backwards)
+
+
+def test_a_new_clip_moves_no_other(tmp_path):
+    rows = _rows(50)
+    before = _shards(_make(tmp_path / "a", rows[:-1], num_shards=3))
+    after = _shards(_make(tmp_path / "b", rows, num_shards=3))
+    without = [
+        dataclasses.replace(
+            shard, clips=tuple(c for c in shard.clips if c != rows[-1])
+        )
+        for shard in after
+    ]
+    assert without == before
+
+
+@pytest.mark.parametrize(
+    ("num_clips", "num_shards"), [(1, 2), (1024, 2), (2000, 4)]
+)
+def test_a_shard_has_about_512_clips_and_a_split_at_least_two(
+    tmp_path, num_clips, num_shards
+):
+    path = _make(tmp_path / "plan", _rows(num_clips))
+    with plans.Plan(path) as plan:
+        assert len(plan.shards()) == num_shards
+
+
+def test_one_shard_takes_hashes_of_64_bits(tmp_path):
+    (shard,) = _shards(_make(tmp_path / "plan", _rows(64), num_shards=1))
+    assert len(shard.clips) == 64
+
+
+def test_a_shard_mixes_what_the_source_has_sorted(tmp_path):
+    rows = [ClipRow(f"{i:03d}", "x.wav", ("dog",), "train") for i in range(100)]
+    (shard,) = _shards(_make(tmp_path / "plan", rows, num_shards=1))
+    places = [int(clip.clip_id) for clip in shard.clips]
+    assert abs(np.corrcoef(places, range(100))[0, 1]) < 0.4
+
+
+def test_rejected_rows_are_kept_apart(tmp_path):
+    rejected = [
+        RejectedRow(f"{i}", f"../{i}", "path_escape", "leads out", "train")
+        for i in range(3)
+    ]
+    path = _make(tmp_path / "plan", [*rejected[:2], *_rows(4), rejected[2]])
+    with plans.Plan(path) as plan:
+        assert list(plan.rejected()) == rejected
+        assert sum(shard.num_clips for shard in plan.shards()) == 4
+
+
+def test_labels_are_collected_from_the_clips(tmp_path):
+    rows = [
+        ClipRow("a", "a.wav", ("dog", "cat"), "train"),
+        ClipRow("b", "b.wav", ("owl",), "train"),
+    ]
+    with plans.PlanBuilder(tmp_path / "plan", "multi_label") as builder:
+        builder.add(rows)
+        assert builder.label_names() == ("cat", "dog", "owl")
+        with pytest.raises(ValueError, match=r"other labels: \['owl'\]"):
+            builder.divide(_CONFIG, None)
+
+
+def test_an_id_that_comes_twice_is_refused(tmp_path):
+    with plans.PlanBuilder(tmp_path / "plan", "multi_label") as builder:
+        with pytest.raises(ValueError, match=r"distinct.*\['train-1'\]"):
+            builder.add([*_rows(3), _rows(2)[1]])
+
+
+def test_a_plan_needs_clips_for_training(tmp_path):
+    with plans.PlanBuilder(tmp_path / "plan", "multi_label") as builder:
+        builder.add(_rows(3, "test"))
+        with pytest.raises(ValueError, match=r"training.*\{'test': 3\}"):
+            builder.divide(_CONFIG, None)
+
+
+def test_an_older_plan_is_replaced(tmp_path):
+    _make(tmp_path / "plan", _rows(30))
+    shards = _shards(_make(tmp_path / "plan", _rows(5)))
+    assert sum(len(shard.clips) for shard in shards) == 5
