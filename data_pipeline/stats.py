@@ -1,0 +1,32 @@
+"""Command: statistics of a data set, as JSON and as tables.
+
+    python -m data_pipeline.stats --data_dir=data --output_dir=data_statistics
+
+Mean and standard deviation of every mel band, the clips of each class, and the
+weights that `--sampling=weighted` draws clips by, for each split.
+"""
+
+from absl import flags
+
+from data_pipeline import dataset_statistics
+from ofa_aec_tf import command_line
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
+)
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", None, "Directory for the statistics.", required=True
+)
+
+
+def main(unused_arguments):
+    """Writes the statistics of a data set."""
+    info = DatasetInfo.read(_DATA_DIR.value)
+    statistics = dataset_statistics.compute(_DATA_DIR.value, info)
+    for path in dataset_statistics.write(_OUTPUT_DIR.value, info, statistics):
+        print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
