@@ -51,6 +51,11 @@ class FrontendConfig:
                     f"`{name}` must be positive. "
                     f"Received: {name}={getattr(self, name)}"
                 )
+        if self.window_samples % 2:
+            raise ValueError(
+                "`window_samples` must be even, so that frames are centred. "
+                f"Received: window_samples={self.window_samples}"
+            )
         nyquist_hz = self.sample_rate_hz / 2
         if not 0 <= self.min_frequency_hz < self.max_frequency_hz <= nyquist_hz:
             raise ValueError(
@@ -146,7 +151,8 @@ def mel_filterbank(config):
 
 
 @functools.lru_cache(maxsize=8)
-def _periodic_hann(window_samples):
+def periodic_hann(window_samples):
+    """The window, a float32 array of shape (window_samples,)."""
     return scipy.signal.get_window("hann", window_samples).astype(np.float32)
 
 
@@ -179,7 +185,7 @@ def log_mel_spectrogram(waveform, config):
         padded, config.window_samples
     )[:: config.hop_samples]
     spectrum = scipy.fft.rfft(
-        frames * _periodic_hann(config.window_samples), axis=-1
+        frames * periodic_hann(config.window_samples), axis=-1
     )
     power = spectrum.real**2 + spectrum.imag**2
     mel_power = power @ mel_filterbank(config)

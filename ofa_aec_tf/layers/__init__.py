@@ -1,4 +1,4 @@
-"""Layers of a supernet, with width and depth chosen at run time."""
+"""Layers of a supernet, with width and depth chosen at run time; others."""
 
 from ofa_aec_tf.layers.elastic_batch_normalization import (
     ElasticBatchNormalization as ElasticBatchNormalization,
@@ -9,3 +9,6 @@ from ofa_aec_tf.layers.elastic_conv_block import (
 )
 from ofa_aec_tf.layers.elastic_dense import ElasticDense as ElasticDense
 from ofa_aec_tf.layers.folded_conv2d import FoldedConv2D as FoldedConv2D
+from ofa_aec_tf.layers.log_mel_spectrogram import (
+    LogMelSpectrogram as LogMelSpectrogram,
+)

@@ -1,0 +1,72 @@
+"""The log-mel front end inside a graph."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from ofa_aec_tf import frontend
+
+
+@keras.saving.register_keras_serializable(package="ofa_aec_tf")
+class LogMelSpectrogram(keras.layers.Layer):
+    """Log-mel spectrograms of clips, as `ofa_aec_tf.frontend` defines them.
+
+    It always computes in float32, under any policy: bfloat16 would round by
+    half a dB. The Fourier transform differs from SciPy's in the last bits,
+    which shows where a band is far quieter than others.
+
+    Args:
+        config: FrontendConfig, or the dict of its `to_json`.
+
+    Call arguments:
+        inputs: float32 tensor of shape (batch, num_samples), at
+            `config.sample_rate_hz`, full scale at 1.
+
+    Output shape:
+        (batch, config.num_frames(num_samples), num_mel_bins), float32, in dB
+        relative to a power of 1.
+    """
+
+    def __init__(self, config, **kwargs):
+        super().__init__(autocast=False, **{**kwargs, "dtype": "float32"})
+        if isinstance(config, dict):
+            config = frontend.FrontendConfig.from_json(config)
+        self.config = config
+        self.built = True
+
+    def build(self, input_shape=None):
+        """Does nothing: there are no weights."""
+
+    def call(self, inputs):
+        config = self.config
+        window = frontend.periodic_hann(config.window_samples)
+        half_window = config.window_samples // 2
+        padded = tf.pad(
+            inputs, [[0, 0], [half_window, half_window]], mode="REFLECT"
+        )
+        spectrum = tf.signal.stft(
+            padded,
+            config.window_samples,
+            config.hop_samples,
+            fft_length=config.window_samples,
+            window_fn=lambda _, dtype: tf.constant(window, dtype),
+        )
+        power = tf.square(tf.math.real(spectrum)) + tf.square(
+            tf.math.imag(spectrum)
+        )
+        mel_power = tf.matmul(
+            power, tf.constant(frontend.mel_filterbank(config))
+        )
+        # TensorFlow has the natural logarithm only.
+        return (10 / math.log(10)) * tf.math.log(
+            tf.maximum(mel_power, config.power_floor)
+        )
+
+    def compute_output_shape(self, input_shape):
+        batch, num_samples = input_shape
+        num_frames = num_samples and self.config.num_frames(num_samples)
+        return (batch, num_frames, self.config.num_mel_bins)
+
+    def get_config(self):
+        return {**super().get_config(), "config": self.config.to_json()}
