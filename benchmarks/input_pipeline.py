@@ -2,12 +2,14 @@
 
 python benchmarks/input_pipeline.py --batch=32 --frames=1001 --cores=1
 
-It writes a synthetic data set to a temporary directory and reads it as
-training does, from the page cache, with all augmentation and with none. The
-last line is a JSON object: `clips_per_second` is with augmentation, and
-`without_augmentation` has the same fields without.
+It writes a synthetic data set to a temporary directory and reads it from the
+page cache: as training does, with all augmentation and with none; with classes
+balanced; and in order, as evaluation does. The last line is a JSON object:
+`clips_per_second` is of training with augmentation; `without_augmentation`,
+`class_balanced` and `in_order`, all without, have the same fields.
 """
 
+import math
 import os
 import pathlib
 import sys
@@ -64,14 +66,16 @@ def _write_dataset(directory, num_clips, num_frames, seed):
     num_classes = measurement.NUM_CLASSES
     rng = np.random.default_rng(seed)
     class_counts = np.zeros(num_classes, int)
+    all_labels = []
     name = "train-00000-of-00001.tfrecord"
     with RecordFileWriter(directory / name) as writer:
         for number in range(num_clips):
             log_mel = rng.normal(-50, 10, (num_frames, frontend.num_mel_bins))
             labels = rng.choice(num_classes, _CLASSES_PER_CLIP, replace=False)
             class_counts[labels] += 1
+            all_labels.append(labels.tolist())
             writer.write(encode_record(f"clip-{number}", log_mel, labels))
-        side_car = writer.finish()
+        side_car = writer.finish(labels=all_labels)
     shard = dataset_info.ShardInfo(
         name,
         side_car["num_records"],
@@ -96,32 +100,60 @@ def _write_dataset(directory, num_clips, num_frames, seed):
     )
 
 
-def _time_batches(directory, info, augmentation):
-    """Seconds of one batch, for each timed step."""
+def _num_batches():
+    num_steps = measurement.NUM_WARMUP_STEPS + flags.FLAGS.steps
+    return num_steps * _BATCHES_PER_STEP.value
+
+
+def _train_batches(directory, info, augmentation, sampling):
     from ofa_aec_tf.data import input_pipeline
 
     values = flags.FLAGS
-    num_steps = measurement.NUM_WARMUP_STEPS + values.steps
-    batches = iter(
-        input_pipeline.make_train_dataset(
-            directory,
-            info,
-            values.batch,
-            0,
-            num_steps * _BATCHES_PER_STEP.value,
-            values.seed,
-            augmentation,
-        )
+    return input_pipeline.make_train_dataset(
+        directory,
+        info,
+        values.batch,
+        0,
+        _num_batches(),
+        values.seed,
+        augmentation,
+        sampling=sampling,
     )
+
+
+def _eval_batches(directory, info):
+    from ofa_aec_tf.data import input_pipeline
+
+    batch = flags.FLAGS.batch
+    num_clips = _NUM_CLIPS.value // batch * batch
+    if not num_clips:
+        raise ValueError(
+            "--num_clips must be at least --batch. Received: "
+            f"--num_clips={_NUM_CLIPS.value} and --batch={batch}"
+        )
+    # Whole batches only, since each counts as many clips.
+    return input_pipeline.make_eval_dataset(
+        directory, info, "train", batch, num_clips
+    ).repeat(math.ceil(_num_batches() * batch / num_clips))
+
+
+def _speed(dataset):
+    """The summary of reading batches, each time several."""
+    values = flags.FLAGS
+    batches = iter(dataset)
 
     def read_batches():
         for _ in range(_BATCHES_PER_STEP.value):
             next(batches)
 
-    return [
-        step_seconds / _BATCHES_PER_STEP.value
-        for step_seconds in measurement.time_steps(read_batches, values.steps)
-    ]
+    seconds = measurement.time_steps(read_batches, values.steps)
+    # To its end: an iterator must not be deleted while it reads ahead.
+    for _ in batches:
+        pass
+    return measurement.summary(
+        [step_seconds / _BATCHES_PER_STEP.value for step_seconds in seconds],
+        values.batch,
+    )
 
 
 def main(_):
@@ -131,25 +163,38 @@ def main(_):
     _pin_to_cores(_CORES.value)
     from ofa_aec_tf import quiet_tensorflow  # noqa: F401
     from ofa_aec_tf.data.augmentation import AugmentationConfig
+    from ofa_aec_tf.data.sampling import CLASS_BALANCED
+    from ofa_aec_tf.data.sampling import UNIFORM
 
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         info = _write_dataset(
             directory, _NUM_CLIPS.value, values.frames, values.seed
         )
-        speeds = [
-            measurement.summary(
-                _time_batches(directory, info, augmentation), values.batch
+        plain = AugmentationConfig(num_time_masks=0, num_frequency_masks=0)
+        augmented = AugmentationConfig(time_roll=True, mixup_alpha=1.0)
+        speeds = {
+            name: _speed(dataset)
+            for name, dataset in (
+                (
+                    "with_augmentation",
+                    _train_batches(directory, info, augmented, UNIFORM),
+                ),
+                (
+                    "without_augmentation",
+                    _train_batches(directory, info, plain, UNIFORM),
+                ),
+                (
+                    CLASS_BALANCED,
+                    _train_batches(directory, info, plain, CLASS_BALANCED),
+                ),
+                ("in_order", _eval_batches(directory, info)),
             )
-            for augmentation in (
-                AugmentationConfig(time_roll=True, mixup_alpha=1.0),
-                AugmentationConfig(num_time_masks=0, num_frequency_masks=0),
-            )
-        ]
-    for title, speed in zip(("with", "without"), speeds, strict=True):
+        }
+    for name, speed in speeds.items():
         print(
-            f"{title} augmentation: {speed['clips_per_second']:.4g} clips/s "
-            f"on {_CORES.value} core(s)"
+            f"{name}: {speed['clips_per_second']:.4g} clips/s on "
+            f"{_CORES.value} core(s)"
         )
     measurement.print_json(
         {
@@ -158,8 +203,8 @@ def main(_):
             "dtype": "float32",
             "batch": values.batch,
             "frames": values.frames,
-            **speeds[0],
-            "without_augmentation": speeds[1],
+            **speeds.pop("with_augmentation"),
+            **speeds,
             "cores": _CORES.value,
             "peak_rss_mib": measurement.peak_rss_mib(),
         }

@@ -164,16 +164,23 @@ def test_tflite_latency_has_a_row_for_each_mode():
     assert dense < rows["int8"]["num_bytes"] < dense + 2**16
 
 
-def test_input_pipeline_measures_with_and_without_augmentation():
+def test_input_pipeline_measures_each_way_of_reading():
     _, values = _result(
         "input_pipeline", batch=4, num_clips=6, batches_per_step=3
     )
     assert list(values)[: len(_PEER_KEYS)] == _PEER_KEYS
     assert values["cores"] == 1
-    for speeds in (values, values["without_augmentation"]):
+    ways = ("without_augmentation", "class_balanced", "in_order")
+    for speeds in (values, *(values[way] for way in ways)):
         assert speeds["clips_per_second"] == pytest.approx(
             4 / speeds["seconds_median"]
         )
+
+
+def test_reading_in_order_needs_a_whole_batch():
+    result = _run("input_pipeline", frames=5, batch=4, num_clips=3)
+    assert result.returncode == 2
+    assert "--num_clips must be at least --batch" in result.stderr
 
 
 def test_more_cores_than_there_are():
