@@ -7,6 +7,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -173,6 +174,20 @@ def test_nothing_is_left_when_writing_fails(tmp_path):
             writer.write(b"abc")
             assert len(os.listdir(tmp_path)) == 1
             raise RuntimeError("in the middle")
+    assert os.listdir(tmp_path) == []
+
+
+def test_nothing_is_left_when_the_disk_is_full(tmp_path):
+    with pytest.raises(OSError, match="No space"):
+        with records.RecordFileWriter(tmp_path / "a.tfrecord") as writer:
+            writer.write(b"abc")
+
+            def fail():
+                raise OSError(28, "No space left on device")
+
+            # What closing does with what is still to be written.
+            writer._file.close()
+            writer._file = types.SimpleNamespace(close=fail)
     assert os.listdir(tmp_path) == []
 
 

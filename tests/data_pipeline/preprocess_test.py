@@ -315,6 +315,18 @@ def test_audioset_becomes_a_data_set(tmp_path):
     assert "rows         1 (1 in_evaluation)" in finished.stdout
 
 
+def test_a_folder_of_links_that_lead_out_says_so(tmp_path):
+    (tmp_path / "audio" / "dog").mkdir(parents=True)
+    for index in range(4):
+        (tmp_path / "audio" / "dog" / f"{index}.wav").symlink_to("/nowhere")
+    finished = _preprocess(
+        tmp_path / "out", source="folder", audio_dir=tmp_path / "audio"
+    )
+    assert finished.returncode == 2
+    assert "None of 4 rows can be used: {'path_escape': 4}" in finished.stderr
+    assert "--allow_symlinks" in finished.stderr
+
+
 def test_fractions_beside_a_split_column_are_refused(tmp_path):
     finished = _preprocess(
         tmp_path / "out", **_sounds(tmp_path), test_fraction=0.2

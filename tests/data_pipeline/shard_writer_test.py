@@ -1,5 +1,6 @@
 """Tests of planning and writing shards."""
 
+import dataclasses
 import json
 import os
 
@@ -11,6 +12,7 @@ import tensorflow as tf
 from data_pipeline import shard_writer
 from data_pipeline.clips import ClipRow
 from data_pipeline.config import PreprocessConfig
+from ofa_aec_tf import audio
 from ofa_aec_tf import frontend
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
@@ -56,6 +58,21 @@ def _read(path):
         2,
     )
     return {name: value.numpy() for name, value in batch.items()}
+
+
+def test_the_key_knows_the_versions_of_the_decoder_that_is_used(
+    rows, monkeypatch
+):
+    plan = _plan(
+        [dataclasses.replace(row, decoder="soundfile") for row in rows]
+    )
+    versions = {"soundfile": "1", "auto": "1"}
+    monkeypatch.setattr(audio, "decoder_versions", lambda name: versions[name])
+    before = plan.content_key()
+    versions["auto"] = "2"
+    assert plan.content_key() == before
+    versions["soundfile"] = "2"
+    assert plan.content_key() != before
 
 
 def test_a_shard_holds_the_features_of_its_clips(rows, output_dir):
