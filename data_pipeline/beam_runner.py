@@ -217,6 +217,10 @@ class BeamRunner:
                             "directory on its workers?"
                         )
                     time.sleep(_POLL_SECONDS)
+            # The last file may be there before the runner has ended.
+            pipeline.join()
+            if pipeline.error is not None:
+                raise pipeline.error
 
     def _run_pipeline(self, options, plan_path, numbers, output_dir) -> None:
         try:

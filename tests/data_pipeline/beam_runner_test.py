@@ -141,6 +141,32 @@ def test_a_pipeline_that_fails_is_one_line(rows, tmp_path):
     assert not (tmp_path / "out" / "dataset.json").exists()
 
 
+@pytest.mark.parametrize("error", [None, RuntimeError("at the very end")])
+def test_a_job_waits_for_the_end_of_its_pipeline(
+    rows, tmp_path, monkeypatch, error
+):
+    ended = []
+
+    class Late(beam_runner.beam.Pipeline):
+        def run(self, *arguments, **options):
+            result = super().run(*arguments, **options)
+            # All files are there by now.
+            time.sleep(2)
+            ended.append(True)
+            if error:
+                raise error
+            return result
+
+    monkeypatch.setattr(beam_runner.beam, "Pipeline", Late)
+    runner = BeamRunner("FnApiRunner", ("--direct_running_mode=in_memory",))
+    if error:
+        with pytest.raises(ChildProcessError, match="at the very end"):
+            _run(rows, tmp_path / "out", runner)
+    else:
+        _run(rows, tmp_path / "out", runner)
+    assert ended
+
+
 def _free_port():
     with socket.socket() as listener:
         listener.bind(("localhost", 0))
