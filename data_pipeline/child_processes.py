@@ -15,10 +15,14 @@ from concurrent.futures.process import BrokenProcessPool
 
 def end_with_parent() -> None:
     """Lets this child end when its parent is killed; it would wait for ever."""
-    parent_ended = multiprocessing.parent_process().sentinel
+    parent_ended = [multiprocessing.parent_process().sentinel]
+    # A child whose parent was killed while it started has work waiting: it
+    # must not begin before the thread runs.
+    if multiprocessing.connection.wait(parent_ended, timeout=0):
+        os._exit(1)
 
     def watch():
-        multiprocessing.connection.wait([parent_ended])
+        multiprocessing.connection.wait(parent_ended)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -16,6 +16,8 @@ CLIPS_PER_PROCESS = 2000
 
 # Loading the libraries takes seconds, on a busy machine more.
 _START_SECONDS = 120.0
+# A child that is idle takes a clip up at once.
+_TAKE_SECONDS = 60.0
 # A child that this process did not end, because it is gone itself.
 _ALARM_SECONDS = 5.0
 
@@ -45,6 +47,8 @@ def _serve(connection, timeout_seconds) -> None:
     with contextlib.suppress(EOFError):
         while True:
             request = connection.recv()
+            # From here on, what happens is this clip's doing.
+            connection.send(None)
             # Native code may hang while it holds the lock that the thread
             # which watches the parent needs. The signal ends it nevertheless.
             signal.setitimer(
@@ -128,17 +132,44 @@ class IsolatedRenderer:
 
     def _ending(self) -> str:
         """How the child ended; call it when its pipe is closed."""
-        self._process.join()
+        self._process.join(_ALARM_SECONDS)
+        if self._process.is_alive():
+            return "did not answer"
         status = self._process.exitcode
         if status >= 0:
             return f"ended with exit status {status}"
         return f"was ended by {signal.Signals(-status).name}"
 
-    def _exchange(self, clip, sample_rate_hz, num_samples):
+    def _is_taken(self, request) -> bool:
+        """Whether the child has taken a clip up; it may have ended before."""
+        try:
+            self._connection.send(request)
+            if not self._connection.poll(_TAKE_SECONDS):
+                return False
+            self._connection.recv()
+        except (EOFError, ConnectionError):
+            return False
+        return True
+
+    def _hand_over(self, request) -> None:
+        if self._num_rendered == self._clips_per_process:
+            self.close()
+        if self._process is not None:
+            if self._is_taken(request):
+                return
+            self.close()
+        self._start()
+        if not self._is_taken(request):
+            raise ChildProcessError(
+                f"The process that renders clips {self._ending()} before it "
+                "had begun with one. Check that this machine has memory to "
+                "spare, or do without --isolate."
+            )
+
+    def _result(self, clip):
         """What the child answers: a rendered clip, or an exception."""
         source = ", ".join(clip.audio_paths) or clip.clip_id
         try:
-            self._connection.send((clip, sample_rate_hz, num_samples))
             if not self._connection.poll(self._timeout_seconds):
                 raise AudioError(
                     source,
@@ -178,15 +209,9 @@ class IsolatedRenderer:
                 raises comes through as well.
             ChildProcessError: if no child process can be started.
         """
-        if self._process is not None and (
-            self._num_rendered == self._clips_per_process
-            or not self._process.is_alive()
-        ):
-            self.close()
-        if self._process is None:
-            self._start()
         try:
-            answer = self._exchange(clip, sample_rate_hz, num_samples)
+            self._hand_over((clip, sample_rate_hz, num_samples))
+            answer = self._result(clip)
         except BaseException:
             # Gone, hung, or left in the middle of an answer.
             self.close()

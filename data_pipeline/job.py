@@ -23,6 +23,7 @@ from data_pipeline.plan import Plan
 from data_pipeline.plan import PlanBuilder
 from data_pipeline.plan import ShardSummary
 from data_pipeline.process_pool import ProcessPool
+from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import records
 
@@ -75,14 +76,11 @@ class JobResult:
 
 def _clear(output_dir: pathlib.Path, shards: Sequence[ShardSummary]) -> None:
     """Removes what would not belong to the data set that is being made."""
-    # First of all: a directory with this file is a finished data set.
-    (output_dir / dataset_info.FILE_NAME).unlink(missing_ok=True)
-    # The lists go too: should this job stop, they would be of another.
     planned = {shard.file for shard in shards}
     planned |= {records.side_car_path(name).name for name in planned}
     for path in output_dir.iterdir():
         if _OUR_FILES.fullmatch(path.name) and path.name not in planned:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def _make_plan(clips, config, path, num_shards) -> PreprocessConfig:
@@ -118,6 +116,38 @@ def _write_shards(plan, runner, output_dir) -> list[dict]:
     return [summaries[shard.file] for shard in shards]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Written:
+    """Shards and lists: all but the record of the data set."""
+
+    config: PreprocessConfig
+    summaries: list[dict]
+    report: dict
+    seconds: float
+
+
+def _write(clips, config, output_dir, num_shards, runner) -> _Written:
+    plan_path = output_dir / PLAN
+    try:
+        config = _make_plan(clips, config, plan_path, num_shards)
+        with Plan(plan_path) as plan:
+            # First of all: a directory with this file is a finished data set.
+            (output_dir / dataset_info.FILE_NAME).unlink(missing_ok=True)
+            # The lists go too: should this job stop, they would be of another.
+            _clear(output_dir, plan.shards())
+            start_seconds = time.perf_counter()
+            summaries = _write_shards(plan, runner, output_dir)
+            seconds = time.perf_counter() - start_seconds
+            # Again: a worker of a job that was killed may have begun a file
+            # before it noticed.
+            _clear(output_dir, plan.shards())
+            report = assembly.write_lists(plan, output_dir)
+    finally:
+        plan_path.unlink(missing_ok=True)
+    assembly.check_splits(summaries, output_dir)
+    return _Written(config, summaries, report, seconds)
+
+
 def run(
     clips: Iterable[Clip | RejectedRow],
     config: PreprocessConfig,
@@ -151,7 +181,7 @@ def run(
 
     Raises:
         ValueError: if clips do not fit `config`, a split has no clip that can
-            be used, or too many are left out.
+            be used, too many are left out, or another job writes there.
         OSError: if the output cannot be written, or a worker dies.
     """
     if num_shards is not None and num_shards < 1:
@@ -160,28 +190,23 @@ def run(
         )
     output_dir = pathlib.Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
-    plan_path = output_dir / PLAN
-    try:
-        config = _make_plan(clips, config, plan_path, num_shards)
-        with Plan(plan_path) as plan:
-            _clear(output_dir, plan.shards())
-            start_seconds = time.perf_counter()
-            summaries = _write_shards(plan, runner or ProcessPool(), output_dir)
-            seconds = time.perf_counter() - start_seconds
-            report = assembly.write_lists(plan, output_dir)
-    finally:
-        plan_path.unlink(missing_ok=True)
-    assembly.check_splits(summaries, output_dir)
-    if report["bad_fraction"] > max_bad_fraction:
-        raise ValueError(
-            f"{report['num_left_out']} clips, {report['bad_fraction']:.1%} of "
-            f"all, were left out: {report['left_out']}. At most "
-            f"--max_bad_fraction={max_bad_fraction:g} may be. See "
-            f"{output_dir / assembly.DEAD_LETTERS}; finished shards are kept."
+    with workdir.lock(output_dir):
+        written = _write(
+            clips, config, output_dir, num_shards, runner or ProcessPool()
         )
-    dataset = assembly.dataset_of(
-        summaries, config, source, report["num_left_out"]
-    )
-    dataset.write(output_dir)
-    num_reused = sum(s["num_records"] for s in summaries if s["reused"])
-    return JobResult(dataset, report, num_reused, seconds)
+        report = written.report
+        if report["bad_fraction"] > max_bad_fraction:
+            raise ValueError(
+                f"{report['num_left_out']} clips, "
+                f"{report['bad_fraction']:.1%} of all, were left out: "
+                f"{report['left_out']}. At most "
+                f"--max_bad_fraction={max_bad_fraction:g} may be. See "
+                f"{output_dir / assembly.DEAD_LETTERS}; finished shards are "
+                "kept."
+            )
+        dataset = assembly.dataset_of(
+            written.summaries, written.config, source, report["num_left_out"]
+        )
+        dataset.write(output_dir)
+    num_reused = sum(s["num_records"] for s in written.summaries if s["reused"])
+    return JobResult(dataset, report, num_reused, written.seconds)

@@ -324,24 +324,26 @@ def main(unused_arguments):
         "deterministic": _DETERMINISTIC.value,
         "precision": trainer.training_precision(config, family, subnet),
     }
-    run_record.start_run(
-        _WORKDIR.value,
-        # As JSON would give it back: tuples become lists.
-        json.loads(json.dumps(identity)),
-        flags.FLAGS.flags_into_string(),
-        has_results=trainer.has_results(_WORKDIR.value, config.stage),
-    )
-    trainer.configure_determinism(_DETERMINISTIC.value)
-    path = trainer.train(
-        config,
-        family,
-        _DATA_DIR.value,
-        dataset,
-        _WORKDIR.value,
-        subnet=subnet,
-        teacher_path=_TEACHER.value,
-        initial_path=_INITIAL.value,
-    )
+    pathlib.Path(_WORKDIR.value).mkdir(parents=True, exist_ok=True)
+    with workdir.lock(_WORKDIR.value):
+        run_record.start_run(
+            _WORKDIR.value,
+            # As JSON would give it back: tuples become lists.
+            json.loads(json.dumps(identity)),
+            flags.FLAGS.flags_into_string(),
+            has_results=trainer.has_results(_WORKDIR.value, config.stage),
+        )
+        trainer.configure_determinism(_DETERMINISTIC.value)
+        path = trainer.train(
+            config,
+            family,
+            _DATA_DIR.value,
+            dataset,
+            _WORKDIR.value,
+            subnet=subnet,
+            teacher_path=_TEACHER.value,
+            initial_path=_INITIAL.value,
+        )
     print(f"wrote {path}")
 
 

@@ -1,5 +1,7 @@
 """Files of a run: names inside `--workdir`, JSON that is never half written."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -9,6 +11,36 @@ import tempfile
 RESOLVED_FLAGS = "flags.cfg"
 RUN_RECORD = "run.json"
 HISTORY = "history.csv"
+
+
+@contextlib.contextmanager
+def lock(directory):
+    """Keeps a directory for this process as long as the context lasts.
+
+    The system lets go of it when the process ends, however that happens. File
+    systems that know no locks give none.
+
+    Args:
+        directory: path of an existing directory.
+
+    Raises:
+        ValueError: if another process has it.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"Another process is writing into {directory}. Wait until it "
+                "has ended, or name another directory."
+            ) from None
+        except OSError:
+            # No locks here.
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_lines(path, lines):

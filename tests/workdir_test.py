@@ -1,7 +1,12 @@
+import errno
+import fcntl
 import hashlib
 import json
 import os
+import pathlib
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -61,3 +66,39 @@ def test_the_digest_is_the_start_of_the_sha256_of_the_content(tmp_path):
 def test_the_digest_of_a_missing_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ValueError, match="There is no file .*gone.keras"):
         workdir.file_digest(tmp_path / "gone.keras")
+
+
+_HOLDER = """
+import sys, time
+from ofa_aec_tf import workdir
+with workdir.lock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_lock_ends_with_its_process_however_that_ends(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, tmp_path],
+        stdout=subprocess.PIPE,
+        cwd=pathlib.Path(__file__).parents[1],
+    ) as process:
+        try:
+            assert process.stdout.readline() == b"held\n"
+            with pytest.raises(ValueError, match=f"writing into {tmp_path}"):
+                with workdir.lock(tmp_path):
+                    pass
+        finally:
+            process.kill()
+    with workdir.lock(tmp_path):
+        pass
+    assert not os.listdir(tmp_path)
+
+
+def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch):
+    def fail(*unused):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with workdir.lock(tmp_path):
+        pass

@@ -141,10 +141,21 @@ def test_a_hang_costs_the_clip_and_the_process():
         assert _pid(renderer) != pid
 
 
-def test_a_process_that_ended_between_clips_is_replaced(renderer):
+@pytest.mark.parametrize("pause_seconds", [0, 0.0001, 0.001, 0.01, 0.5])
+def test_a_process_that_ended_between_clips_is_replaced(
+    renderer, pause_seconds
+):
     pid = _pid(renderer)
     os.kill(pid, signal.SIGKILL)
-    assert processes.wait_until(lambda: not processes.is_running(pid))
+    # For a moment it seems to be alive, and takes what it is sent.
+    time.sleep(pause_seconds)
+    assert _pid(renderer) != pid
+
+
+def test_a_process_that_takes_no_clip_is_replaced(renderer, monkeypatch):
+    pid = _pid(renderer)
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(isolation, "_TAKE_SECONDS", 0.5)
     assert _pid(renderer) != pid
 
 

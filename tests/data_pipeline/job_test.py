@@ -21,6 +21,7 @@ from data_pipeline.clips import RenderedClip
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import audio
+from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.frontend import FrontendConfig
@@ -60,8 +61,7 @@ def _run(rows, output_dir, config=_CONFIG, num_workers=1, **options):
         config,
         output_dir,
         {"source": "csv"},
-        runner=ProcessPool(num_workers),
-        **options,
+        **{"runner": ProcessPool(num_workers), **options},
     )
 
 
@@ -272,6 +272,28 @@ def test_what_a_kill_between_the_last_files_leaves_is_removed(rows, tmp_path):
     (tmp_path / "out" / f"{job.PLAN}.123").write_text("half")
     _run(rows, tmp_path / "out")
     assert _contents(tmp_path / "out") == before
+
+
+def test_what_a_late_worker_of_a_killed_job_leaves_is_removed(rows, tmp_path):
+    _run(rows, tmp_path / "out")
+    before = _contents(tmp_path / "out")
+
+    class LateWorkerBeside(ProcessPool):
+        def run(self, plan_path, numbers, output_dir):
+            (output_dir / f".{next(iter(before))}.x8s7").touch()
+            yield from super().run(plan_path, numbers, output_dir)
+
+    _run(rows, tmp_path / "out", runner=LateWorkerBeside())
+    assert _contents(tmp_path / "out") == before
+
+
+def test_two_jobs_do_not_share_a_directory(rows, tmp_path):
+    (tmp_path / "out").mkdir()
+    with workdir.lock(tmp_path / "out"):
+        with pytest.raises(ValueError, match="Another process is writing into"):
+            _run(rows, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+    _run(rows, tmp_path / "out")
 
 
 def test_files_of_the_user_stay(rows, tmp_path):

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.models.supernet import load_supernet
 from tests.synthetic_data import write_dataset
@@ -329,3 +330,15 @@ def test_a_teacher_of_other_data_is_refused(teacher, tmp_path):
         result, "clip length", "Model: 0.5", "Data: 1.0", "train again"
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_two_runs_do_not_share_a_workdir(data_dir, tmp_path):
+    with workdir.lock(tmp_path):
+        result = run(
+            "--stage=scratch",
+            f"--data_dir={data_dir}",
+            f"--workdir={tmp_path}",
+            *SMALL,
+        )
+    check_one_line_error(result, "Another process is writing into")
+    assert not list(tmp_path.iterdir())
