@@ -160,20 +160,20 @@ def write_shard(
                     }
                 )
                 continue
+            # As stored: these values are what training normalizes.
             log_mel = frontend.log_mel_spectrogram(
                 rendered.waveform, config.frontend
-            )
+            ).astype(records.STORED_DTYPE)
             labels = sorted(config.class_map.index(n) for n in clip.labels)
             all_labels.append(labels)
             for code in rendered.notes:
                 notes.setdefault(code, []).append(clip.clip_id)
             writer.write(records.encode_record(clip.clip_id, log_mel, labels))
             class_counts[labels] += 1
-            # Of the values as stored: these are what training normalizes.
-            stored = log_mel.astype(np.float16).astype(np.float64)
-            mel_sum += stored.sum(axis=0)
-            mel_sum_squares += np.square(stored).sum(axis=0)
-            num_frames += len(stored)
+            exact = log_mel.astype(np.float64)
+            mel_sum += exact.sum(axis=0)
+            mel_sum_squares += np.square(exact).sum(axis=0)
+            num_frames += len(exact)
         side_car = writer.finish(
             dead_letters,
             file=plan.file,

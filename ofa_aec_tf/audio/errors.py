@@ -63,9 +63,10 @@ def check_samples(path, samples: np.ndarray) -> None:
     Raises:
         AudioError: `non_finite` or `out_of_range`.
     """
-    if not np.isfinite(samples).all():
+    # NaN if a sample is.
+    peak = max(-float(samples.min()), float(samples.max()))
+    if not np.isfinite(peak):
         raise AudioError(path, "non_finite", "samples are NaN or infinite")
-    peak = float(np.abs(samples).max())
     if peak > MAX_ABSOLUTE_SAMPLE:
         raise AudioError(
             path,

@@ -59,11 +59,12 @@ def describe(
     """
     rate_hz = decoded.rate_hz
     wanted = decoded.waveform[window.wanted_slice(rate_hz, rate_hz)]
+    lowest, highest = float(wanted.min()), float(wanted.max())
     # Around their centre: a constant offset is as silent as zeros.
     found = {
         SHORT_READ: _is_short(decoded, window),
-        SILENT: np.ptp(wanted) < 2 * _SILENCE,
-        OVER_FULL_SCALE: np.abs(wanted).max() > 1,
+        SILENT: highest - lowest < 2 * _SILENCE,
+        OVER_FULL_SCALE: max(-lowest, highest) > 1,
         LOW_SAMPLE_RATE: rate_hz < window.sample_rate_hz,
     }
     return tuple(note for note, is_so in found.items() if is_so)

@@ -31,8 +31,10 @@ def _blocks(
 ) -> Iterator[np.ndarray]:
     # By blocks: a header may announce far more samples than the file has, and
     # memory for all of them would be allocated at once.
+    # Of many frames each: soundfile seeks before and after every block.
+    block_frames = windows.READ_SAMPLES // file.channels
     while remaining > 0:
-        num_wanted = int(min(windows.BLOCK_FRAMES, remaining))
+        num_wanted = int(min(block_frames, remaining))
         block = file.read(num_wanted, dtype="float32", always_2d=True)
         if not len(block):
             return

@@ -56,7 +56,7 @@ def _to_float32(samples: np.ndarray) -> np.ndarray:
 def _blocks(audio, remaining: float) -> Iterator[np.ndarray]:
     position = 0
     while remaining > 0:
-        num_wanted = int(min(windows.BLOCK_FRAMES, remaining))
+        num_wanted = int(min(windows.READ_SAMPLES, remaining))
         block = audio[position : position + num_wanted].numpy()
         if not len(block):
             return

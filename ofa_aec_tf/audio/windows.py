@@ -10,8 +10,10 @@ import numpy as np
 # audio that is there: a bounded read then equals a part of an unbounded one.
 _MARGIN_SECONDS = 0.1
 MIN_READ_SECONDS = 0.001
-# Frames that are read, or averaged, at once.
+# Frames that are averaged at once.
 BLOCK_FRAMES = 65_536
+# Samples of all channels that are read at once.
+READ_SAMPLES = 2**20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +118,7 @@ class _Mono:
     def __init__(self):
         self._pending = []
         self._num_pending = 0
-        self._means = [np.zeros(0, np.float32)]
+        self._means = []
 
     def _flush(self):
         if self._pending:
@@ -128,6 +130,10 @@ class _Mono:
         self._num_pending = 0
 
     def add(self, block):
+        if len(block) == 1:
+            self._flush()
+            self._means.append(block[0])
+            return
         if self._pending and len(self._pending[0]) != len(block):
             self._flush()
         self._pending.append(block)
@@ -137,6 +143,10 @@ class _Mono:
 
     def waveform(self):
         self._flush()
+        if not self._means:
+            return np.zeros(0, np.float32)
+        if len(self._means) == 1:
+            return self._means[0]
         return np.concatenate(self._means)
 
 

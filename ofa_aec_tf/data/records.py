@@ -29,7 +29,7 @@ LABELS = "labels"
 
 SIDE_CAR_SUFFIX = ".json"
 
-_STORED_DTYPE = np.dtype("<f2")
+STORED_DTYPE = np.dtype("<f2")
 _LENGTH_BYTES = 8
 _CHECKSUM_BYTES = 4
 _HEADER_BYTES = _LENGTH_BYTES + _CHECKSUM_BYTES
@@ -110,7 +110,7 @@ def encode_record(
     feature[LABELS].int64_list.SetInParent()
     feature[LABELS].int64_list.value.extend(labels)
     feature[LOG_MEL].bytes_list.value.append(
-        log_mel.astype(_STORED_DTYPE).tobytes()
+        log_mel.astype(STORED_DTYPE, copy=False).tobytes()
     )
     feature[SHAPE].int64_list.value.extend(log_mel.shape)
     return example.SerializeToString(deterministic=True)
@@ -165,7 +165,7 @@ def decode_record(
     if (
         len(stored_shape) != 2
         or min(stored_shape) < 1
-        or _STORED_DTYPE.itemsize * stored_shape[0] * stored_shape[1]
+        or STORED_DTYPE.itemsize * stored_shape[0] * stored_shape[1]
         != len(content)
         or shape not in (None, stored_shape)
     ):
@@ -174,7 +174,7 @@ def decode_record(
             path,
             offset,
             f"wrong shape: expected {expected}, received {stored_shape} and "
-            f"{len(content)} bytes of {_STORED_DTYPE.name} values",
+            f"{len(content)} bytes of {STORED_DTYPE.name} values",
         )
     if labels and (
         min(labels) < 0
@@ -193,7 +193,7 @@ def decode_record(
         raise RecordError(
             path, offset, f"its id is not text: {error}"
         ) from error
-    log_mel = np.frombuffer(content, _STORED_DTYPE).reshape(stored_shape)
+    log_mel = np.frombuffer(content, STORED_DTYPE).reshape(stored_shape)
     return Record(clip_id, log_mel, labels)
 
 
