@@ -15,6 +15,7 @@ _VERSION = re.search(
 _BEAM = ["apache-beam>=2.70,<3"]
 # Its wheels bring FFmpeg, with libraries under the GPL in it.
 _AV = ["av>=18,<19"]
+_MEDIAPIPE = ["mediapipe>=1.2,<2"]
 
 setuptools.setup(
     name="ofa_aec_tf",
@@ -30,6 +31,8 @@ setuptools.setup(
     install_requires=[
         "absl-py>=2.1,<3",
         "ai-edge-litert>=2.1,<3",
+        # In the version that TensorFlow and MediaPipe agree on.
+        "flatbuffers>=25.9,<26",
         "google-crc32c>=1.5,<2",
         "keras>=3.15,<3.16",
         "matplotlib>=3.9,<4",
@@ -48,12 +51,15 @@ setuptools.setup(
     extras_require={
         "av": _AV,
         "beam": _BEAM,
+        # What Android apps load a model with, to try it here.
+        "mediapipe": _MEDIAPIPE,
         # Works with TensorFlow 2.16 only: `make test-tfio` has an environment
         # of its own for it.
         "tfio": ["tensorflow-io>=0.37,<0.38"],
         "test": [
             *_AV,
             *_BEAM,
+            *_MEDIAPIPE,
             "hypothesis>=6.100,<7",
             "import-linter>=2.1,<3",
             "librosa>=0.11,<1",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ai_edge_litert import schema_py_generated as schema
 
-_FILE_IDENTIFIER = b"TFL3"
+from ofa_aec_tf.deployment import tflite_flatbuffer
 
 
 def _names(enumeration: type) -> dict[int, str]:
@@ -70,11 +70,7 @@ def summarize(model_bytes: bytes) -> TFLiteSummary:
     Raises:
         ValueError: if this is not a TFLite file.
     """
-    if model_bytes[4:8] != _FILE_IDENTIFIER:
-        raise ValueError(
-            "A TFLite file has the identifier 'TFL3' at its byte 4. Received: "
-            f"{len(model_bytes)} bytes starting with {model_bytes[:8]!r}"
-        )
+    tflite_flatbuffer.check_identifier(model_bytes)
     model = schema.Model.GetRootAs(model_bytes, 0)
     graph = model.Subgraphs(0)
     builtin_names = _names(schema.BuiltinOperator)

@@ -1,0 +1,115 @@
+"""TFLite files as objects that can be changed, and back."""
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+FILE_IDENTIFIER = b"TFL3"
+
+
+def check_identifier(content: bytes) -> None:
+    """Refuses what is not a TFLite file.
+
+    Args:
+        content: bytes of the file.
+
+    Raises:
+        ValueError: naming what the file begins with.
+    """
+    if content[4:8] != FILE_IDENTIFIER:
+        raise ValueError(
+            "A TFLite file has the identifier 'TFL3' at its byte 4. Received: "
+            f"{len(content)} bytes starting with {content[:8]!r}"
+        )
+
+
+def unpack(content: bytes) -> schema.ModelT:
+    """The model in a TFLite file.
+
+    Args:
+        content: bytes of the file.
+
+    Returns:
+        schema.ModelT, with all constants inside.
+
+    Raises:
+        ValueError: if this is not a TFLite file.
+    """
+    check_identifier(content)
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    for buffer in model.buffers:
+        # Some writers keep constants behind the flatbuffer, by their offset;
+        # 0 and 1 mean that they do not.
+        if buffer.offset > 1:
+            buffer.data = np.frombuffer(
+                content, np.uint8, buffer.size, buffer.offset
+            )
+            buffer.offset = buffer.size = 0
+    return model
+
+
+def pack(model: schema.ModelT) -> bytes:
+    """Bytes of a TFLite file.
+
+    Args:
+        model: schema.ModelT.
+
+    Returns:
+        bytes.
+    """
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def metadata_buffer(model: schema.ModelT, name: str) -> bytes | None:
+    """Content of an entry of a model's metadata.
+
+    Args:
+        model: schema.ModelT.
+        name: str.
+
+    Returns:
+        bytes, or None where there is no such entry.
+    """
+    for entry in model.metadata or ():
+        if entry.name.decode() == name:
+            return bytes(bytearray(model.buffers[entry.buffer].data))
+    return None
+
+
+def set_metadata_buffer(
+    model: schema.ModelT, name: str, content: bytes
+) -> None:
+    """Adds an entry to a model's metadata, in place of one of this name.
+
+    Args:
+        model: schema.ModelT; changed.
+        name: str.
+        content: bytes.
+    """
+    remove_metadata(model, name)
+    entry = schema.MetadataT()
+    entry.name = name.encode()
+    entry.buffer = len(model.buffers)
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(content, np.uint8)
+    model.buffers.append(buffer)
+    model.metadata = [*model.metadata, entry]
+
+
+def remove_metadata(model: schema.ModelT, name: str | None = None) -> None:
+    """Removes entries of a model's metadata, with their content.
+
+    Args:
+        model: schema.ModelT; changed.
+        name: str or None. Entries of this name only.
+    """
+    kept = []
+    for entry in model.metadata or ():
+        if name is not None and entry.name.decode() != name:
+            kept.append(entry)
+        else:
+            # Others refer to buffers by their position: it stays, empty.
+            model.buffers[entry.buffer].data = None
+    model.metadata = kept

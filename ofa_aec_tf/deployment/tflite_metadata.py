@@ -1,0 +1,332 @@
+"""What a TFLite file says of itself: sound format and class names.
+
+MediaPipe Tasks and the TFLite Task Library load an audio classifier only with
+this. It is a flatbuffer of its own inside the file, of the schema "TFLite Model
+Metadata" (`metadata_schema.fbs`, identifier M001), and a zip archive with the
+labels behind the file. Numbers of fields below are positions in its tables.
+"""
+
+import dataclasses
+import io
+import zipfile
+
+import flatbuffers
+from flatbuffers import number_types
+from flatbuffers.table import Table
+
+from ofa_aec_tf.deployment import tflite_flatbuffer
+
+LABELS = "labels.txt"
+
+_ENTRY = "TFLITE_METADATA"
+_IDENTIFIER = b"M001"
+# The first version of the schema with a sound format.
+_MIN_PARSER_VERSION = "1.3.0"
+
+_MODEL_NAME, _MODEL_DESCRIPTION, _MODEL_VERSION = 0, 1, 2
+_MODEL_SUBGRAPHS, _MODEL_MIN_PARSER_VERSION = 3, 7
+_NUM_MODEL_FIELDS = 8
+_SUBGRAPH_INPUTS, _SUBGRAPH_OUTPUTS = 2, 3
+_NUM_SUBGRAPH_FIELDS = 10
+_TENSOR_NAME, _TENSOR_DESCRIPTION, _TENSOR_CONTENT = 0, 1, 3
+_TENSOR_STATISTICS, _TENSOR_FILES = 5, 6
+_NUM_TENSOR_FIELDS = 7
+_CONTENT_TYPE, _CONTENT_PROPERTIES = 0, 1
+_NUM_CONTENT_FIELDS = 3
+_AUDIO_SAMPLE_RATE, _AUDIO_CHANNELS = 0, 1
+_NUM_AUDIO_FIELDS = 2
+_FILE_NAME, _FILE_TYPE = 0, 2
+_NUM_FILE_FIELDS = 5
+_NUM_STATISTICS_FIELDS = 2
+_FEATURE_PROPERTIES, _AUDIO_PROPERTIES = 1, 4
+_TENSOR_AXIS_LABELS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioMetadata:
+    """What an audio classifier says of itself.
+
+    Args:
+        name: str.
+        description: str.
+        version: str. Of the model.
+        sample_rate_hz: int. Of the waveform that it takes.
+        num_channels: int.
+        labels: tuple of str. One for each output, in their order.
+    """
+
+    name: str
+    description: str
+    version: str
+    sample_rate_hz: int
+    num_channels: int
+    labels: tuple[str, ...]
+
+    def __post_init__(self):
+        broken = [n for n in self.labels if not n or len(n.splitlines()) > 1]
+        if broken:
+            raise ValueError(
+                "The labels of a TFLite file are lines of text. Received: "
+                f"{broken[:5]}. Rename these classes."
+            )
+
+
+def _vector(builder, offsets):
+    builder.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return builder.EndVector()
+
+
+def _table(builder, num_fields, offsets, add_scalars=lambda: None):
+    """A table of fields that are offsets, and of scalars."""
+    builder.StartObject(num_fields)
+    for field, offset in offsets.items():
+        builder.PrependUOffsetTRelativeSlot(field, offset, 0)
+    add_scalars()
+    return builder.EndObject()
+
+
+def _audio_content(builder, metadata):
+    def add_format():
+        builder.PrependUint32Slot(
+            _AUDIO_SAMPLE_RATE, metadata.sample_rate_hz, 0
+        )
+        builder.PrependUint32Slot(_AUDIO_CHANNELS, metadata.num_channels, 0)
+
+    properties = _table(builder, _NUM_AUDIO_FIELDS, {}, add_format)
+    return _content(builder, _AUDIO_PROPERTIES, properties)
+
+
+def _content(builder, content_type, properties):
+    return _table(
+        builder,
+        _NUM_CONTENT_FIELDS,
+        {_CONTENT_PROPERTIES: properties},
+        lambda: builder.PrependUint8Slot(_CONTENT_TYPE, content_type, 0),
+    )
+
+
+def _labels_file(builder):
+    return _table(
+        builder,
+        _NUM_FILE_FIELDS,
+        {_FILE_NAME: builder.CreateString(LABELS)},
+        lambda: builder.PrependInt8Slot(_FILE_TYPE, _TENSOR_AXIS_LABELS, 0),
+    )
+
+
+def _input_tensor(builder, metadata):
+    return _table(
+        builder,
+        _NUM_TENSOR_FIELDS,
+        {
+            _TENSOR_NAME: builder.CreateString("waveform"),
+            _TENSOR_DESCRIPTION: builder.CreateString(
+                f"Samples in [-1, 1] at {metadata.sample_rate_hz} Hz"
+            ),
+            _TENSOR_CONTENT: _audio_content(builder, metadata),
+            # Task Library refuses a tensor without the table.
+            _TENSOR_STATISTICS: _table(builder, _NUM_STATISTICS_FIELDS, {}),
+        },
+    )
+
+
+def _output_tensor(builder):
+    return _table(
+        builder,
+        _NUM_TENSOR_FIELDS,
+        {
+            _TENSOR_NAME: builder.CreateString("scores"),
+            _TENSOR_DESCRIPTION: builder.CreateString(
+                "Probability of each class"
+            ),
+            _TENSOR_CONTENT: _content(
+                builder, _FEATURE_PROPERTIES, _table(builder, 0, {})
+            ),
+            _TENSOR_STATISTICS: _table(builder, _NUM_STATISTICS_FIELDS, {}),
+            _TENSOR_FILES: _vector(builder, [_labels_file(builder)]),
+        },
+    )
+
+
+def _serialize(metadata: AudioMetadata) -> bytes:
+    builder = flatbuffers.Builder(1024)
+    graph = _table(
+        builder,
+        _NUM_SUBGRAPH_FIELDS,
+        {
+            _SUBGRAPH_INPUTS: _vector(
+                builder, [_input_tensor(builder, metadata)]
+            ),
+            _SUBGRAPH_OUTPUTS: _vector(builder, [_output_tensor(builder)]),
+        },
+    )
+    texts = {
+        _MODEL_NAME: metadata.name,
+        _MODEL_DESCRIPTION: metadata.description,
+        _MODEL_VERSION: metadata.version,
+        _MODEL_MIN_PARSER_VERSION: _MIN_PARSER_VERSION,
+    }
+    fields = {
+        field: builder.CreateString(text) for field, text in texts.items()
+    }
+    fields[_MODEL_SUBGRAPHS] = _vector(builder, [graph])
+    builder.Finish(_table(builder, _NUM_MODEL_FIELDS, fields), _IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def attach(content: bytes, metadata: AudioMetadata) -> bytes:
+    """Puts metadata into a TFLite file, in place of what it may have.
+
+    Args:
+        content: bytes of a TFLite file from a waveform to scores.
+        metadata: AudioMetadata.
+
+    Returns:
+        bytes of the file, of which the model computes what it did. The same
+        arguments give the same bytes.
+
+    Raises:
+        ValueError: if this is not a TFLite file.
+    """
+    model = tflite_flatbuffer.unpack(content)
+    tflite_flatbuffer.set_metadata_buffer(model, _ENTRY, _serialize(metadata))
+    file = io.BytesIO(tflite_flatbuffer.pack(model))
+    file.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
+        # With a date of its own, that of the epoch of the format.
+        archive.writestr(
+            zipfile.ZipInfo(LABELS), "\n".join(metadata.labels) + "\n"
+        )
+    return file.getvalue()
+
+
+class _Reader:
+    """Reads fields of a table by their positions."""
+
+    def __init__(self, table: Table):
+        self._table = table
+
+    def _offset(self, field):
+        # The first two of a table's own table are sizes.
+        return self._table.Offset(4 + 2 * field)
+
+    def text(self, field):
+        offset = self._offset(field)
+        if not offset:
+            return ""
+        return self._table.String(self._table.Pos + offset).decode()
+
+    def scalar(self, field, number_type):
+        offset = self._offset(field)
+        if not offset:
+            return 0
+        return self._table.Get(number_type, self._table.Pos + offset)
+
+    def child(self, field):
+        """The table in a field, or None."""
+        offset = self._offset(field)
+        if not offset:
+            return None
+        position = self._table.Indirect(self._table.Pos + offset)
+        return _Reader(Table(self._table.Bytes, position))
+
+    def children(self, field):
+        """The tables in a field."""
+        offset = self._offset(field)
+        if not offset:
+            return []
+        start = self._table.Vector(offset)
+        return [
+            _Reader(
+                Table(self._table.Bytes, self._table.Indirect(start + 4 * i))
+            )
+            for i in range(self._table.VectorLen(offset))
+        ]
+
+
+def _tensors(root):
+    graphs = root.children(_MODEL_SUBGRAPHS)
+    if len(graphs) != 1:
+        raise ValueError(
+            f"Expected metadata of one subgraph. Received: {len(graphs)}"
+        )
+    inputs = graphs[0].children(_SUBGRAPH_INPUTS)
+    outputs = graphs[0].children(_SUBGRAPH_OUTPUTS)
+    if (len(inputs), len(outputs)) != (1, 1):
+        raise ValueError(
+            "Expected metadata of one input and one output. Received: "
+            f"{len(inputs)} and {len(outputs)}"
+        )
+    return inputs[0], outputs[0]
+
+
+def _read_format(tensor):
+    content = tensor.child(_TENSOR_CONTENT)
+    if (
+        content is None
+        or content.scalar(_CONTENT_TYPE, number_types.Uint8Flags)
+        != _AUDIO_PROPERTIES
+    ):
+        raise ValueError("The metadata of the input has no sound format.")
+    properties = content.child(_CONTENT_PROPERTIES)
+    return (
+        properties.scalar(_AUDIO_SAMPLE_RATE, number_types.Uint32Flags),
+        properties.scalar(_AUDIO_CHANNELS, number_types.Uint32Flags),
+    )
+
+
+def _read_labels(content, tensor):
+    names = [
+        file.text(_FILE_NAME)
+        for file in tensor.children(_TENSOR_FILES)
+        if file.scalar(_FILE_TYPE, number_types.Int8Flags)
+        == _TENSOR_AXIS_LABELS
+    ]
+    if len(names) != 1:
+        raise ValueError(
+            "The metadata of the output must name one file of labels. "
+            f"Received: {names}"
+        )
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            text = archive.read(names[0]).decode()
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(
+            f"The metadata names the labels {names[0]!r}, but no such file is "
+            "packed into the model."
+        ) from error
+    return tuple(text.splitlines())
+
+
+def read(content: bytes) -> AudioMetadata:
+    """Reads the metadata of a TFLite file.
+
+    Args:
+        content: bytes of the file.
+
+    Returns:
+        AudioMetadata.
+
+    Raises:
+        ValueError: if this is not a TFLite file, or the metadata that an
+            audio classifier needs are not there.
+    """
+    serialized = tflite_flatbuffer.metadata_buffer(
+        tflite_flatbuffer.unpack(content), _ENTRY
+    )
+    if serialized is None or serialized[4:8] != _IDENTIFIER:
+        raise ValueError("The file has no TFLite Model Metadata.")
+    start = int.from_bytes(serialized[:4], "little")
+    root = _Reader(Table(bytearray(serialized), start))
+    sound, scores = _tensors(root)
+    sample_rate_hz, num_channels = _read_format(sound)
+    return AudioMetadata(
+        name=root.text(_MODEL_NAME),
+        description=root.text(_MODEL_DESCRIPTION),
+        version=root.text(_MODEL_VERSION),
+        sample_rate_hz=sample_rate_hz,
+        num_channels=num_channels,
+        labels=_read_labels(content, scores),
+    )
