@@ -2,9 +2,9 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
 
 from ofa_aec_tf.deployment import export_checks
+from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import parity as parities
 from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment import tflite_inspection
@@ -18,18 +18,16 @@ class ExportedFile:
     Args:
         content: bytes of the file.
         runner: TFLiteModel that runs it.
-        parity: Parity with the Keras model in float32.
+        parity: Parity with the Keras model in float32; None for a front end.
         latency_ms: float. Median of one run on this machine, one thread.
-        operators: dict from operator name to how often it occurs.
-        operator_versions: dict from operator name to its highest version.
+        summary: TFLiteSummary of the file.
     """
 
     content: bytes
     runner: tflite_runner.TFLiteModel
-    parity: parities.Parity
+    parity: parities.Parity | None
     latency_ms: float
-    operators: Mapping[str, int]
-    operator_versions: Mapping[str, int]
+    summary: tflite_inspection.TFLiteSummary
 
     def report(self, file_name):
         """What `export.json` says about this file, as a dict of JSON types.
@@ -41,15 +39,22 @@ class ExportedFile:
             "file": file_name,
             "num_bytes": len(self.content),
             "sha256": hashlib.sha256(self.content).hexdigest(),
-            "parity": self.parity.to_json(),
+            "input_shape": list(self.runner.input_shape),
+            "parity": None if self.parity is None else self.parity.to_json(),
             "latency_ms": self.latency_ms,
-            "operators": dict(self.operators),
-            "operator_versions": dict(self.operator_versions),
+            "operators": dict(self.summary.operators),
+            "operator_versions": dict(self.summary.operator_versions),
+            "min_runtime_version": self.summary.min_runtime_version,
         }
 
 
 def export_modes(
-    model, modes, calibration_clips, parity_clips, num_latency_runs=30
+    model,
+    modes,
+    calibration_clips,
+    parity_clips,
+    runtime=tflite_converter.ANY_RUNTIME,
+    num_latency_runs=30,
 ):
     """Converts a model and checks that each result is fit to be shipped.
 
@@ -62,6 +67,7 @@ def export_modes(
             them; None is right for the other modes.
         parity_clips: float32 array of the same shape but for the number of
             clips, from the validation split. It sets the exported length.
+        runtime: one of `tflite_converter.RUNTIMES`.
         num_latency_runs: int. Runs that the latency is the median of.
 
     Yields:
@@ -75,22 +81,16 @@ def export_modes(
     reference_scores = model.predict(parity_clips, batch_size=8, verbose=0)
     for mode in modes:
         content = tflite_converter.convert(
-            model, num_frames, num_mel_bins, mode, calibration_clips
+            model, num_frames, num_mel_bins, mode, calibration_clips, runtime
         )
         summary = tflite_inspection.summarize(content)
-        export_checks.check_contents(
-            summary,
-            model,
-            mode,
-            num_frames,
-            num_mel_bins,
-            num_classes=reference_scores.shape[1],
+        runner = _check_content(
+            content, summary, mode, parity_clips, reference_scores, runtime
         )
-        runner = tflite_runner.TFLiteModel(content)
-        export_checks.check_finite(runner, mode)
-        parity = parities.compare(
-            reference_scores, runner.predict(parity_clips)
-        )
+        export_checks.check_weights_are_inside(summary, model, mode)
+        scores = runner.predict(parity_clips)
+        parity = parities.compare(reference_scores, scores)
+        export_checks.check_score_resolution(reference_scores, scores, mode)
         export_checks.check_parity(parity, mode)
         yield (
             mode,
@@ -99,7 +99,27 @@ def export_modes(
                 runner=runner,
                 parity=parity,
                 latency_ms=runner.median_latency_ms(num_latency_runs),
-                operators=summary.operators,
-                operator_versions=summary.operator_versions,
+                summary=summary,
             ),
         )
+
+
+def _check_content(
+    content, summary, mode, parity_clips, reference_scores, runtime
+):
+    """Checks what can be told from the file; returns what runs it."""
+    what = f"{mode} file"
+    file_checks.check_operators(summary, what, file_checks.NETWORK_OPERATORS)
+    file_checks.check_interface(
+        summary,
+        what,
+        (1, *parity_clips.shape[1:]),
+        (1, reference_scores.shape[1]),
+    )
+    file_checks.check_sigmoid(summary, what)
+    file_checks.check_constants_are_finite(content, what)
+    if runtime == tflite_converter.ANY_RUNTIME:
+        file_checks.check_runtime(summary, what)
+    runner = tflite_runner.TFLiteModel(content)
+    file_checks.check_finite(runner, what)
+    return runner

@@ -5,29 +5,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from ofa_aec_tf.deployment import tflite_flatbuffer
 
-# The oldest runtime that has all operators of a file, as the converter says.
-MIN_RUNTIME_VERSION = "min_runtime_version"
-
 _SIGNATURE_KEY = b"serving_default"
-
-
-def min_runtime_version(model: schema.ModelT) -> str | None:
-    """The oldest TFLite runtime that has all operators of a model.
-
-    Args:
-        model: schema.ModelT.
-
-    Returns:
-        str such as `"2.5.0"`, or None where the file does not say.
-    """
-    version = tflite_flatbuffer.metadata_buffer(model, MIN_RUNTIME_VERSION)
-    if version is None:
-        return None
-    return version.rstrip(b"\0").decode()
-
-
-def _number(version):
-    return tuple(map(int, version.split(".")))
 
 
 def _only_graph(model, which):
@@ -115,7 +93,13 @@ def chain(
     added_graph = _only_graph(added, "second")
     between, replaced = int(graph.outputs[0]), int(added_graph.inputs[0])
     _check_fit(graph.tensors[between], added_graph.tensors[replaced])
-    versions = [v for v in map(min_runtime_version, (model, added)) if v]
+    versions = [
+        version
+        for version in map(
+            tflite_flatbuffer.min_runtime_version, (model, added)
+        )
+        if version is not None
+    ]
     for each in (model, added):
         tflite_flatbuffer.remove_metadata(each)
     num_tensors, num_buffers = len(graph.tensors), len(model.buffers)
@@ -147,8 +131,10 @@ def chain(
     graph.tensors[graph.outputs[0]].name = output_name.encode()
     model.signatureDefs = [_signature(graph, input_name, output_name)]
     if versions:
-        newest = max(versions, key=_number)
+        newest = max(versions, key=tflite_flatbuffer.version_number)
         tflite_flatbuffer.set_metadata_buffer(
-            model, MIN_RUNTIME_VERSION, newest.encode()
+            model,
+            tflite_flatbuffer.MIN_RUNTIME_VERSION.decode(),
+            newest.encode(),
         )
     return tflite_flatbuffer.pack(model)

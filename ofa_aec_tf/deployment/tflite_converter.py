@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -14,8 +15,17 @@ FLOAT16 = "float16"
 DYNAMIC_RANGE = "dynamic_range"
 INT8 = "int8"
 QUANTIZATION_MODES = (FLOAT32, FLOAT16, DYNAMIC_RANGE, INT8)
+# What the converter does by itself: never shipped, but reported, because it
+# loses most of a tagger's scores.
+INT8_SIGMOID = "int8_sigmoid"
 
 INPUT_NAME = "log_mel_spectrogram"
+
+# Which runtimes a file is for: also those from before 2024, which know older
+# versions of the operators only, or the current one.
+ANY_RUNTIME = "any"
+CURRENT_RUNTIME = "current"
+RUNTIMES = (ANY_RUNTIME, CURRENT_RUNTIME)
 
 _LOW_PRECISION = ("bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
 
@@ -74,42 +84,25 @@ def _is_low_precision(dtype):
     return name in _LOW_PRECISION
 
 
-def convert(model, num_frames, num_mel_bins, mode, representative_clips=None):
-    """Converts a model to TFLite, for one clip of a fixed length.
+def convert_float32(model, signature) -> bytes:
+    """Converts a model as it is.
 
     Args:
-        model: keras.Model from float32 log-mel spectrograms in dB of shape
-            (batch, num_frames, num_mel_bins) to scores of shape
-            (batch, num_classes). Under any dtype policy.
-        num_frames: int. Frames of the clip.
-        num_mel_bins: int. Mel bands of the clip.
-        mode: one of `QUANTIZATION_MODES`. `"float32"`: as trained.
-            `"float16"`: weights stored in 16 bits, computation in float32.
-            `"dynamic_range"`: int8 weights, activations quantized while
-            running. `"int8"`: int8 weights and activations, except the final
-            sigmoid, with ranges taken from `representative_clips`. Input and
-            output are float32 in every mode.
-        representative_clips: float32 array of shape (num_clips, num_frames,
-            num_mel_bins), in dB; needed for `"int8"` only.
+        model: keras.Model, under the policy float32.
+        signature: keras.InputSpec of its input, with the batch size.
 
     Returns:
         bytes of a `.tflite` file with builtin operators only.
 
     Raises:
-        ValueError: for an unknown mode, representative clips that are missing
-            or of another shape, weights that are not finite, or a model with
-            operators that TFLite lacks.
+        ValueError: if the model has operators that TFLite lacks.
     """
-    check_mode(mode)
-    if mode == INT8:
-        representative_clips = _checked_clips(
-            representative_clips, num_frames, num_mel_bins
-        )
-    _check_weights_are_finite(model)
-    signature = keras.InputSpec(
-        shape=(1, num_frames, num_mel_bins), dtype="float32", name=INPUT_NAME
-    )
-    model = float32_model(model)
+    return _convert(model, signature, FLOAT32, lambda c: c.convert())
+
+
+def _convert(
+    model, signature, mode, run: Callable[[tf.lite.TFLiteConverter], bytes]
+) -> bytes:
     with (
         tempfile.TemporaryDirectory() as saved_model_dir,
         native_output.to_debug_log(),
@@ -124,7 +117,7 @@ def convert(model, num_frames, num_mel_bins, mode, representative_clips=None):
         converter = tf.lite.TFLiteConverter.from_saved_model(saved_model_dir)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         try:
-            return _run_converter(converter, mode, representative_clips)
+            return run(converter)
         # The converter's own exception class is not public.
         except Exception as error:
             reason = str(error).strip().splitlines() or [type(error).__name__]
@@ -135,7 +128,61 @@ def convert(model, num_frames, num_mel_bins, mode, representative_clips=None):
             ) from error
 
 
-def _run_converter(converter, mode, representative_clips):
+def convert(
+    model,
+    num_frames,
+    num_mel_bins,
+    mode,
+    representative_clips=None,
+    runtime=ANY_RUNTIME,
+):
+    """Converts a model to TFLite, for one clip of a fixed length.
+
+    Args:
+        model: keras.Model from float32 log-mel spectrograms in dB of shape
+            (batch, num_frames, num_mel_bins) to scores of shape
+            (batch, num_classes). Under any dtype policy.
+        num_frames: int. Frames of the clip.
+        num_mel_bins: int. Mel bands of the clip.
+        mode: one of `QUANTIZATION_MODES`, or `INT8_SIGMOID`. `"float32"`: as
+            trained. `"float16"`: weights stored in 16 bits, computation in
+            float32. `"dynamic_range"`: int8 weights, activations quantized
+            while running. `"int8"`: int8 weights and activations, except the
+            final sigmoid, with ranges taken from `representative_clips`.
+            Input and output are float32 in every mode.
+        representative_clips: float32 array of shape (num_clips, num_frames,
+            num_mel_bins), in dB; needed for the int8 modes only.
+        runtime: one of `RUNTIMES`.
+
+    Returns:
+        bytes of a `.tflite` file with builtin operators only.
+
+    Raises:
+        ValueError: for an unknown mode, representative clips that are missing
+            or of another shape, weights that are not finite, or a model with
+            operators that TFLite lacks.
+    """
+    if mode != INT8_SIGMOID:
+        check_mode(mode)
+    if mode in (INT8, INT8_SIGMOID):
+        representative_clips = _checked_clips(
+            representative_clips, num_frames, num_mel_bins
+        )
+    _check_weights_are_finite(model)
+    signature = keras.InputSpec(
+        shape=(1, num_frames, num_mel_bins), dtype="float32", name=INPUT_NAME
+    )
+    return _convert(
+        float32_model(model),
+        signature,
+        mode,
+        lambda converter: _run_converter(
+            converter, mode, representative_clips, runtime
+        ),
+    )
+
+
+def _run_converter(converter, mode, representative_clips, runtime):
     if mode == FLOAT32:
         return converter.convert()
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -143,9 +190,10 @@ def _run_converter(converter, mode, representative_clips):
         converter.target_spec.supported_types = [tf.float16]
         return converter.convert()
     if mode == DYNAMIC_RANGE:
-        # Per-channel dense layers need an operator version that phones with
-        # a runtime from before 2024 refuse to load.
-        converter._experimental_disable_per_channel_quantization_for_dense_layers = True  # noqa: E501
+        # Dense layers quantized for each output need a version of their
+        # operator that runtimes from before 2024 do not have.
+        is_old = runtime == ANY_RUNTIME
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = is_old  # noqa: E501
         return converter.convert()
 
     def representative_dataset():
@@ -153,6 +201,8 @@ def _run_converter(converter, mode, representative_clips):
             yield [clip[np.newaxis]]
 
     converter.representative_dataset = representative_dataset
+    if mode == INT8_SIGMOID:
+        return converter.convert()
     # The int8 sigmoid has a fixed step of 1/256: it turns every score below
     # 1/512, most of a tagger's, into zero. The debugger is the converter's
     # public way to keep one kind of operator in float.

@@ -6,6 +6,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 FILE_IDENTIFIER = b"TFL3"
 
+# The oldest runtime that has all operators of a file, as the converter says.
+MIN_RUNTIME_VERSION = b"min_runtime_version"
+
 
 def check_identifier(content: bytes) -> None:
     """Refuses what is not a TFLite file.
@@ -113,3 +116,29 @@ def remove_metadata(model: schema.ModelT, name: str | None = None) -> None:
             # Others refer to buffers by their position: it stays, empty.
             model.buffers[entry.buffer].data = None
     model.metadata = kept
+
+
+def min_runtime_version(model: schema.ModelT) -> str | None:
+    """The oldest TFLite runtime that has all operators of a model.
+
+    Args:
+        model: schema.ModelT.
+
+    Returns:
+        str such as `"2.5.0"`, as the converter wrote it, or None where the
+        file does not say.
+    """
+    version = metadata_buffer(model, MIN_RUNTIME_VERSION.decode())
+    return None if version is None else version.rstrip(b"\0").decode()
+
+
+def version_number(version: str) -> tuple[int, ...]:
+    """A version that can be compared.
+
+    Args:
+        version: str such as `"2.5.0"`.
+
+    Returns:
+        tuple of int.
+    """
+    return tuple(map(int, version.split(".")))

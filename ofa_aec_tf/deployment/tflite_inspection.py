@@ -2,8 +2,10 @@
 
 import collections
 import dataclasses
+from collections.abc import Iterator
 from collections.abc import Mapping
 
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from ofa_aec_tf.deployment import tflite_flatbuffer
@@ -43,6 +45,8 @@ class TFLiteSummary:
             older runtime refuses a version that it does not know.
         activation_dtypes: dict from operator name to the sorted dtypes of the
             first input of those operators.
+        min_runtime_version: str or None. The oldest runtime that has all of
+            them, as the converter says.
         constant_bytes: int. Bytes of all constants: weights, shapes, indices.
         num_subgraphs: int.
         inputs: tuple of TensorSummary.
@@ -52,6 +56,7 @@ class TFLiteSummary:
     operators: Mapping[str, int]
     operator_versions: Mapping[str, int]
     activation_dtypes: Mapping[str, tuple[str, ...]]
+    min_runtime_version: str | None
     constant_bytes: int
     num_subgraphs: int
     inputs: tuple[TensorSummary, ...]
@@ -94,6 +99,7 @@ def summarize(model_bytes: bytes) -> TFLiteSummary:
         operators=dict(sorted(operators.items())),
         operator_versions=dict(sorted(versions.items())),
         activation_dtypes={n: tuple(sorted(d)) for n, d in dtypes.items()},
+        min_runtime_version=_min_runtime_version(model),
         constant_bytes=_constant_bytes(model),
         num_subgraphs=model.SubgraphsLength(),
         inputs=tuple(
@@ -105,6 +111,15 @@ def summarize(model_bytes: bytes) -> TFLiteSummary:
             for i in range(graph.OutputsLength())
         ),
     )
+
+
+def _min_runtime_version(model):
+    for index in range(model.MetadataLength()):
+        entry = model.Metadata(index)
+        if entry.Name() == tflite_flatbuffer.MIN_RUNTIME_VERSION:
+            content = model.Buffers(entry.Buffer()).DataAsNumpy()
+            return bytes(content).rstrip(b"\0").decode()
+    return None
 
 
 def _constant_bytes(model):
@@ -132,3 +147,33 @@ def _tensor_summary(tensor):
         shape=tuple(int(size) for size in shape),
         dtype=dtype,
     )
+
+
+_FLOAT_DTYPES = {
+    schema.TensorType.FLOAT32: np.float32,
+    schema.TensorType.FLOAT16: np.float16,
+}
+
+
+def float_constants(model_bytes: bytes) -> Iterator[tuple[str, np.ndarray]]:
+    """The constants of a file that are floating-point numbers.
+
+    Args:
+        model_bytes: bytes of a `.tflite` file.
+
+    Yields:
+        tuple of the name of the tensor and its values, in one dimension.
+
+    Raises:
+        ValueError: if this is not a TFLite file.
+    """
+    model = tflite_flatbuffer.unpack(model_bytes)
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            dtype = _FLOAT_DTYPES.get(tensor.type)
+            data = model.buffers[tensor.buffer].data
+            if dtype is not None and data is not None:
+                yield (
+                    tensor.name.decode(),
+                    np.asarray(data, np.uint8).view(dtype),
+                )

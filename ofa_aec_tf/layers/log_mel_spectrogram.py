@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from ofa_aec_tf import frontend
 
-
 # Neighbouring filters reach over few bins: in groups they need an eighth of the
 # multiplications and of the constants in an exported file.
 _FILTERS_PER_GROUP = 8

@@ -1,0 +1,246 @@
+"""Checks that need nothing but the file, as it lies on a disk or a phone."""
+
+import numpy as np
+
+from ofa_aec_tf.deployment import tflite_flatbuffer
+from ofa_aec_tf.deployment import tflite_inspection
+from ofa_aec_tf.deployment import tflite_metadata
+from ofa_aec_tf.deployment import tflite_runner
+from ofa_aec_tf.deployment import waveforms
+
+# Built into every TFLite runtime since 2.4; none of them needs TensorFlow.
+NETWORK_OPERATORS = frozenset(
+    (
+        "ADD",
+        "AVERAGE_POOL_2D",
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "DEQUANTIZE",
+        "FULLY_CONNECTED",
+        "HARD_SWISH",
+        "LOGISTIC",
+        "MAX_POOL_2D",
+        "MEAN",
+        "MUL",
+        "PAD",
+        "QUANTIZE",
+        "REDUCE_MAX",
+        "RELU",
+        "RELU6",
+        "RESHAPE",
+        "SOFTMAX",
+        "SUB",
+        "TANH",
+    )
+)
+FRONTEND_OPERATORS = frozenset(
+    (
+        "ADD",
+        "CONCATENATION",
+        "FULLY_CONNECTED",
+        "GATHER",
+        "IMAG",
+        "LOG",
+        "MAXIMUM",
+        "MIRROR_PAD",
+        "MUL",
+        "REAL",
+        "RESHAPE",
+        "RFFT2D",
+        "SQUARE",
+        "STRIDED_SLICE",
+    )
+)
+WAVEFORM_OPERATORS = NETWORK_OPERATORS | FRONTEND_OPERATORS
+SILENCE_DB = -100.0
+LOUD_DB = 40.0
+# RFFT2D is from then; the converter names this runtime for all that we write.
+OLD_RUNTIME = "2.5.0"
+
+
+def check_operators(summary, what, allowed):
+    """Refuses operators that a runtime may not have.
+
+    Args:
+        summary: `tflite_inspection.TFLiteSummary`.
+        what: str. Of the file, for messages.
+        allowed: set of str.
+
+    Raises:
+        ValueError: naming the operators.
+    """
+    foreign = sorted(set(summary.operators) - allowed)
+    if foreign:
+        raise ValueError(
+            f"The {what} has operators that not every Android runtime "
+            f"has: {foreign}. Build the model of layers that become "
+            f"{sorted(allowed)}."
+        )
+
+
+def check_interface(summary, what, input_shape, output_shape):
+    """Checks subgraph, input and output.
+
+    Args:
+        summary: `tflite_inspection.TFLiteSummary`.
+        what: str. Of the file, for messages.
+        input_shape: tuple of int.
+        output_shape: tuple of int.
+
+    Raises:
+        ValueError: if there is more than one subgraph, input or output, or one
+            is not float32 or not of its shape.
+    """
+    if summary.num_subgraphs != 1:
+        raise ValueError(
+            f"The {what} must have one subgraph, so that every runtime "
+            f"runs it. Received: {summary.num_subgraphs}"
+        )
+    for end, tensors, shape in (
+        ("input", summary.inputs, input_shape),
+        ("output", summary.outputs, output_shape),
+    ):
+        received = [(tensor.dtype, tensor.shape) for tensor in tensors]
+        if received != [("float32", shape)]:
+            raise ValueError(
+                f"The {what} must have one {end}, float32 of shape "
+                f"{shape}. Received: {received}"
+            )
+
+
+def check_sigmoid(summary, what):
+    """Refuses a quantized sigmoid or softmax.
+
+    Args:
+        summary: `tflite_inspection.TFLiteSummary`.
+        what: str. Of the file, for messages.
+
+    Raises:
+        ValueError: naming the dtypes.
+    """
+    for operator in ("LOGISTIC", "SOFTMAX"):
+        dtypes = summary.activation_dtypes.get(operator, ())
+        if set(dtypes) - {"float32"}:
+            raise ValueError(
+                "The sigmoid must stay in float32, because quantized it turns "
+                "every score below 1/512 into zero. "
+                f"Received: {operator} of {list(dtypes)} in the {what}"
+            )
+
+
+def check_constants_are_finite(content, what):
+    """Refuses weights that are NaN or infinite.
+
+    Args:
+        content: bytes of the file.
+        what: str. Of the file, for messages.
+
+    Raises:
+        ValueError: naming the tensor.
+    """
+    for name, values in tflite_inspection.float_constants(content):
+        num_broken = int(np.sum(~np.isfinite(values)))
+        if num_broken:
+            raise ValueError(
+                f"{num_broken} of {values.size} values of the constant "
+                f"{name!r} in the {what} are NaN or infinite. Export the "
+                "model again, from a checkpoint that is sound."
+            )
+
+
+def check_finite(runner, what):
+    """Checks that silence and an overdriven input give finite scores.
+
+    Args:
+        runner: `tflite_runner.TFLiteModel` on log-mel spectrograms.
+        what: str. Of the file, for messages.
+
+    Raises:
+        ValueError: if a score is not finite.
+    """
+    for sound, level_db in (("silence", SILENCE_DB), ("overload", LOUD_DB)):
+        clip = np.full(runner.input_shape, level_db, np.float32)
+        _check_scores(
+            runner.predict(clip),
+            what,
+            f"{sound} (all mel bands at {level_db:g} dB)",
+        )
+
+
+def _check_scores(scores, what, sound):
+    if not np.isfinite(scores).all():
+        raise ValueError(
+            f"The {what} gives {np.sum(~np.isfinite(scores))} of "
+            f"{scores.size} scores that are not finite on {sound}. Check the "
+            "weights and the batch-normalization statistics of the model."
+        )
+
+
+def check_waveform_file(
+    content: bytes, what: str
+) -> tuple[tflite_runner.TFLiteModel, tflite_metadata.AudioMetadata]:
+    """Checks all that an Android app relies on in a waveform-in file.
+
+    Args:
+        content: bytes of the file.
+        what: str. Of the file, for messages.
+
+    Returns:
+        tuple of the TFLiteModel that runs it and its AudioMetadata.
+
+    Raises:
+        ValueError: if it is no TFLite file, its operators, input, output,
+            weights or metadata are not as they should be, the number of
+            labels is not that of the scores, it cannot be loaded, or it gives
+            scores that are not finite.
+    """
+    summary = tflite_inspection.summarize(content)
+    check_operators(summary, what, WAVEFORM_OPERATORS)
+    shapes = [t.shape for t in (*summary.inputs, *summary.outputs)]
+    if [len(shape) for shape in shapes] != [2, 2]:
+        raise ValueError(
+            f"The {what} must take samples of shape (1, num_samples) and give "
+            f"scores of shape (1, num_classes). Received: shapes {shapes}. A "
+            "file on log-mel spectrograms is not for MediaPipe."
+        )
+    check_interface(summary, what, (1, shapes[0][1]), (1, shapes[1][1]))
+    check_sigmoid(summary, what)
+    check_constants_are_finite(content, what)
+    try:
+        metadata = tflite_metadata.read(content)
+    except ValueError as error:
+        raise ValueError(
+            f"The metadata of the {what} are not what apps need: {error} "
+            "Export the model again."
+        ) from error
+    if len(metadata.labels) != shapes[1][1]:
+        raise ValueError(
+            f"The {what} must have a label for each of its {shapes[1][1]} "
+            f"scores. Received: {len(metadata.labels)} labels"
+        )
+    runner = tflite_runner.TFLiteModel(content)
+    for sound, waveform in waveforms.probes(
+        shapes[0][1], metadata.sample_rate_hz
+    ).items():
+        _check_scores(runner.predict(waveform[np.newaxis]), what, sound)
+    return runner, metadata
+
+
+def check_runtime(summary, what):
+    """Checks that runtimes from years ago have all operators of a file.
+
+    Args:
+        summary: `tflite_inspection.TFLiteSummary`.
+        what: str. Of the file, for messages.
+
+    Raises:
+        ValueError: naming the runtime that it needs.
+    """
+    number = tflite_flatbuffer.version_number
+    version = summary.min_runtime_version
+    if version is None or number(version) > number(OLD_RUNTIME):
+        raise ValueError(
+            f"The {what} needs the TFLite runtime {version}, and "
+            f"--runtime=any allows {OLD_RUNTIME}. Leave this mode out, or "
+            "export with --runtime=current."
+        )

@@ -1,0 +1,177 @@
+"""Files that take a waveform: the front end, and networks behind it."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from ofa_aec_tf.deployment import export_checks
+from ofa_aec_tf.deployment import exporter
+from ofa_aec_tf.deployment import file_checks
+from ofa_aec_tf.deployment import tflite_chaining
+from ofa_aec_tf.deployment import tflite_converter
+from ofa_aec_tf.deployment import tflite_inspection
+from ofa_aec_tf.deployment import tflite_metadata
+from ofa_aec_tf.deployment import tflite_runner
+from ofa_aec_tf.deployment import waveforms
+from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.frontend import log_mel_spectrogram
+from ofa_aec_tf.layers import LogMelSpectrogram
+
+INPUT_NAME = "waveform"
+OUTPUT_NAME = "scores"
+
+# What is that far below the loudest band of its frame, or below this level,
+# has the rounding of loud sounds in it, which no two float32 transforms share.
+_DYNAMIC_RANGE_DB = 60.0
+_QUIET_DB = -60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class FrontEndFile:
+    """The front end as a TFLite file, for windows of one length.
+
+    Args:
+        exported: ExportedFile, without parity.
+        config: FrontendConfig.
+        num_samples: int. Length of a window.
+        max_difference_db: float. Largest difference from the definition in
+            NumPy over the probes, in bands above -60 dB and within 60 dB of
+            the loudest of their frame.
+    """
+
+    exported: exporter.ExportedFile
+    config: FrontendConfig
+    num_samples: int
+    max_difference_db: float
+
+
+def _difference_db(expected, received):
+    """Largest difference where rounding does not drown a band.
+
+    NaN if a value is.
+    """
+    loudest = expected.max(axis=-1, keepdims=True)
+    audible = expected > np.maximum(loudest - _DYNAMIC_RANGE_DB, _QUIET_DB)
+    difference_db = np.abs(received - expected)
+    return float(np.where(audible, difference_db, 0 * received).max())
+
+
+def export_frontend(
+    config: FrontendConfig, num_samples: int, num_latency_runs: int = 30
+) -> FrontEndFile:
+    """Converts the front end, in float32, and checks it.
+
+    Args:
+        config: FrontendConfig.
+        num_samples: int. Length of a window.
+        num_latency_runs: int. Runs that the latency is the median of.
+
+    Returns:
+        FrontEndFile, from (1, num_samples) samples at full scale 1 to
+        (1, num_frames, num_mel_bins) dB.
+
+    Raises:
+        ValueError: if the transform is of a size that TFLite lacks, or the
+            file fails a check.
+    """
+    if config.window_samples & (config.window_samples - 1):
+        raise ValueError(
+            "The Fourier transform of TFLite takes windows of a power of two. "
+            f"Received: window_samples={config.window_samples}. Preprocess the "
+            "data with another --window_samples, and train again."
+        )
+    inputs = keras.Input((num_samples,))
+    model = keras.Model(inputs, LogMelSpectrogram(config)(inputs))
+    content = tflite_converter.convert_float32(
+        model,
+        keras.InputSpec(
+            shape=(1, num_samples), dtype="float32", name=INPUT_NAME
+        ),
+    )
+    summary = tflite_inspection.summarize(content)
+    file_checks.check_interface(
+        summary,
+        "front end",
+        (1, num_samples),
+        (1, config.num_frames(num_samples), config.num_mel_bins),
+    )
+    file_checks.check_operators(
+        summary, "front end", file_checks.FRONTEND_OPERATORS
+    )
+    runner = tflite_runner.TFLiteModel(content)
+    max_difference_db = 0.0
+    for name, waveform in waveforms.probes(
+        num_samples, config.sample_rate_hz
+    ).items():
+        difference_db = _difference_db(
+            log_mel_spectrogram(waveform, config),
+            runner.predict(waveform[np.newaxis])[0],
+        )
+        export_checks.check_frontend(difference_db, name)
+        max_difference_db = max(max_difference_db, difference_db)
+    return FrontEndFile(
+        exporter.ExportedFile(
+            content=content,
+            runner=runner,
+            parity=None,
+            latency_ms=runner.median_latency_ms(num_latency_runs),
+            summary=summary,
+        ),
+        config,
+        num_samples,
+        max_difference_db,
+    )
+
+
+def add_frontend(
+    frontend: FrontEndFile,
+    network: exporter.ExportedFile,
+    mode: str,
+    metadata: tflite_metadata.AudioMetadata,
+    num_latency_runs: int = 30,
+) -> exporter.ExportedFile:
+    """Puts the front end before a network, and checks the result.
+
+    Args:
+        frontend: FrontEndFile.
+        network: ExportedFile of a network on log-mel spectrograms.
+        mode: str. How the network is quantized, for messages.
+        metadata: AudioMetadata to attach.
+        num_latency_runs: int. Runs that the latency is the median of.
+
+    Returns:
+        ExportedFile from (1, num_samples) samples to (1, num_classes) scores:
+        those of the two files run one after the other, to the last bit.
+
+    Raises:
+        ValueError: if the file fails a check.
+    """
+    content = tflite_metadata.attach(
+        tflite_chaining.chain(
+            frontend.exported.content, network.content, INPUT_NAME, OUTPUT_NAME
+        ),
+        metadata,
+    )
+    runner, read_back = file_checks.check_waveform_file(
+        content, f"{mode} waveform file"
+    )
+    if read_back != metadata:
+        raise ValueError(
+            "The metadata must be read back as they were written. Received: "
+            f"{read_back}, expected {metadata}"
+        )
+    probes = waveforms.probes(
+        frontend.num_samples, frontend.config.sample_rate_hz
+    )
+    together = np.stack(list(probes.values()))
+    scores = runner.predict(together)
+    apart = network.runner.predict(frontend.exported.runner.predict(together))
+    export_checks.check_same_scores(scores, apart, mode)
+    return exporter.ExportedFile(
+        content=content,
+        runner=runner,
+        parity=network.parity,
+        latency_ms=runner.median_latency_ms(num_latency_runs),
+        summary=tflite_inspection.summarize(content),
+    )

@@ -1,0 +1,44 @@
+"""Waveforms that an exported file must get through, whatever it was taught."""
+
+import numpy as np
+import scipy.signal
+
+_TONE_HZ = 440.0
+_FAINT = 1e-8
+
+
+def probes(
+    num_samples: int, sample_rate_hz: int, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Extreme and ordinary sounds.
+
+    Args:
+        num_samples: int.
+        sample_rate_hz: int.
+        seed: int. Of the noise.
+
+    Returns:
+        dict from what it is to a float32 array of shape (num_samples,), full
+        scale at 1: digital silence, noise below the resolution of any
+        recording, a full-scale square wave, noise, and a sweep over all
+        frequencies that fades in.
+    """
+    time_seconds = np.arange(num_samples) / sample_rate_hz
+    noise = np.random.default_rng(seed).standard_normal(num_samples)
+    sweep = scipy.signal.chirp(
+        time_seconds,
+        20.0,
+        max(time_seconds[-1], 1 / sample_rate_hz),
+        sample_rate_hz / 2,
+        method="logarithmic",
+    )
+    waveforms = {
+        "digital silence": np.zeros(num_samples),
+        "noise of 1e-8": _FAINT * noise,
+        "a full-scale square wave": scipy.signal.square(
+            2 * np.pi * _TONE_HZ * time_seconds
+        ),
+        "noise": 0.1 * noise,
+        "a sweep": np.linspace(0, 1, num_samples) * sweep,
+    }
+    return {name: w.astype(np.float32) for name, w in waveforms.items()}
