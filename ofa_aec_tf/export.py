@@ -3,37 +3,49 @@
 python -m ofa_aec_tf.export --model=runs/phone/subnet.keras --data_dir=data \
     --output_dir=exported
 
-Writes, for each model, `<stem>_<mode>.tflite`, `labels.txt` (one class a
-line) and, last, `export.json` with sizes, parity, latency and operators.
+Writes, for each model:
+
+- `<stem>_<mode>.tflite`, from samples to scores, with the metadata and labels
+  that MediaPipe needs;
+- `<stem>_log_mel_<mode>.tflite`, from log-mel spectrograms to scores, and
+  `frontend.tflite`, from samples to these, for apps with a buffer of their own;
+- `labels.txt`, one class a line, and, last, `export.json` with sizes, parity,
+  latency and operators.
+
 Nothing is written for a model of which a file fails a check.
 """
 
-import functools
+import dataclasses
 import importlib.metadata
 import pathlib
 
+import numpy as np
 from absl import flags
 
 from ofa_aec_tf import __version__
 from ofa_aec_tf import command_line
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.deployment import export_checks
+from ofa_aec_tf.deployment import export_directory
 from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import keras_models
+from ofa_aec_tf.deployment import log_mel_windows
 from ofa_aec_tf.deployment import tflite_converter
+from ofa_aec_tf.deployment import tflite_metadata
+from ofa_aec_tf.deployment import waveform_exporter
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import metrics
 
-LABELS = "labels.txt"
-
 _CALIBRATION_SPLIT = "train"
 _PARITY_SPLIT = "validation"
+_DEFAULT_SPLIT = "test"
 _BATCH_SIZE = 16
+_MIN_WINDOW_SECONDS, _MAX_WINDOW_SECONDS = 1.0, 10.0
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
 _MODEL = flags.DEFINE_list(
@@ -57,8 +69,33 @@ _OUTPUT_DIR = flags.DEFINE_string(
 )
 _MODES = flags.DEFINE_list(
     "modes",
-    ",".join(tflite_converter.QUANTIZATION_MODES),
-    f"Which of {', '.join(tflite_converter.QUANTIZATION_MODES)} to write.",
+    [
+        tflite_converter.FLOAT32,
+        tflite_converter.FLOAT16,
+        tflite_converter.INT8,
+    ],
+    f"Which of {', '.join(tflite_converter.QUANTIZATION_MODES)} to write as "
+    "files that take samples.",
+)
+_LOG_MEL_MODES = flags.DEFINE_list(
+    "log_mel_modes",
+    [tflite_converter.INT8],
+    "Which of them to write as files that take log-mel spectrograms.",
+)
+_WINDOW_SECONDS = flags.DEFINE_float(
+    "window_seconds",
+    None,
+    "Seconds of sound that a file takes; by default those of the clips of the "
+    "data. No longer than these.",
+    lower_bound=_MIN_WINDOW_SECONDS,
+    upper_bound=_MAX_WINDOW_SECONDS,
+)
+_RUNTIME = flags.DEFINE_enum(
+    "runtime",
+    tflite_converter.ANY_RUNTIME,
+    tflite_converter.RUNTIMES,
+    "Keep to what TFLite runtimes of several years have, or only the current "
+    "one.",
 )
 _NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
     "num_calibration_clips",
@@ -72,72 +109,175 @@ _NUM_PARITY_CLIPS = flags.DEFINE_integer(
     "Validation clips to compare each file with its Keras model on.",
     lower_bound=1,
 )
+_EVALUATE_DIR = flags.DEFINE_string(
+    "evaluate_dir",
+    None,
+    "Preprocessed data to evaluate the Keras model and each file on; by "
+    "default --data_dir where --evaluate_split is given.",
+)
 _EVALUATE_SPLIT = flags.DEFINE_enum(
     "evaluate_split",
     None,
     dataset_info.SPLITS,
-    "Split to evaluate the Keras model and each file on; by default none.",
+    f"Its split; with --evaluate_dir {_DEFAULT_SPLIT}, else none.",
+)
+_MAX_MAP_DROP = flags.DEFINE_float(
+    "max_map_drop",
+    0.02,
+    "The export fails if a file loses more mAP than this on that split; 0.01 "
+    "is one point.",
+    lower_bound=0.0,
 )
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Seed of the choice of calibration and parity clips."
 )
 
 
-def _model_dirs(model_paths, output_dir):
-    """Where the files of each model go."""
-    if len(model_paths) == 1:
-        names = [model_paths[0].stem]
-    else:
-        names = [path.absolute().parent.name for path in model_paths]
-    if len(set(names)) < len(names):
-        raise ValueError(
-            "Several models are told apart by the directories they are in, "
-            f"which must have distinct names. Received: {names}. Export "
-            "them one by one."
+@dataclasses.dataclass(frozen=True)
+class _Evaluation:
+    """Clips to evaluate on."""
+
+    data_dir: str
+    dataset: dataset_info.DatasetInfo
+    split: str
+
+    @classmethod
+    def from_flags(cls):
+        """As the flags say, or None."""
+        if _EVALUATE_DIR.value is None and _EVALUATE_SPLIT.value is None:
+            return None
+        data_dir = _EVALUATE_DIR.value or _DATA_DIR.value
+        dataset = dataset_info.DatasetInfo.read(data_dir)
+        split = _EVALUATE_SPLIT.value or _DEFAULT_SPLIT
+        dataset.split(split)
+        return cls(data_dir, dataset, split)
+
+    def metrics(self, score_fn, num_frames):
+        """Metrics of a model, without those of each class."""
+        batches = input_pipeline.make_eval_dataset(
+            self.data_dir,
+            self.dataset,
+            self.split,
+            _BATCH_SIZE,
+            skip_corrupt=_SKIP_CORRUPT.value,
         )
-    return [output_dir / name for name in names]
+        with input_pipeline.reading_errors():
+            results = evaluator.evaluate(
+                lambda clips: metrics.scores_to_logits(
+                    log_mel_windows.score_clips(score_fn, clips, num_frames)
+                ),
+                ((b["log_mel"].numpy(), b["labels"].numpy()) for b in batches),
+                self.dataset.class_map,
+                self.dataset.label_type,
+            )
+        return {name: v for name, v in results.items() if name != "per_class"}
 
 
-def _write(directory, report, contents, class_names):
-    """Writes all files of one model, the report last."""
-    report_path = directory / EXPORT_REPORT
-    old_names = set()
-    if report_path.is_file():
-        old_files = workdir.read_json(report_path).get("files", {})
-        old_names = {file["file"] for file in old_files.values()}
-        # Until the new one is there, no report shall vouch for the files.
-        report_path.unlink()
-    directory.mkdir(parents=True, exist_ok=True)
-    for name in old_names - set(contents):
-        (directory / name).unlink(missing_ok=True)
-    for name, content in contents.items():
-        (directory / name).write_bytes(content)
-    workdir.write_text(directory / LABELS, "\n".join(class_names) + "\n")
-    workdir.write_json(report_path, report)
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """What all models of one run share."""
+
+    dataset: dataset_info.DatasetInfo
+    calibration_clips: np.ndarray | None
+    parity_clips: np.ndarray
+    frontend: waveform_exporter.FrontEndFile | None
+    evaluation: _Evaluation | None
+
+    @classmethod
+    def from_flags(cls, dataset):
+        """Reads the clips and converts the front end."""
+        config = dataset.frontend
+        seconds = _WINDOW_SECONDS.value or dataset.clip_seconds
+        num_samples = config.num_samples(seconds)
+        num_frames = config.num_frames(num_samples)
+        evaluation = _Evaluation.from_flags()
+        calibration_clips = None
+        if tflite_converter.INT8 in (*_MODES.value, *_LOG_MEL_MODES.value):
+            calibration_clips = _load_windows(
+                dataset,
+                _CALIBRATION_SPLIT,
+                _NUM_CALIBRATION_CLIPS.value,
+                num_frames,
+            )
+        parity_clips = _load_windows(
+            dataset, _PARITY_SPLIT, _NUM_PARITY_CLIPS.value, num_frames
+        )
+        frontend = None
+        if _MODES.value or waveform_exporter.has_frontend(config):
+            frontend = waveform_exporter.export_frontend(config, num_samples)
+        return cls(
+            dataset, calibration_clips, parity_clips, frontend, evaluation
+        )
+
+    @property
+    def num_frames(self):
+        """Frames that the files take."""
+        return self.parity_clips.shape[1]
+
+    def report(self):
+        """What all models of the run have in common."""
+        num_calibration_clips = 0
+        if self.calibration_clips is not None:
+            num_calibration_clips = len(self.calibration_clips)
+        evaluation = self.evaluation
+        return {
+            "runtime": _RUNTIME.value,
+            "data": {
+                "fingerprint": self.dataset.fingerprint,
+                "calibration_split": _CALIBRATION_SPLIT,
+                "num_calibration_clips": num_calibration_clips,
+                "parity_split": _PARITY_SPLIT,
+                "num_parity_clips": len(self.parity_clips),
+                "evaluate_split": evaluation and evaluation.split,
+                "evaluate_fingerprint": evaluation
+                and evaluation.dataset.fingerprint,
+                "seed": _SEED.value,
+            },
+            "versions": {
+                "ofa_aec_tf": __version__,
+                **{n: importlib.metadata.version(n) for n in _PACKAGES},
+            },
+        }
 
 
-def _evaluate(score_fn, dataset):
-    """Metrics of a model on the chosen split, without those of each class."""
-    batches = input_pipeline.make_eval_dataset(
+def _load_windows(dataset, split, max_clips, num_frames):
+    clips, _, _ = input_pipeline.load_split(
         _DATA_DIR.value,
         dataset,
-        _EVALUATE_SPLIT.value,
-        _BATCH_SIZE,
+        split,
+        max_clips=max_clips,
+        seed=_SEED.value,
         skip_corrupt=_SKIP_CORRUPT.value,
     )
-    with input_pipeline.reading_errors():
-        results = evaluator.evaluate(
-            lambda log_mel: metrics.scores_to_logits(score_fn(log_mel)),
-            ((b["log_mel"].numpy(), b["labels"].numpy()) for b in batches),
-            dataset.class_map,
-            dataset.label_type,
+    return log_mel_windows.random_windows(clips, num_frames, _SEED.value)
+
+
+def _evaluated(networks, job, reference_metrics):
+    """The same networks with their metrics, checked."""
+    for mode, network in networks:
+        found = job.evaluation.metrics(network.runner.predict, job.num_frames)
+        export_checks.check_quality(
+            reference_metrics["mAP"], found["mAP"], _MAX_MAP_DROP.value, mode
         )
-    return {name: v for name, v in results.items() if name != "per_class"}
+        yield mode, dataclasses.replace(network, metrics=found)
 
 
-def _export_model(path, info, directory, dataset, modes, clips):
+def _metadata(path, info, num_frames):
+    seconds = (num_frames - 1) * info.frontend.hop_samples
+    seconds /= info.frontend.sample_rate_hz
+    return tflite_metadata.AudioMetadata(
+        name=path.stem,
+        description=f"{len(info.class_map)} classes of sound events, in "
+        f"windows of {seconds:g} s",
+        version=__version__,
+        sample_rate_hz=info.frontend.sample_rate_hz,
+        num_channels=1,
+        labels=info.class_map.names,
+    )
+
+
+def _export_model(path, info, directory, job):
     """Exports one model; returns the rows of the summary."""
-    calibration_clips, parity_clips = clips
     network = keras_models.load_network(path)
     if network.output_shape[-1] != len(info.class_map):
         raise ValueError(
@@ -145,41 +285,53 @@ def _export_model(path, info, directory, dataset, modes, clips):
             f"names {len(info.class_map)} classes. Put the record that was "
             "written with the model beside it."
         )
-    reference = {"file": str(path), "num_bytes": path.stat().st_size}
-    if _EVALUATE_SPLIT.value:
-        reference["metrics"] = _evaluate(network.predict_on_batch, dataset)
-    contents, files = {}, {}
-    exported_files = exporter.export_modes(
-        network, modes, calibration_clips, parity_clips
+    modes, log_mel_modes = _MODES.value, _LOG_MEL_MODES.value
+    networks = exporter.export_modes(
+        network,
+        list(dict.fromkeys([*modes, *log_mel_modes])),
+        job.calibration_clips,
+        job.parity_clips,
+        _RUNTIME.value,
     )
-    for mode, exported in exported_files:
-        file_name = f"{path.stem}_{mode}.tflite"
+    reference = {"file": str(path), "num_bytes": path.stat().st_size}
+    comparison = {}
+    if job.evaluation is not None:
+        reference["metrics"] = job.evaluation.metrics(
+            network.predict_on_batch, job.num_frames
+        )
+        networks = _evaluated(networks, job, reference["metrics"])
+        if job.calibration_clips is not None:
+            runner, parity = exporter.int8_sigmoid(
+                network, job.calibration_clips, job.parity_clips
+            )
+            comparison[tflite_converter.INT8_SIGMOID] = {
+                "parity": parity.to_json(),
+                "metrics": job.evaluation.metrics(
+                    runner.predict, job.num_frames
+                ),
+            }
+    contents, files = {}, {}
+    for key, exported in waveform_exporter.export_files(
+        networks,
+        job.frontend,
+        _metadata(path, info, job.num_frames),
+        modes,
+        log_mel_modes,
+    ):
+        file_name = export_directory.file_name(path.stem, key)
         contents[file_name] = exported.content
-        files[mode] = exported.report(file_name)
-        if _EVALUATE_SPLIT.value:
-            files[mode]["metrics"] = _evaluate(exported.runner.predict, dataset)
+        files[key] = exported.report(file_name)
         print(f"converted and checked {directory / file_name}", flush=True)
     report = {
         "model": info.to_json(),
         "reference": reference,
         "files": files,
-        "data": {
-            "fingerprint": dataset.fingerprint,
-            "calibration_split": _CALIBRATION_SPLIT,
-            "num_calibration_clips": 0
-            if calibration_clips is None
-            else len(calibration_clips),
-            "parity_split": _PARITY_SPLIT,
-            "num_parity_clips": len(parity_clips),
-            "evaluate_split": _EVALUATE_SPLIT.value,
-            "seed": _SEED.value,
-        },
-        "versions": {
-            "ofa_aec_tf": __version__,
-            **{name: importlib.metadata.version(name) for name in _PACKAGES},
-        },
+        "not_written": comparison,
+        **job.report(),
     }
-    _write(directory, report, contents, info.class_map.names)
+    export_directory.write(
+        directory, EXPORT_REPORT, report, contents, info.class_map.names
+    )
     return [
         (str(path), reference),
         *((str(directory / file["file"]), file) for file in files.values()),
@@ -193,13 +345,14 @@ def _print_summary(rows):
         f"{'SNR dB':>6}  {'mAP':>6}"
     )
     for path, file in rows:
-        parity = file.get("parity", {})
+        parity = file.get("parity") or {}
+        found = file.get("metrics") or {}
         cells = (
             (11, ",", file["num_bytes"]),
             (8, ".2f", file.get("latency_ms")),
             (8, ".1e", parity.get("max_score_difference")),
             (6, ".1f", parity.get("logit_snr_db")),
-            (6, ".4f", file.get("metrics", {}).get("mAP")),
+            (6, ".4f", found.get("mAP")),
         )
         texts = (
             f"{'-' if value is None else format(value, form):>{cell_width}}"
@@ -210,45 +363,29 @@ def _print_summary(rows):
 
 def main(_):
     """Runs the command."""
-    modes = list(dict.fromkeys(_MODES.value))
+    modes = [*_MODES.value, *_LOG_MEL_MODES.value]
     for mode in modes:
         tflite_converter.check_mode(mode)
     paths = [pathlib.Path(path) for path in _MODEL.value]
     if not paths or not modes:
         raise ValueError(
             "Name at least one model and one mode. Received: "
-            f"--model={_MODEL.value} --modes={_MODES.value}"
+            f"--model={_MODEL.value} --modes={_MODES.value} "
+            f"--log_mel_modes={_LOG_MEL_MODES.value}"
         )
-    directories = _model_dirs(paths, pathlib.Path(_OUTPUT_DIR.value))
+    directories = export_directory.directories(
+        paths, pathlib.Path(_OUTPUT_DIR.value)
+    )
     dataset = dataset_info.DatasetInfo.read(_DATA_DIR.value)
     infos = [ModelInfo.read(path) for path in paths]
     for info in infos:
         info.check_matches(dataset)
-    load_clips = functools.partial(
-        input_pipeline.load_split,
-        _DATA_DIR.value,
-        dataset,
-        seed=_SEED.value,
-        skip_corrupt=_SKIP_CORRUPT.value,
-    )
-    parity_clips, _, _ = load_clips(
-        _PARITY_SPLIT, max_clips=_NUM_PARITY_CLIPS.value
-    )
-    calibration_clips = None
-    if tflite_converter.INT8 in modes:
-        calibration_clips, _, _ = load_clips(
-            _CALIBRATION_SPLIT, max_clips=_NUM_CALIBRATION_CLIPS.value
-        )
+    job = _Job.from_flags(dataset)
+    if job.evaluation is not None:
+        infos[0].check_matches(job.evaluation.dataset)
     rows = []
     for path, info, directory in zip(paths, infos, directories):
-        rows += _export_model(
-            path,
-            info,
-            directory,
-            dataset,
-            modes,
-            (calibration_clips, parity_clips),
-        )
+        rows += _export_model(path, info, directory, job)
     _print_summary(rows)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 
 from ofa_aec_tf.deployment import export_checks
 from ofa_aec_tf.deployment import file_checks
@@ -21,6 +22,8 @@ class ExportedFile:
         parity: Parity with the Keras model in float32; None for a front end.
         latency_ms: float. Median of one run on this machine, one thread.
         summary: TFLiteSummary of the file.
+        metrics: dict or None. Of the network in the file, on evaluation
+            clips.
     """
 
     content: bytes
@@ -28,6 +31,7 @@ class ExportedFile:
     parity: parities.Parity | None
     latency_ms: float
     summary: tflite_inspection.TFLiteSummary
+    metrics: Mapping | None = None
 
     def report(self, file_name):
         """What `export.json` says about this file, as a dict of JSON types.
@@ -35,7 +39,7 @@ class ExportedFile:
         Args:
             file_name: str. Name that the content is stored under.
         """
-        return {
+        report = {
             "file": file_name,
             "num_bytes": len(self.content),
             "sha256": hashlib.sha256(self.content).hexdigest(),
@@ -46,6 +50,9 @@ class ExportedFile:
             "operator_versions": dict(self.summary.operator_versions),
             "min_runtime_version": self.summary.min_runtime_version,
         }
+        if self.metrics is not None:
+            report["metrics"] = dict(self.metrics)
+        return report
 
 
 def export_modes(
@@ -123,3 +130,36 @@ def _check_content(
     runner = tflite_runner.TFLiteModel(content)
     file_checks.check_finite(runner, what)
     return runner
+
+
+def int8_sigmoid(
+    model, calibration_clips, parity_clips
+) -> tuple[tflite_runner.TFLiteModel, parities.Parity]:
+    """What the converter's own int8 file, with an int8 sigmoid, would give.
+
+    Args:
+        model: keras.Model, as for `export_modes`.
+        calibration_clips: float32 array, as for `export_modes`.
+        parity_clips: float32 array, as for `export_modes`.
+
+    Returns:
+        tuple of the TFLiteModel and its Parity with the Keras model.
+
+    Raises:
+        ValueError: if the model cannot be converted.
+    """
+    _, num_frames, num_mel_bins = parity_clips.shape
+    model = tflite_converter.float32_model(model)
+    runner = tflite_runner.TFLiteModel(
+        tflite_converter.convert(
+            model,
+            num_frames,
+            num_mel_bins,
+            tflite_converter.INT8_SIGMOID,
+            calibration_clips,
+        )
+    )
+    reference_scores = model.predict(parity_clips, batch_size=8, verbose=0)
+    return runner, parities.compare(
+        reference_scores, runner.predict(parity_clips)
+    )

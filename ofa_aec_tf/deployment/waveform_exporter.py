@@ -1,11 +1,15 @@
 """Files that take a waveform: the front end, and networks behind it."""
 
 import dataclasses
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 
 from ofa_aec_tf.deployment import export_checks
+from ofa_aec_tf.deployment import export_directory
 from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import tflite_chaining
@@ -57,6 +61,15 @@ def _difference_db(expected, received):
     return float(np.where(audible, difference_db, 0 * received).max())
 
 
+def has_frontend(config: FrontendConfig) -> bool:
+    """Whether TFLite has a Fourier transform of the size of a front end.
+
+    Args:
+        config: FrontendConfig.
+    """
+    return not config.window_samples & (config.window_samples - 1)
+
+
 def export_frontend(
     config: FrontendConfig, num_samples: int, num_latency_runs: int = 30
 ) -> FrontEndFile:
@@ -75,11 +88,12 @@ def export_frontend(
         ValueError: if the transform is of a size that TFLite lacks, or the
             file fails a check.
     """
-    if config.window_samples & (config.window_samples - 1):
+    if not has_frontend(config):
         raise ValueError(
             "The Fourier transform of TFLite takes windows of a power of two. "
             f"Received: window_samples={config.window_samples}. Preprocess the "
-            "data with another --window_samples, and train again."
+            "data with another --window_samples and train again, or export "
+            "with --modes= for files on log-mel spectrograms only."
         )
     inputs = keras.Input((num_samples,))
     model = keras.Model(inputs, LogMelSpectrogram(config)(inputs))
@@ -174,4 +188,39 @@ def add_frontend(
         parity=network.parity,
         latency_ms=runner.median_latency_ms(num_latency_runs),
         summary=tflite_inspection.summarize(content),
+        metrics=network.metrics,
     )
+
+
+def export_files(
+    networks: Iterable[tuple[str, exporter.ExportedFile]],
+    frontend: FrontEndFile | None,
+    metadata: tflite_metadata.AudioMetadata,
+    waveform_modes: Sequence[str],
+    log_mel_modes: Sequence[str],
+) -> Iterator[tuple[str, exporter.ExportedFile]]:
+    """The files of one model: behind the front end, without it, and that.
+
+    Args:
+        networks: iterable of modes and ExportedFile on log-mel spectrograms,
+            as `exporter.export_modes` gives them.
+        frontend: FrontEndFile, or None where there is no waveform mode.
+        metadata: AudioMetadata to attach to files that take waveforms.
+        waveform_modes: sequence of str. Modes to give with the front end.
+        log_mel_modes: sequence of str. Modes to give without it; the front
+            end is then a file of its own.
+
+    Yields:
+        tuple of the key of a file (see `export_directory.file_name`) and the
+        ExportedFile.
+
+    Raises:
+        ValueError: if a file fails a check.
+    """
+    for mode, network in networks:
+        if mode in log_mel_modes:
+            yield f"{export_directory.LOG_MEL_PREFIX}{mode}", network
+        if mode in waveform_modes:
+            yield mode, add_frontend(frontend, network, mode, metadata)
+    if log_mel_modes and frontend is not None:
+        yield export_directory.FRONTEND, frontend.exported
