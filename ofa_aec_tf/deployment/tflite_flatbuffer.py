@@ -1,5 +1,9 @@
 """TFLite files as objects that can be changed, and back."""
 
+import contextlib
+import struct
+from collections.abc import Iterator
+
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -26,6 +30,27 @@ def check_identifier(content: bytes) -> None:
         )
 
 
+@contextlib.contextmanager
+def reading(content: bytes) -> Iterator[None]:
+    """Tells a user that the file that is read in this context is damaged.
+
+    Args:
+        content: bytes of the file.
+
+    Raises:
+        ValueError: if it is not a TFLite file, or not a whole one.
+    """
+    check_identifier(content)
+    try:
+        yield
+    # What the generated reader raises where an offset leads astray.
+    except (struct.error, IndexError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"This TFLite file of {len(content)} bytes is cut off or damaged "
+            f"({error}). Export the model again."
+        ) from error
+
+
 def unpack(content: bytes) -> schema.ModelT:
     """The model in a TFLite file.
 
@@ -36,18 +61,18 @@ def unpack(content: bytes) -> schema.ModelT:
         schema.ModelT, with all constants inside.
 
     Raises:
-        ValueError: if this is not a TFLite file.
+        ValueError: if this is not a TFLite file, or not a whole one.
     """
-    check_identifier(content)
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    for buffer in model.buffers:
-        # Some writers keep constants behind the flatbuffer, by their offset;
-        # 0 and 1 mean that they do not.
-        if buffer.offset > 1:
-            buffer.data = np.frombuffer(
-                content, np.uint8, buffer.size, buffer.offset
-            )
-            buffer.offset = buffer.size = 0
+    with reading(content):
+        model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+        for buffer in model.buffers:
+            # Some writers keep constants behind the flatbuffer, by their
+            # offset; 0 and 1 mean that they do not.
+            if buffer.offset > 1:
+                buffer.data = np.frombuffer(
+                    content, np.uint8, buffer.size, buffer.offset
+                )
+                buffer.offset = buffer.size = 0
     return model
 
 

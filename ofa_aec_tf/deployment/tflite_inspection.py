@@ -73,10 +73,13 @@ def summarize(model_bytes: bytes) -> TFLiteSummary:
         TFLiteSummary, of the first subgraph where there are several.
 
     Raises:
-        ValueError: if this is not a TFLite file.
+        ValueError: if this is not a TFLite file, or not a whole one.
     """
-    tflite_flatbuffer.check_identifier(model_bytes)
-    model = schema.Model.GetRootAs(model_bytes, 0)
+    with tflite_flatbuffer.reading(model_bytes):
+        return _summarize(schema.Model.GetRootAs(model_bytes, 0))
+
+
+def _summarize(model):
     graph = model.Subgraphs(0)
     builtin_names = _names(schema.BuiltinOperator)
     operators = collections.Counter()

@@ -4,6 +4,8 @@ import pytest
 
 from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import tflite_converter
+from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.frontend import FrontendConfig
 from tests.deployment import small_models
 
 
@@ -29,3 +31,28 @@ def exported(network, clips):
         num_latency_runs=3,
     )
     return dict(files)
+
+
+@pytest.fixture(scope="session")
+def frontend_file():
+    """FrontEndFile for clips of the frames of `small_models`."""
+    config = FrontendConfig()
+    num_samples = (small_models.NUM_FRAMES - 1) * config.hop_samples
+    return waveform_exporter.export_frontend(
+        config, num_samples, num_latency_runs=3
+    )
+
+
+@pytest.fixture(scope="session")
+def waveform_files(exported, frontend_file):
+    """ExportedFile of every mode, behind the front end."""
+    return {
+        mode: waveform_exporter.add_frontend(
+            frontend_file,
+            network,
+            mode,
+            small_models.METADATA,
+            num_latency_runs=3,
+        )
+        for mode, network in exported.items()
+    }

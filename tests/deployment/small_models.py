@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from ofa_aec_tf.deployment.tflite_metadata import AudioMetadata
 from ofa_aec_tf.models.cnn10 import build_cnn10
 
 FILTERS = ((8, 8), (12, 12), (16, 16), (20,))
@@ -10,6 +11,14 @@ NUM_CONVOLUTIONS = 7
 NUM_FRAMES = 101
 NUM_MEL_BINS = 64
 NUM_CLASSES = 10
+METADATA = AudioMetadata(
+    name="small",
+    description="ten classes",
+    version="1.2.3",
+    sample_rate_hz=32000,
+    num_channels=1,
+    labels=("Käuzchen", *(f"class {n}" for n in range(1, NUM_CLASSES))),
+)
 
 
 def make_clips(num_clips, seed):

@@ -44,17 +44,17 @@ def mixed_network(request, network):
 
 @pytest.mark.parametrize("mode", ["float32", "dynamic_range"])
 def test_batch_normalization_is_folded_into_every_convolution(exported, mode):
-    assert exported[mode].operators == FLOAT_OPERATORS
+    assert exported[mode].summary.operators == FLOAT_OPERATORS
 
 
 def test_float16_adds_only_the_expansion_of_its_weights(exported):
-    operators = dict(exported["float16"].operators)
+    operators = dict(exported["float16"].summary.operators)
     assert operators.pop("DEQUANTIZE") > 0
     assert operators == FLOAT_OPERATORS
 
 
 def test_int8_adds_one_conversion_at_each_end(exported):
-    operators = dict(exported["int8"].operators)
+    operators = dict(exported["int8"].summary.operators)
     assert operators.pop("QUANTIZE") == 1
     assert operators.pop("DEQUANTIZE") == 1
     assert operators == FLOAT_OPERATORS

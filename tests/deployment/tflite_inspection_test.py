@@ -67,3 +67,22 @@ def test_constants_hold_the_weights(exported):
 def test_other_bytes_are_refused():
     with pytest.raises(ValueError, match="TFL3.*13 bytes starting with b'PK"):
         tflite_inspection.summarize(b"PK\x03\x04 no model")
+
+
+def test_float_constants_are_the_weights(network, exported):
+    constants = tflite_inspection.float_constants(exported["float32"].content)
+    sizes = sorted(v.size for _, v in constants if v.size > 500)
+    kernels = [w.size for w in network.get_weights() if w.size > 500]
+    assert sizes == sorted(kernels)
+
+
+@pytest.mark.parametrize("num_bytes", [9, 100, 20_000])
+def test_a_file_that_is_cut_off_is_refused(exported, num_bytes):
+    content = exported["float32"].content[:num_bytes]
+    with pytest.raises(ValueError, match=f"of {num_bytes} bytes is cut off"):
+        tflite_inspection.summarize(content)
+
+
+def test_the_oldest_runtime_is_what_the_converter_says(exported):
+    summary = tflite_inspection.summarize(exported["float32"].content)
+    assert summary.min_runtime_version == "1.14.0"

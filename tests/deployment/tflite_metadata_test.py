@@ -1,0 +1,97 @@
+"""Metadata against the schema that MediaPipe ships."""
+
+import dataclasses
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from ofa_aec_tf.deployment import tflite_flatbuffer
+from ofa_aec_tf.deployment import tflite_metadata
+from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
+from tests.deployment import small_models
+
+
+@pytest.fixture(scope="module")
+def attached(waveform_files):
+    return waveform_files["float32"].content
+
+
+def test_metadata_are_read_back(attached):
+    assert tflite_metadata.read(attached) == small_models.METADATA
+
+
+def test_the_official_schema_reads_them(attached):
+    official = pytest.importorskip(
+        "mediapipe.tasks.metadata.metadata_schema_py_generated"
+    )
+    buffer = tflite_flatbuffer.metadata_buffer(
+        tflite_flatbuffer.unpack(attached), "TFLITE_METADATA"
+    )
+    assert official.ModelMetadata.ModelMetadataBufferHasIdentifier(buffer, 0)
+    model = official.ModelMetadataT.InitFromObj(
+        official.ModelMetadata.GetRootAsModelMetadata(buffer, 0)
+    )
+    assert (model.name, model.version) == (b"small", b"1.2.3")
+    assert model.minParserVersion == b"1.3.0"
+    (graph,) = model.subgraphMetadata
+    (sound,), (scores,) = graph.inputTensorMetadata, graph.outputTensorMetadata
+    assert isinstance(
+        sound.content.contentProperties, official.AudioPropertiesT
+    )
+    assert sound.content.contentProperties.sampleRate == 32000
+    assert sound.content.contentProperties.channels == 1
+    assert isinstance(
+        scores.content.contentProperties, official.FeaturePropertiesT
+    )
+    (file,) = scores.associatedFiles
+    assert file.name == b"labels.txt"
+    assert file.type == official.AssociatedFileType.TENSOR_AXIS_LABELS
+
+
+def test_labels_are_in_the_archive_one_a_line(attached):
+    with zipfile.ZipFile(io.BytesIO(attached)) as archive:
+        assert archive.namelist() == ["labels.txt"]
+        text = archive.read("labels.txt").decode()
+    assert text == "\n".join(small_models.METADATA.labels) + "\n"
+
+
+def test_new_metadata_replace_the_old(attached):
+    other = dataclasses.replace(
+        small_models.METADATA, labels=("x",) * 10, version="2"
+    )
+    content = tflite_metadata.attach(attached, other)
+    assert tflite_metadata.read(content) == other
+    assert content.count(b"PK\x03\x04") == 1
+    again = tflite_metadata.attach(content, small_models.METADATA)
+    assert tflite_metadata.read(again) == small_models.METADATA
+
+
+def test_the_same_metadata_give_the_same_bytes(exported):
+    files = [
+        tflite_metadata.attach(exported["int8"].content, small_models.METADATA)
+        for _ in range(2)
+    ]
+    assert files[0] == files[1]
+
+
+def test_scores_stay_as_they_are(exported, clips):
+    content = tflite_metadata.attach(
+        exported["int8"].content, small_models.METADATA
+    )
+    np.testing.assert_array_equal(
+        TFLiteModel(content).predict(clips),
+        exported["int8"].runner.predict(clips),
+    )
+
+
+@pytest.mark.parametrize("label", ["", "two\nlines", "a\u2028b"])
+def test_labels_that_are_no_lines_are_refused(label):
+    with pytest.raises(ValueError, match="lines of text"):
+        dataclasses.replace(small_models.METADATA, labels=("a", label))
+
+
+def test_a_file_without_metadata_is_refused(exported):
+    with pytest.raises(ValueError, match="no TFLite Model Metadata"):
+        tflite_metadata.read(exported["int8"].content)
