@@ -144,7 +144,10 @@ def _export(kind, directory, data, models):
         # As export says: one model goes to the directory of its stem.
         subdirectory = model.stem if len(models) == 1 else model.parent.name
         for mode in _SUMMARY_MODES:
-            file = output_dir / subdirectory / f"{model.stem}_{mode}.tflite"
+            # Those on log-mel spectrograms, as the data are; behind the front
+            # end they give the same scores.
+            name = f"{model.stem}_log_mel_{mode}.tflite"
+            file = output_dir / subdirectory / name
             if file.is_file():
                 paths[f"{kind} {name} {mode}"] = file
     return paths

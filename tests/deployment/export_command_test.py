@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import sklearn.metrics
@@ -18,6 +19,7 @@ from tests import synthetic_data
 
 ROOT = pathlib.Path(__file__).parents[2]
 MODES = ("float32", "int8")
+KEYS = ["float32", "log_mel_int8", "int8", "frontend"]
 
 # Every run starts TensorFlow, which takes seconds.
 pytestmark = pytest.mark.slow
@@ -83,6 +85,8 @@ def test_several_models_get_a_directory_each(export_run):
         for file in (
             "subnet_float32.tflite",
             "subnet_int8.tflite",
+            "subnet_log_mel_int8.tflite",
+            "frontend.tflite",
             "labels.txt",
             "export.json",
         )
@@ -98,13 +102,17 @@ def test_several_models_get_a_directory_each(export_run):
 def test_report_describes_the_files_beside_it(data, export_run):
     directory = export_run[0] / "phone"
     report = json.loads((directory / "export.json").read_text())
-    assert list(report["files"]) == list(MODES)
-    for file in report["files"].values():
+    assert list(report["files"]) == KEYS
+    for key, file in report["files"].items():
         content = (directory / file["file"]).read_bytes()
         assert file["num_bytes"] == len(content)
         assert file["sha256"] == hashlib.sha256(content).hexdigest()
+        if key == "frontend":
+            continue
         assert file["parity"]["num_clips"] == 5
         assert file["operators"]["CONV_2D"] == 5
+        shape = [1, 51, 64] if key == "log_mel_int8" else [1, 16000]
+        assert file["input_shape"] == shape
     assert report["data"]["fingerprint"] == data[1].fingerprint
     assert report["data"]["num_calibration_clips"] == 8
     assert report["data"]["seed"] == 3
@@ -126,9 +134,15 @@ def test_metrics_are_those_of_the_test_split(data, export_run):
     directory = export_run[0] / "tiny"
     report = json.loads((directory / "export.json").read_text())
     log_mel, labels, _ = input_pipeline.load_split(*data, "test")
-    for file in (*report["files"].values(), report["reference"]):
+    described = [report["files"][key] for key in KEYS[:3]]
+    for file in (*described, report["reference"]):
         assert file["metrics"]["num_clips"] == len(labels)
-    file = report["files"]["int8"]
+    assert report["files"]["int8"]["metrics"] == described[1]["metrics"]
+    compared = report["not_written"]["int8_sigmoid"]
+    assert compared["metrics"]["num_clips"] == len(labels)
+    assert compared["parity"]["num_clips"] == 5
+    assert report["data"]["evaluate_split"] == "test"
+    file = report["files"]["log_mel_int8"]
     scores = TFLiteModel(directory / file["file"]).predict(log_mel)
     assert file["metrics"]["mAP"] == pytest.approx(
         np.mean(
@@ -145,11 +159,11 @@ def test_metrics_are_those_of_the_test_split(data, export_run):
 def test_progress_and_a_table_of_all_files_are_printed(export_run):
     output_dir, result = export_run
     progress, table = result.stdout.split("\n\n")
-    assert progress.count("converted and checked") == 4
+    assert progress.count("converted and checked") == 8
     header, *rows = table.splitlines()
     assert "SNR dB" in header
-    assert len(rows) == 6
-    assert sum(str(output_dir) in row for row in rows) == 4
+    assert len(rows) == 10
+    assert sum(str(output_dir) in row for row in rows) == 8
 
 
 def test_another_run_leaves_no_file_of_the_last(data, model_paths, tmp_path):
@@ -160,7 +174,7 @@ def test_another_run_leaves_no_file_of_the_last(data, model_paths, tmp_path):
         "num_parity_clips": 2,
     }
     for mode in ("float32", "float16"):
-        result = _export(modes=mode, **flags)
+        result = _export(modes=mode, log_mel_modes="", **flags)
         assert result.returncode == 0, result.stderr
     assert sorted(path.name for path in (tmp_path / "subnet").iterdir()) == [
         "export.json",
@@ -218,3 +232,79 @@ def test_models_that_would_share_a_directory_are_refused(
     )
     assert result.returncode == 2
     assert "Received: ['tiny', 'tiny']" in result.stderr
+
+
+def test_shorter_windows_make_files_of_their_own_length(tmp_path):
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    info, _ = synthetic_data.write_dataset(
+        data_dir, num_clips=(6, 6, 6), clip_seconds=2.5
+    )
+    path = tmp_path / "run" / "subnet.keras"
+    _save_network(path, ModelInfo.for_dataset(info), ((4,), (4,), (8,), (8,)))
+    result = _export(
+        model=path,
+        data_dir=data_dir,
+        output_dir=tmp_path / "out",
+        window_seconds=1,
+        modes="int8",
+        evaluate_dir=data_dir,
+        evaluate_split="validation",
+        max_map_drop=1,
+    )
+    assert result.returncode == 0, result.stderr
+    report = (tmp_path / "out" / "subnet" / "export.json").read_text()
+    report = json.loads(report)
+    assert report["files"]["int8"]["input_shape"] == [1, 32000]
+    assert report["files"]["log_mel_int8"]["input_shape"] == [1, 101, 64]
+    assert report["data"]["evaluate_split"] == "validation"
+    assert report["files"]["int8"]["metrics"]["num_clips"] == 6
+
+
+@pytest.fixture(scope="module")
+def fragile_path(data, tmp_path_factory):
+    """A network that int8 ruins: logits of very different sizes."""
+    num_mel_bins, third = 64, 21
+    kernel = np.full((num_mel_bins, 3), -1 / (num_mel_bins - third))
+    for label in range(3):
+        kernel[label * third : (label + 1) * third, label] = 1 / third
+    kernel[:, 0] *= 5000
+    inputs = keras.Input((None, num_mel_bins))
+    dense = keras.layers.Dense(3, "sigmoid")
+    model = keras.Model(
+        inputs, dense(keras.layers.GlobalAveragePooling1D()(inputs))
+    )
+    dense.set_weights([kernel, np.zeros(3)])
+    path = tmp_path_factory.mktemp("fragile") / "subnet.keras"
+    model.save(path)
+    ModelInfo.for_dataset(data[1]).write(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"window_seconds": 1}, "Choose a shorter --window_seconds"),
+        ({"modes": "int4"}, "The quantization modes are"),
+        ({"modes": "", "log_mel_modes": ""}, "at least one model and one mode"),
+        (
+            {"max_map_drop": 0.1, "evaluate_split": "test", "modes": "int8"},
+            "it drops by more than --max_map_drop=0.1",
+        ),
+    ],
+    ids=["window", "mode", "nothing", "quality"],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(
+    data, fragile_path, tmp_path, flags, message
+):
+    result = _export(
+        model=fragile_path, data_dir=data[0], output_dir=tmp_path, **flags
+    )
+    assert result.returncode == 2
+    (line,) = (
+        line
+        for line in result.stderr.splitlines()
+        if line.startswith("error: ")
+    )
+    assert message in line
+    assert not list(tmp_path.iterdir())
