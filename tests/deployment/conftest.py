@@ -1,11 +1,13 @@
 """What is costly to make, made once for all tests of deployment."""
 
+import numpy as np
 import pytest
 
 from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment import waveform_exporter
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.frontend import log_mel_spectrogram
+from tests.deployment import real_audio_test
 from tests.deployment import small_models
 
 
@@ -36,7 +38,7 @@ def exported(network, clips):
 @pytest.fixture(scope="session")
 def frontend_file():
     """FrontEndFile for clips of the frames of `small_models`."""
-    config = FrontendConfig()
+    config = small_models.FRONTEND
     num_samples = (small_models.NUM_FRAMES - 1) * config.hop_samples
     return waveform_exporter.export_frontend(
         config, num_samples, num_latency_runs=3
@@ -56,3 +58,25 @@ def waveform_files(exported, frontend_file):
         )
         for mode, network in exported.items()
     }
+
+
+@pytest.fixture(scope="session")
+def exported_for_recordings():
+    """ExportedFile of every mode, of a network that has heard recordings."""
+    waveforms = real_audio_test.recorded_waveforms(
+        num_clips=real_audio_test.NUM_CLIPS
+    )
+    log_mel = [log_mel_spectrogram(w, small_models.FRONTEND) for w in waveforms]
+    log_mel = np.random.default_rng(0).permutation(np.stack(log_mel))
+    half = len(log_mel) // 2
+    network = small_models.make_untrained_network()
+    for _ in range(40):
+        network(log_mel[:half], training=True)
+    files = exporter.export_modes(
+        network,
+        tflite_converter.QUANTIZATION_MODES,
+        calibration_clips=log_mel[:half],
+        parity_clips=log_mel[half:],
+        num_latency_runs=3,
+    )
+    return dict(files)

@@ -3,14 +3,12 @@
 import os
 import pathlib
 
+import librosa
 import numpy as np
 import pytest
 
 from ofa_aec_tf import audio
-from ofa_aec_tf.deployment import exporter
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.frontend import FrontendConfig
-from ofa_aec_tf.frontend import log_mel_spectrogram
+from ofa_aec_tf.deployment import waveform_exporter
 from tests.deployment import small_models
 
 CLIP_SECONDS = 5
@@ -22,40 +20,22 @@ def _esc10_dir():
     return pathlib.Path(os.environ.get("ESC10_DIR", default))
 
 
-@pytest.fixture(scope="module")
-def recordings():
-    """Log-mel spectrograms of every so many recordings, in random order."""
-    paths = sorted((_esc10_dir() / "audio").glob("*.*"))
+def recorded_waveforms(pattern="*.*", num_clips=None):
+    """Recordings of ESC-10 as samples; at most so many, from all over it."""
+    paths = sorted((_esc10_dir() / "audio").glob(pattern))
     if not paths:
         pytest.skip(f"no ESC-10 recordings in {_esc10_dir()}")
-    paths = paths[:: len(paths) // NUM_CLIPS][:NUM_CLIPS]
-    frontend = FrontendConfig()
-    num_samples = frontend.num_samples(CLIP_SECONDS)
-    clips = [
-        log_mel_spectrogram(
+    if num_clips is not None:
+        paths = paths[:: len(paths) // num_clips][:num_clips]
+    rate_hz = small_models.FRONTEND.sample_rate_hz
+    return np.stack(
+        [
             audio.fit_length(
-                audio.load_audio(path, frontend.sample_rate_hz), num_samples
-            ),
-            frontend,
-        )
-        for path in paths
-    ]
-    return np.random.default_rng(0).permutation(np.stack(clips))
-
-
-@pytest.fixture(scope="module")
-def exported_for_recordings(recordings):
-    network = small_models.make_untrained_network()
-    for _ in range(40):
-        network(recordings[: NUM_CLIPS // 2], training=True)
-    files = exporter.export_modes(
-        network,
-        tflite_converter.QUANTIZATION_MODES,
-        calibration_clips=recordings[: NUM_CLIPS // 2],
-        parity_clips=recordings[NUM_CLIPS // 2 :],
-        num_latency_runs=3,
+                audio.load_audio(path, rate_hz), CLIP_SECONDS * rate_hz
+            )
+            for path in paths
+        ]
     )
-    return dict(files)
 
 
 @pytest.mark.real_audio
@@ -69,3 +49,32 @@ def test_recordings_get_the_scores_of_the_keras_model(
     parity = exported_for_recordings[mode].parity
     assert parity.num_clips == NUM_CLIPS // 2
     assert parity.logit_snr_db > min_snr_db
+
+
+@pytest.mark.real_audio
+def test_the_front_end_in_a_file_equals_its_definition_on_recordings():
+    waveforms = recorded_waveforms(num_clips=NUM_CLIPS)
+    file = waveform_exporter.export_frontend(
+        small_models.FRONTEND, waveforms.shape[1], num_latency_runs=3
+    )
+    received = file.exported.runner.predict(waveforms)
+    # In float64, which the definition in float32 is as far from as the file.
+    expected = np.stack([_librosa_log_mel(w) for w in waveforms])
+    difference_db = np.abs(received - expected)
+    assert difference_db[expected > -60].max() < 1e-3
+    assert difference_db.max() < 0.02
+
+
+def _librosa_log_mel(waveform):
+    config = small_models.FRONTEND
+    power = librosa.feature.melspectrogram(
+        y=waveform.astype(np.float64),
+        sr=config.sample_rate_hz,
+        n_fft=config.window_samples,
+        hop_length=config.hop_samples,
+        n_mels=config.num_mel_bins,
+        fmin=config.min_frequency_hz,
+        fmax=config.max_frequency_hz,
+        pad_mode="reflect",
+    )
+    return librosa.power_to_db(power, amin=config.power_floor, top_db=None).T

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from ofa_aec_tf.deployment.tflite_metadata import AudioMetadata
+from ofa_aec_tf.frontend import FrontendConfig
 from ofa_aec_tf.models.cnn10 import build_cnn10
 
 FILTERS = ((8, 8), (12, 12), (16, 16), (20,))
@@ -11,6 +12,7 @@ NUM_CONVOLUTIONS = 7
 NUM_FRAMES = 101
 NUM_MEL_BINS = 64
 NUM_CLASSES = 10
+FRONTEND = FrontendConfig()
 METADATA = AudioMetadata(
     name="small",
     description="ten classes",
