@@ -53,6 +53,8 @@ FRONTEND_OPERATORS = frozenset(
 )
 WAVEFORM_OPERATORS = NETWORK_OPERATORS | FRONTEND_OPERATORS
 SILENCE_DB = -100.0
+# A front end alone does not say its rate; its probes are of any.
+_ANY_RATE_HZ = 32_000
 LOUD_DB = 40.0
 # RFFT2D is from then; the converter names this runtime for all that we write.
 OLD_RUNTIME = "2.5.0"
@@ -224,6 +226,57 @@ def check_waveform_file(
     ).items():
         _check_scores(runner.predict(waveform[np.newaxis]), what, sound)
     return runner, metadata
+
+
+def _check_network_file(content, summary, what):
+    check_operators(summary, what, NETWORK_OPERATORS)
+    (given,), (scores,) = summary.inputs, summary.outputs
+    check_interface(summary, what, (1, *given.shape[1:]), (1, scores.shape[1]))
+    check_sigmoid(summary, what)
+    check_constants_are_finite(content, what)
+    check_finite(tflite_runner.TFLiteModel(content), what)
+
+
+def _check_frontend_file(content, summary, what):
+    check_operators(summary, what, FRONTEND_OPERATORS)
+    (given,), (log_mel,) = summary.inputs, summary.outputs
+    check_interface(summary, what, (1, given.shape[1]), (1, *log_mel.shape[1:]))
+    check_constants_are_finite(content, what)
+    runner = tflite_runner.TFLiteModel(content)
+    for sound, waveform in waveforms.probes(
+        given.shape[1], _ANY_RATE_HZ
+    ).items():
+        _check_scores(runner.predict(waveform[np.newaxis]), what, sound)
+
+
+def check_file(
+    content: bytes, what: str
+) -> tflite_metadata.AudioMetadata | None:
+    """Checks a file of any kind that an export writes.
+
+    Args:
+        content: bytes of the file.
+        what: str. Of the file, for messages.
+
+    Returns:
+        AudioMetadata of a file from samples to scores, None of one on log-mel
+        spectrograms and of a front end.
+
+    Raises:
+        ValueError: naming what is wrong with it.
+    """
+    summary = tflite_inspection.summarize(content)
+    ranks = (
+        [len(tensor.shape) for tensor in summary.inputs],
+        [len(tensor.shape) for tensor in summary.outputs],
+    )
+    if ranks == ([3], [2]):
+        _check_network_file(content, summary, what)
+        return None
+    if ranks == ([2], [3]):
+        _check_frontend_file(content, summary, what)
+        return None
+    return check_waveform_file(content, what)[1]
 
 
 def check_runtime(summary, what):

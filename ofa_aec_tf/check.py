@@ -1,0 +1,96 @@
+"""Checks exported files as they lie on a disk, before an app ships them.
+
+python -m ofa_aec_tf.check exported a.tflite
+
+Of a directory, all `.tflite` files in and below it. Each must be whole, have
+builtin operators, finite weights and finite scores on extreme sounds, and take
+and give what apps expect; one that takes samples must have its metadata and a
+label for each score. Where `export.json` lies beside it, its sha256 and its
+labels must be those of the export. Every file is checked; the exit status is 2
+if one is not as it should be.
+"""
+
+import hashlib
+import pathlib
+
+from ofa_aec_tf import command_line
+from ofa_aec_tf import workdir
+from ofa_aec_tf.data.model_info import EXPORT_REPORT
+from ofa_aec_tf.deployment import file_checks
+from ofa_aec_tf.deployment import tflite_metadata
+
+
+def _files(arguments):
+    files = []
+    for argument in map(pathlib.Path, arguments):
+        found = [argument]
+        if argument.is_dir():
+            found = sorted(argument.rglob("*.tflite"))
+        if not found or not found[0].is_file():
+            raise ValueError(
+                f"There is no TFLite file at {argument}. Name `.tflite` files, "
+                "or directories that export has written."
+            )
+        files += found
+    if not files:
+        raise ValueError(
+            "Name at least one `.tflite` file or directory of them."
+        )
+    return files
+
+
+def _check_record(path, content, metadata):
+    """Compares a file with the report of its export."""
+    report = workdir.read_json(path.parent / EXPORT_REPORT)
+    recorded = {f["file"]: f["sha256"] for f in report["files"].values()}
+    if path.name not in recorded:
+        raise ValueError(
+            f"It is not in the {EXPORT_REPORT} beside it. Export again."
+        )
+    if hashlib.sha256(content).hexdigest() != recorded[path.name]:
+        raise ValueError(
+            f"It is not the file that {EXPORT_REPORT} was written with: its "
+            "sha256 is another. Export again, or copy the directory as a "
+            "whole."
+        )
+    names = tuple(report["model"]["class_names"])
+    lines = (path.parent / tflite_metadata.LABELS).read_text(encoding="utf-8")
+    for what, labels in (
+        ("its metadata", names if metadata is None else metadata.labels),
+        (tflite_metadata.LABELS, tuple(lines.splitlines())),
+    ):
+        if labels != names:
+            raise ValueError(
+                f"The labels in {what} are not the classes of the model in "
+                f"{EXPORT_REPORT}: {len(labels)} and {len(names)} names. "
+                "Export again."
+            )
+
+
+def _fault(path):
+    """What is wrong with a file, or None."""
+    content = path.read_bytes()
+    try:
+        metadata = file_checks.check_file(content, "file")
+        if (path.parent / EXPORT_REPORT).is_file():
+            _check_record(path, content, metadata)
+    except (ValueError, OSError) as error:
+        return str(error)
+    return None
+
+
+def main(arguments):
+    """Runs the command on files and directories."""
+    faults = {path: _fault(path) for path in _files(arguments)}
+    for path, fault in faults.items():
+        print(f"{path}: {'ok' if fault is None else fault}")
+    num_bad = sum(fault is not None for fault in faults.values())
+    if num_bad:
+        raise ValueError(
+            f"{num_bad} of {len(faults)} files must not be shipped; the lines "
+            "above say why."
+        )
+
+
+if __name__ == "__main__":
+    command_line.run(main, takes_arguments=True)
