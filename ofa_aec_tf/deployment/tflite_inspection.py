@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ai_edge_litert import schema_py_generated as schema
 
 _FILE_IDENTIFIER = b"TFL3"
+_MIN_RUNTIME_VERSION = b"min_runtime_version"
 
 
 def _names(enumeration: type) -> dict[int, str]:
@@ -15,6 +16,10 @@ def _names(enumeration: type) -> dict[int, str]:
         for name, value in vars(enumeration).items()
         if isinstance(value, int)
     }
+
+
+_BUILTIN_NAMES = _names(schema.BuiltinOperator)
+_DTYPE_NAMES = _names(schema.TensorType)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +52,8 @@ class TFLiteSummary:
         num_subgraphs: int.
         inputs: tuple of TensorSummary.
         outputs: tuple of TensorSummary.
+        min_runtime_version: str. The oldest TFLite runtime that has these
+            operators, as the converter wrote it; None where it did not.
     """
 
     operators: Mapping[str, int]
@@ -56,6 +63,37 @@ class TFLiteSummary:
     num_subgraphs: int
     inputs: tuple[TensorSummary, ...]
     outputs: tuple[TensorSummary, ...]
+    min_runtime_version: str | None
+
+
+def read_model(model_bytes: bytes) -> schema.Model:
+    """Opens a TFLite model.
+
+    Args:
+        model_bytes: bytes of a `.tflite` file.
+
+    Returns:
+        The root of the flatbuffer; it keeps `model_bytes`.
+
+    Raises:
+        ValueError: if this is not a TFLite file.
+    """
+    if model_bytes[4:8] != _FILE_IDENTIFIER:
+        raise ValueError(
+            "A TFLite file has the identifier 'TFL3' at its byte 4. Received: "
+            f"{len(model_bytes)} bytes starting with {model_bytes[:8]!r}"
+        )
+    return schema.Model.GetRootAs(model_bytes, 0)
+
+
+def operator_name(model: schema.Model, operator: schema.Operator) -> str:
+    """The name of an operator, as in `TFLiteSummary.operators`."""
+    code = model.OperatorCodes(operator.OpcodeIndex())
+    # Files older than the wide field hold the code in the narrow one.
+    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    if builtin == schema.BuiltinOperator.CUSTOM:
+        return f"CUSTOM:{(code.CustomCode() or b'').decode()}"
+    return _BUILTIN_NAMES.get(builtin, f"UNKNOWN:{builtin}")
 
 
 def summarize(model_bytes: bytes) -> TFLiteSummary:
@@ -70,27 +108,17 @@ def summarize(model_bytes: bytes) -> TFLiteSummary:
     Raises:
         ValueError: if this is not a TFLite file.
     """
-    if model_bytes[4:8] != _FILE_IDENTIFIER:
-        raise ValueError(
-            "A TFLite file has the identifier 'TFL3' at its byte 4. Received: "
-            f"{len(model_bytes)} bytes starting with {model_bytes[:8]!r}"
-        )
-    model = schema.Model.GetRootAs(model_bytes, 0)
+    model = read_model(model_bytes)
     graph = model.Subgraphs(0)
-    builtin_names = _names(schema.BuiltinOperator)
     operators = collections.Counter()
     versions = {}
     dtypes = collections.defaultdict(set)
     for index in range(graph.OperatorsLength()):
         operator = graph.Operators(index)
-        code = model.OperatorCodes(operator.OpcodeIndex())
-        # Files older than the wide field hold the code in the narrow one.
-        builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        name = builtin_names.get(builtin, f"UNKNOWN:{builtin}")
-        if builtin == schema.BuiltinOperator.CUSTOM:
-            name = f"CUSTOM:{(code.CustomCode() or b'').decode()}"
+        name = operator_name(model, operator)
+        version = model.OperatorCodes(operator.OpcodeIndex()).Version()
         operators[name] += 1
-        versions[name] = max(code.Version(), versions.get(name, 0))
+        versions[name] = max(version, versions.get(name, 0))
         if operator.InputsLength():
             tensor = graph.Tensors(operator.Inputs(0))
             dtypes[name].add(_tensor_summary(tensor).dtype)
@@ -108,13 +136,26 @@ def summarize(model_bytes: bytes) -> TFLiteSummary:
             _tensor_summary(graph.Tensors(graph.Outputs(i)))
             for i in range(graph.OutputsLength())
         ),
+        min_runtime_version=_min_runtime_version(model),
     )
 
 
+def _metadata(model):
+    """Indices of the buffers of metadata, by name."""
+    entries = (model.Metadata(i) for i in range(model.MetadataLength()))
+    return {entry.Name(): entry.Buffer() for entry in entries}
+
+
+def _min_runtime_version(model):
+    index = _metadata(model).get(_MIN_RUNTIME_VERSION)
+    if index is None or not model.Buffers(index).DataLength():
+        return None
+    text = model.Buffers(index).DataAsNumpy().tobytes()
+    return text.rstrip(b"\0").decode(errors="replace") or None
+
+
 def _constant_bytes(model):
-    metadata = {
-        model.Metadata(i).Buffer() for i in range(model.MetadataLength())
-    }
+    metadata = set(_metadata(model).values())
     buffers = (
         model.Buffers(i)
         for i in range(model.BuffersLength())
@@ -130,7 +171,7 @@ def _tensor_summary(tensor):
     shape = tensor.ShapeSignatureAsNumpy() if dynamic else ()
     if not dynamic and not tensor.ShapeIsNone():
         shape = tensor.ShapeAsNumpy()
-    dtype = _names(schema.TensorType)[tensor.Type()].lower()
+    dtype = _DTYPE_NAMES[tensor.Type()].lower()
     return TensorSummary(
         name=tensor.Name().decode(),
         shape=tuple(int(size) for size in shape),
