@@ -94,6 +94,7 @@ def measure_by_turns(
         ValueError: as `tflite_runner.load_interpreter`.
     """
     durations_ms = [[] for _ in configurations]
+    num_turns = min(num_turns, num_runs)
     for turn in range(num_turns):
         runs = num_runs // num_turns + (turn < num_runs % num_turns)
         for (path, num_threads), durations in zip(configurations, durations_ms):

@@ -89,9 +89,9 @@ def peak_live_bytes(model_bytes: bytes) -> int:
     for position in range(num_operators):
         operator = graph.Operators(position)
         # -1 stands for an optional input that is left out.
-        read = {
-            operator.Inputs(i) for i in range(operator.InputsLength())
-        } - {-1}
+        read = {operator.Inputs(i) for i in range(operator.InputsLength())} - {
+            -1
+        }
         made = {operator.Outputs(i) for i in range(operator.OutputsLength())}
         if read <= constant:
             constant |= made
