@@ -89,11 +89,10 @@ def test_a_measured_subnet_has_what_was_measured(latencies_ms):
 
 
 def test_the_error_is_that_of_a_subnet_that_was_left_out():
-    # On a line through the other two each is predicted as 20, 20 and 20.
     model = _model([10**9, 2 * 10**9, 3 * 10**9], [10.0, 20.0, 30.0])
     assert model.max_relative_error == pytest.approx(0, abs=1e-9)
-    # 10 and 20 tell of 30 ms where 40 were measured; 20 and 40 of 0; 10 and
-    # 40 of 25 where 20 were measured. The worst is the second.
+    # 10 and 20 tell of 30 ms where 40 were measured, and 10 and 40 of 25
+    # where 20 were.
     model = _model([10**9, 2 * 10**9, 3 * 10**9], [10.0, 20.0, 40.0])
     report = model.to_json()
     assert report["max_relative_error"] == pytest.approx(
