@@ -177,6 +177,7 @@ def _measure(paths, threads):
                     "median": measured.median_ms,
                     "p95": measured.p95_ms,
                     "mean": measured.mean_ms,
+                    "min": measured.min_ms,
                 },
                 **dataclasses.asdict(first_use),
             }
@@ -207,6 +208,7 @@ _LATENCY_COLUMNS = (
     ("median ms", "median", "{:.2f}".format),
     ("p95 ms", "p95", "{:.2f}".format),
     ("mean ms", "mean", "{:.2f}".format),
+    ("min ms", "min", "{:.2f}".format),
     ("first ms", "first_run_ms", "{:.2f}".format),
     ("init ms", "initialization_ms", "{:.1f}".format),
     ("bytes", "num_bytes", "{:,}".format),
@@ -267,6 +269,7 @@ def _device_row(result, models):
             "median": result.median_ms,
             "p95": result.p95_ms,
             "mean": result.mean_ms,
+            "min": result.min_ms,
         },
         "initialization_ms": result.initialization_ms,
         "first_run_ms": result.first_run_ms,

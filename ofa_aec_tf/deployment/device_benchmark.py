@@ -20,6 +20,7 @@ _NUMBER = r"([\d.]+(?:e[+-]?\d+)?)"
 _GRAPH = re.compile(r"Graph: \[(.+?)\]")
 _THREADS = re.compile(r"Num threads: \[(\d+)\]")
 _RUNS = re.compile(r"\bcount=(\d+)")
+_MINIMUM = re.compile(rf"\bmin={_NUMBER}")
 _PERCENTILES = re.compile(rf"\bp5={_NUMBER} median={_NUMBER} p95={_NUMBER}")
 _TIMINGS = re.compile(
     rf"Inference timings in us: Init: {_NUMBER}, First inference: {_NUMBER}, "
@@ -43,6 +44,7 @@ class DeviceResult:
         initialization_ms: float.
         first_run_ms: float. The first of the runs that warm up.
         mean_ms: float.
+        min_ms: float. None where there was one run.
         median_ms: float. None from an older tool.
         p95_ms: float. None from an older tool.
         initialization_mib: float. Growth of the resident memory until the
@@ -58,6 +60,7 @@ class DeviceResult:
     initialization_ms: float
     first_run_ms: float
     mean_ms: float
+    min_ms: float | None
     median_ms: float | None
     p95_ms: float | None
     initialization_mib: float | None
@@ -181,6 +184,7 @@ def parse(text: str) -> DeviceResult:
             "expected a line with `count=` before the timings. Is the file cut?"
         )
     init_us, first_us, _, mean_us = map(float, timings[0].groups())
+    minimum = _MINIMUM.search(statistics)
     percentiles = _PERCENTILES.search(statistics)
     memory, delegated = _MEMORY.search(text), _DELEGATED.search(text)
     return DeviceResult(
@@ -190,6 +194,7 @@ def parse(text: str) -> DeviceResult:
         initialization_ms=init_us / 1e3,
         first_run_ms=first_us / 1e3,
         mean_ms=mean_us / 1e3,
+        min_ms=float(minimum[1]) / 1e3 if minimum else None,
         median_ms=float(percentiles[2]) / 1e3 if percentiles else None,
         p95_ms=float(percentiles[3]) / 1e3 if percentiles else None,
         initialization_mib=float(memory[1]) if memory else None,

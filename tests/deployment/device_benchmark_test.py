@@ -114,6 +114,7 @@ def test_a_recent_tool_gives_percentiles_of_the_runs_that_count(text):
         initialization_ms=7.25,
         first_run_ms=14.0,
         mean_ms=pytest.approx(12.1507),
+        min_ms=11.8,
         median_ms=12.05,
         p95_ms=12.9,
         initialization_mib=6.5,
@@ -131,6 +132,7 @@ def test_an_older_tool_gives_the_mean_only():
         initialization_ms=17.5,
         first_run_ms=3500.0,
         mean_ms=2950.0,
+        min_ms=2720.0,
         median_ms=None,
         p95_ms=None,
         initialization_mib=4.25,
@@ -238,3 +240,13 @@ def test_results_that_do_not_exist_are_refused(tmp_path):
         device_benchmark.result_files([tmp_path / "absent"])
     with pytest.raises(ValueError, match="no .txt file"):
         device_benchmark.result_files([tmp_path])
+
+
+def test_a_single_run_has_no_minimum():
+    text = _OLDER.replace(
+        "count=50 first=2990000 curr=2910000 min=2720000 max=3180000 "
+        "avg=2.95e+06 std=109000",
+        "count=1 curr=2950000",
+    )
+    result = device_benchmark.parse(text)
+    assert (result.num_runs, result.min_ms) == (1, None)
