@@ -1,9 +1,9 @@
 """The latency table of a device: what benchmarks write and searches read.
 
 A JSON object with `device`, a name, and `rows`, one for each file and number
-of threads. A row has at least `file`, `threads`, `macs`, `latency_ms` (`median`,
-`p95`, `mean` and `min`, each a number or None), and `network`: which network
-the file holds, or None where nothing tells.
+of threads. A row has at least `file`, `threads`, `macs`, `latency_ms` (with
+`median`, `p95`, `mean` and `min`, each a number or None), and `network`: which
+network the file holds, or None where nothing tells.
 """
 
 from collections.abc import Mapping
