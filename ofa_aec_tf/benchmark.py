@@ -90,7 +90,8 @@ def _network(path, sha256):
     except (ValueError, OSError):
         return None
     for mode, file in report.get("files", {}).items():
-        if (file["file"], file["sha256"]) != (path.name, sha256):
+        # The digest: files are renamed and written over.
+        if (file.get("file"), file.get("sha256")) != (path.name, sha256):
             continue
         if {"family", "subnet"} <= set(info.details):
             return latency_table.network(
