@@ -5,10 +5,8 @@ out of the way of what it measures.
 """
 
 import json
-import os
 import pathlib
 import platform
-import resource
 import shlex
 import statistics
 import subprocess
@@ -18,6 +16,7 @@ import time
 from absl import flags
 
 import ofa_aec_tf
+from ofa_aec_tf import machine as machine_values
 
 DTYPES = ("float32", "bfloat16")
 CONVOLUTIONS = ("auto", "direct", "winograd")
@@ -25,8 +24,6 @@ NUM_CLASSES = 527  # AudioSet
 NUM_WARMUP_STEPS = 2
 
 _NUM_ERROR_LINES = 5
-_CPU_INFO = pathlib.Path("/proc/cpuinfo")
-_PROCESS_STATUS = pathlib.Path("/proc/self/status")
 
 # Flags then belong to the script that asks for them, whose --help lists them.
 flags.disclaim_key_flags()
@@ -198,15 +195,7 @@ def summary(seconds, num_clips):
 
 def peak_rss_mib():
     """Largest resident memory of this process so far, in MiB."""
-    if _PROCESS_STATUS.is_file():
-        for line in _PROCESS_STATUS.read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name == "VmHWM":
-                return int(value.split()[0]) / 2**10
-    # Not where the above is known: Linux counts into it the memory of the
-    # process that started this one. macOS counts in bytes, others in KiB.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    return machine_values.peak_resident_memory_bytes() / 2**20
 
 
 def print_json(values):
@@ -216,18 +205,9 @@ def print_json(values):
 
 def machine():
     """What measured: CPU model, cores and versions, as a dict."""
-    model = platform.processor() or platform.machine()
-    if _CPU_INFO.is_file():
-        for line in _CPU_INFO.read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                model = value.strip()
-                break
     return {
-        "cpu": model,
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cpu": machine_values.cpu_model(),
+        "cores": machine_values.num_cores(),
         "platform": platform.platform(),
         "versions": {
             "python": platform.python_version(),

@@ -1,11 +1,23 @@
-"""What this machine has: instructions of its processor, free memory."""
+"""What this machine has: its processor, its memory and what a process took."""
 
 import functools
 import os
 import pathlib
+import platform
+import resource
+import sys
 
 _CPU_INFO = pathlib.Path("/proc/cpuinfo")
 _MEMORY_INFO = pathlib.Path("/proc/meminfo")
+_PROCESS_STATUS = pathlib.Path("/proc/self/status")
+
+
+def _values(path):
+    """Pairs of name and value of a file of Linux; none where it is missing."""
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            yield name.strip(), value.strip()
 
 
 @functools.cache
@@ -15,12 +27,9 @@ def features():
     Returns:
         frozenset of str, such as `avx512_bf16`; empty where unknown.
     """
-    if not _CPU_INFO.is_file():
-        return frozenset()
-    for line in _CPU_INFO.read_text(encoding="utf-8").splitlines():
-        name, _, values = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return frozenset(values.split())
+    for name, value in _values(_CPU_INFO):
+        if name in ("flags", "Features"):
+            return frozenset(value.split())
     return frozenset()
 
 
@@ -40,9 +49,50 @@ def available_memory_bytes():
     Returns:
         int. Where Linux does not tell, a quarter of all there is.
     """
-    if _MEMORY_INFO.is_file():
-        for line in _MEMORY_INFO.read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name == "MemAvailable":
-                return int(value.split()[0]) * 1024
+    for name, value in _values(_MEMORY_INFO):
+        if name == "MemAvailable":
+            return int(value.split()[0]) * 1024
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+
+
+def cpu_model():
+    """Name of the processor, or of its architecture."""
+    for name, value in _values(_CPU_INFO):
+        if name == "model name":
+            return value
+    return platform.processor() or platform.machine()
+
+
+def num_cores():
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def description():
+    """Processor, cores and system of this machine, as one line."""
+    return f"{cpu_model()}, {num_cores()} cores, {platform.platform()}"
+
+
+def resident_memory_bytes():
+    """Memory that this process has now; None where Linux does not tell."""
+    return _process_bytes("VmRSS")
+
+
+def peak_resident_memory_bytes():
+    """The most memory that this process has had so far."""
+    peak = _process_bytes("VmHWM")
+    if peak is not None:
+        return peak
+    # Not where the above is known: Linux counts into it the memory of the
+    # process that started this one. macOS counts in bytes, others in KiB.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024)
+
+
+def _process_bytes(wanted):
+    for name, value in _values(_PROCESS_STATUS):
+        if name == wanted:
+            return int(value.split()[0]) * 1024
+    return None

@@ -4,12 +4,14 @@ python -m ofa_aec_tf.search --supernet=runs/ofa/supernet.keras \
     --data_dir=data --workdir=runs/search --budget='phone:parameters<=1M'
 """
 
+import dataclasses
 import pathlib
 
 import numpy as np
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import latency_table
 from ofa_aec_tf import machine
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
@@ -22,6 +24,7 @@ from ofa_aec_tf.evaluation import staged_evaluation
 from ofa_aec_tf.models.supernet import load_supernet
 from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.nas import candidates
+from ofa_aec_tf.nas import latency_model
 from ofa_aec_tf.nas import plot
 from ofa_aec_tf.nas import report
 from ofa_aec_tf.nas import subnet_evaluator
@@ -56,6 +59,23 @@ _BUDGET = flags.DEFINE_multi_string(
     "A device, such as `phone:parameters<=1M,macs<=2.5G` or "
     "`paper:parameters=0.9M+-0.1M`; may be repeated. Without any, the whole "
     "space is searched.",
+)
+_LATENCY_TABLE = flags.DEFINE_string(
+    "latency_table",
+    None,
+    "What ofa_aec_tf.benchmark measured on a device, for budgets such as "
+    "`phone:latency_ms<=20`. Subnets that are not in it are predicted.",
+)
+_LATENCY_MODE = flags.DEFINE_string(
+    "latency_mode",
+    None,
+    "Quantization mode of the latencies, where the table has several.",
+)
+_LATENCY_THREADS = flags.DEFINE_integer(
+    "latency_threads",
+    None,
+    "Threads of the latencies, where the table has several numbers.",
+    lower_bound=1,
 )
 _POPULATION = flags.DEFINE_integer(
     "population", 25, "Subnets a budget with --method=random.", lower_bound=1
@@ -111,6 +131,58 @@ def _cache_bytes():
     return int(_CACHE_GIB.value * 2**30)
 
 
+def _latency_model(supernet, num_frames):
+    """What predicts latencies, or None without a table."""
+    if _LATENCY_TABLE.value is None:
+        return None
+    family = supernet.family
+    return latency_model.LatencyModel.from_table(
+        latency_table.read(_LATENCY_TABLE.value),
+        family.search_space(),
+        {"name": family.name, **family.to_json()},
+        num_frames,
+        _LATENCY_MODE.value,
+        _LATENCY_THREADS.value,
+    )
+
+
+def _costs_function(family, num_frames, latencies):
+    """Function from a subnet to its costs by name."""
+
+    def costs_of(subnet):
+        costs = family.complexity(subnet, num_frames).to_json()
+        if latencies is not None:
+            costs[budgets.LATENCY] = latencies.latency_ms(subnet, costs["macs"])
+        return costs
+
+    return costs_of
+
+
+def _add_latencies(results, latencies, space):
+    """Says in the report what the latencies of the budgets rest on."""
+    results["latency"] = latencies.to_json()
+    for budget in results["budgets"]:
+        if budget["chosen"] is not None:
+            subnet = space.subnet(budget["chosen"]["subnet"])
+            budget["chosen"]["latency_is_measured"] = latencies.is_measured(
+                subnet
+            )
+
+
+def _latency_text(chosen, latency):
+    """A chosen subnet's latency and whence it is known; empty without."""
+    if latency is None:
+        return ""
+    source = (
+        "measured"
+        if chosen["latency_is_measured"]
+        else f"predicted, {latency['max_relative_error']:.0%} off at the most "
+        f"for the {len(latency['measured_subnets'])} measured"
+    )
+    latency_ms = chosen["costs"][budgets.LATENCY]
+    return f"{latency_ms:.2f} ms on {latency['device']} ({source}), "
+
+
 def _print_summary(results):
     print(
         f"{results['num_trials']} subnets evaluated, "
@@ -126,26 +198,26 @@ def _print_summary(results):
         print(
             f"{budget['name']}: mAP {chosen['metrics']['mAP']:.4f}, "
             f"{costs['parameters']:,} parameters, "
-            f"{costs['macs'] / 1e9:.3f} GMAC, {chosen['subnet']}"
+            f"{costs['macs'] / 1e9:.3f} GMAC, "
+            f"{_latency_text(chosen, results.get('latency'))}"
+            f"{chosen['subnet']}"
         )
 
 
 def main(unused_arguments):
     """Runs the command."""
-    wanted = budgets.parse_budgets(_BUDGET.value)
+    wanted = budgets.parse_budgets(
+        _BUDGET.value, has_latency=_LATENCY_TABLE.value is not None
+    )
     dataset = DatasetInfo.read(_DATA_DIR.value)
     model_info = ModelInfo.read(_SUPERNET.value)
     model_info.check_matches(dataset)
     supernet = load_supernet(_SUPERNET.value)
     space = supernet.family.search_space()
     rng = np.random.default_rng(_SEED.value)
-    listed, complete = candidates.list_candidates(
-        space,
-        lambda subnet: supernet.family.complexity(
-            subnet, dataset.num_frames
-        ).to_json(),
-        rng,
-    )
+    latencies = _latency_model(supernet, dataset.num_frames)
+    costs_of = _costs_function(supernet.family, dataset.num_frames, latencies)
+    listed, complete = candidates.list_candidates(space, costs_of, rng)
     planned = subnet_search.plan_evaluations(
         listed, complete, wanted, _METHOD.value, _POPULATION.value, rng
     )
@@ -171,9 +243,16 @@ def main(unused_arguments):
         _subnet_evaluator(supernet, dataset),
         recoverable_errors=subnet_evaluator.RECOVERABLE_ERRORS,
     )
+    # Earlier runs may have had another latency table, or none.
+    trials = [
+        dataclasses.replace(trial, costs=costs_of(trial.subnet))
+        for trial in trials
+    ]
     results = report.pareto_report(trials, wanted, listed, complete, _SPLIT)
     # For whoever cuts out the subnets: the same supernet, the same statistics.
     results["identity"] = identity
+    if latencies is not None:
+        _add_latencies(results, latencies, space)
     directory = pathlib.Path(_WORKDIR.value)
     workdir.write_text(
         directory / report.TRIALS_TABLE,

@@ -1,5 +1,7 @@
 """What the machine has, read from Linux's description of it."""
 
+import platform
+
 import pytest
 
 from ofa_aec_tf import machine
@@ -50,3 +52,29 @@ def test_memory_that_is_available(tmp_path, monkeypatch):
 def test_memory_where_linux_does_not_tell(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "_MEMORY_INFO", tmp_path / "none")
     assert machine.available_memory_bytes() > 2**20
+
+
+def test_name_of_the_processor(cpu_info):
+    cpu_info.write_text("processor\t: 0\nmodel name\t: Fast CPU @ 3 GHz\n")
+    assert machine.cpu_model() == "Fast CPU @ 3 GHz"
+    assert machine.description().startswith("Fast CPU @ 3 GHz, ")
+
+
+def test_a_processor_without_a_name_has_that_of_its_architecture(cpu_info):
+    assert machine.cpu_model() in (platform.processor(), platform.machine())
+
+
+def test_memory_of_this_process(tmp_path, monkeypatch):
+    path = tmp_path / "status"
+    path.write_text("Name:\tx\nVmHWM:\t   300 kB\nVmRSS:\t   200 kB\n")
+    monkeypatch.setattr(machine, "_PROCESS_STATUS", path)
+    assert machine.resident_memory_bytes() == 200 * 1024
+    assert machine.peak_resident_memory_bytes() == 300 * 1024
+
+
+def test_memory_of_this_process_where_linux_does_not_tell(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(machine, "_PROCESS_STATUS", tmp_path / "none")
+    assert machine.resident_memory_bytes() is None
+    assert machine.peak_resident_memory_bytes() > 2**20

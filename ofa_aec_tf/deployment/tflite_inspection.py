@@ -19,6 +19,10 @@ def _names(enumeration: type) -> dict[int, str]:
     }
 
 
+_BUILTIN_NAMES = _names(schema.BuiltinOperator)
+_DTYPE_NAMES = _names(schema.TensorType)
+
+
 @dataclasses.dataclass(frozen=True)
 class TensorSummary:
     """One input or output.
@@ -63,6 +67,32 @@ class TFLiteSummary:
     outputs: tuple[TensorSummary, ...]
 
 
+def read_model(model_bytes: bytes) -> schema.Model:
+    """Opens a TFLite model.
+
+    Args:
+        model_bytes: bytes of a `.tflite` file.
+
+    Returns:
+        The root of the flatbuffer; it keeps `model_bytes`.
+
+    Raises:
+        ValueError: if this is not a TFLite file.
+    """
+    tflite_flatbuffer.check_identifier(model_bytes)
+    return schema.Model.GetRootAs(model_bytes, 0)
+
+
+def operator_name(model: schema.Model, operator: schema.Operator) -> str:
+    """The name of an operator, as in `TFLiteSummary.operators`."""
+    code = model.OperatorCodes(operator.OpcodeIndex())
+    # Files older than the wide field hold the code in the narrow one.
+    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    if builtin == schema.BuiltinOperator.CUSTOM:
+        return f"CUSTOM:{(code.CustomCode() or b'').decode()}"
+    return _BUILTIN_NAMES.get(builtin, f"UNKNOWN:{builtin}")
+
+
 def summarize(model_bytes: bytes) -> TFLiteSummary:
     """Reads the operators, constants, inputs and outputs of a TFLite model.
 
@@ -76,25 +106,20 @@ def summarize(model_bytes: bytes) -> TFLiteSummary:
         ValueError: if this is not a TFLite file, or not a whole one.
     """
     with tflite_flatbuffer.reading(model_bytes):
-        return _summarize(schema.Model.GetRootAs(model_bytes, 0))
+        return _summarize(read_model(model_bytes))
 
 
 def _summarize(model):
     graph = model.Subgraphs(0)
-    builtin_names = _names(schema.BuiltinOperator)
     operators = collections.Counter()
     versions = {}
     dtypes = collections.defaultdict(set)
     for index in range(graph.OperatorsLength()):
         operator = graph.Operators(index)
-        code = model.OperatorCodes(operator.OpcodeIndex())
-        # Files older than the wide field hold the code in the narrow one.
-        builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        name = builtin_names.get(builtin, f"UNKNOWN:{builtin}")
-        if builtin == schema.BuiltinOperator.CUSTOM:
-            name = f"CUSTOM:{(code.CustomCode() or b'').decode()}"
+        name = operator_name(model, operator)
+        version = model.OperatorCodes(operator.OpcodeIndex()).Version()
         operators[name] += 1
-        versions[name] = max(code.Version(), versions.get(name, 0))
+        versions[name] = max(version, versions.get(name, 0))
         if operator.InputsLength():
             tensor = graph.Tensors(operator.Inputs(0))
             dtypes[name].add(_tensor_summary(tensor).dtype)
@@ -116,19 +141,22 @@ def _summarize(model):
     )
 
 
+def _metadata(model):
+    """Indices of the buffers of metadata, by name."""
+    entries = (model.Metadata(i) for i in range(model.MetadataLength()))
+    return {entry.Name(): entry.Buffer() for entry in entries}
+
+
 def _min_runtime_version(model):
-    for index in range(model.MetadataLength()):
-        entry = model.Metadata(index)
-        if entry.Name() == tflite_flatbuffer.MIN_RUNTIME_VERSION:
-            content = model.Buffers(entry.Buffer()).DataAsNumpy()
-            return bytes(content).rstrip(b"\0").decode()
-    return None
+    index = _metadata(model).get(tflite_flatbuffer.MIN_RUNTIME_VERSION)
+    if index is None or not model.Buffers(index).DataLength():
+        return None
+    text = model.Buffers(index).DataAsNumpy().tobytes()
+    return text.rstrip(b"\0").decode(errors="replace") or None
 
 
 def _constant_bytes(model):
-    metadata = {
-        model.Metadata(i).Buffer() for i in range(model.MetadataLength())
-    }
+    metadata = set(_metadata(model).values())
     buffers = (
         model.Buffers(i)
         for i in range(model.BuffersLength())
@@ -144,7 +172,7 @@ def _tensor_summary(tensor):
     shape = tensor.ShapeSignatureAsNumpy() if dynamic else ()
     if not dynamic and not tensor.ShapeIsNone():
         shape = tensor.ShapeAsNumpy()
-    dtype = _names(schema.TensorType)[tensor.Type()].lower()
+    dtype = _DTYPE_NAMES[tensor.Type()].lower()
     return TensorSummary(
         name=tensor.Name().decode(),
         shape=tuple(int(size) for size in shape),

@@ -1,4 +1,4 @@
-"""Runs TFLite models: the only module that knows the interpreter."""
+"""Runs TFLite models: the only module that makes interpreters."""
 
 import os
 import pathlib
@@ -8,6 +8,96 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from ofa_aec_tf import native_output
+
+# Of a spectrogram, in dB, and of a waveform.
+_LOG_MEL_RANGE, _WAVEFORM_RANGE = (-100.0, 0.0), (-1.0, 1.0)
+_WAVEFORM_RANK = 2
+
+
+def load_interpreter(
+    path_or_bytes: str | os.PathLike | bytes, num_threads: int = 1
+) -> Interpreter:
+    """An interpreter of a model, with its memory allocated.
+
+    Args:
+        path_or_bytes: path of a `.tflite` file, which the runtime maps into
+            memory, or its content as bytes.
+        num_threads: int. Threads of the interpreter.
+
+    Raises:
+        ValueError: if the file is missing, is not a TFLite model, or needs
+            operators that the runtime lacks.
+    """
+    if isinstance(path_or_bytes, bytes):
+        source = {"model_content": path_or_bytes}
+    else:
+        if not pathlib.Path(path_or_bytes).is_file():
+            raise ValueError(f"There is no TFLite file {path_or_bytes}.")
+        source = {"model_path": str(path_or_bytes)}
+    with native_output.to_debug_log():
+        try:
+            interpreter = Interpreter(**source, num_threads=num_threads)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"The TFLite runtime cannot load {_name(path_or_bytes)}: "
+                f"{error} Export the model again."
+            ) from error
+    return interpreter
+
+
+def _name(path_or_bytes):
+    if isinstance(path_or_bytes, bytes):
+        return "the TFLite model"
+    return str(path_or_bytes)
+
+
+def set_random_inputs(interpreter: Interpreter, seed: int) -> None:
+    """Gives every input random values of a size that audio has.
+
+    Args:
+        interpreter: Interpreter with memory allocated. An input of rank 2 is
+            taken for waveforms in [-1, 1], any other for decibels.
+        seed: int.
+
+    Raises:
+        ValueError: if an input is not float32.
+    """
+    rng = np.random.default_rng(seed)
+    for tensor in interpreter.get_input_details():
+        if tensor["dtype"] != np.float32:
+            raise ValueError(
+                "Only models with float32 inputs can be timed. Received: "
+                f"input {tensor['name']!r} of {np.dtype(tensor['dtype']).name}"
+            )
+        is_waveform = len(tensor["shape"]) == _WAVEFORM_RANK
+        low, high = _WAVEFORM_RANGE if is_waveform else _LOG_MEL_RANGE
+        values = rng.uniform(low, high, tensor["shape"]).astype(np.float32)
+        interpreter.set_tensor(tensor["index"], values)
+
+
+def time_runs(
+    interpreter: Interpreter, num_runs: int, num_warmup_runs: int
+) -> list[float]:
+    """Times runs of a model on the inputs that it has.
+
+    Args:
+        interpreter: Interpreter whose inputs are set.
+        num_runs: int. Runs that are timed.
+        num_warmup_runs: int. Runs before them that are not.
+
+    Returns:
+        list of float. Milliseconds of each timed run, without the copies of
+        inputs and outputs.
+    """
+    for _ in range(num_warmup_runs):
+        interpreter.invoke()
+    durations_ms = []
+    for _ in range(num_runs):
+        start = time.perf_counter()
+        interpreter.invoke()
+        durations_ms.append(1e3 * (time.perf_counter() - start))
+    return durations_ms
 
 
 class TFLiteModel:
@@ -28,24 +118,8 @@ class TFLiteModel:
         path_or_bytes: str | os.PathLike | bytes,
         num_threads: int = 1,
     ):
-        if isinstance(path_or_bytes, bytes):
-            content, self._name = path_or_bytes, "the TFLite model"
-        else:
-            path = pathlib.Path(path_or_bytes)
-            if not path.is_file():
-                raise ValueError(f"There is no TFLite file {path}.")
-            content, self._name = path.read_bytes(), str(path)
-        with native_output.to_debug_log():
-            try:
-                self._interpreter = Interpreter(
-                    model_content=content, num_threads=num_threads
-                )
-                self._interpreter.allocate_tensors()
-            except (ValueError, RuntimeError) as error:
-                raise ValueError(
-                    f"The TFLite runtime cannot load {self._name}: {error} "
-                    "Export the model again."
-                ) from error
+        self._name = _name(path_or_bytes)
+        self._interpreter = load_interpreter(path_or_bytes, num_threads)
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         dtypes = [t["dtype"] for t in (*inputs, *outputs)]
@@ -104,13 +178,7 @@ class TFLiteModel:
         Returns:
             float. Milliseconds, without the copy of the input and output.
         """
-        rng = np.random.default_rng(seed)
-        clip = rng.uniform(-100, 0, self.input_shape).astype(np.float32)
-        self._interpreter.set_tensor(self._input_index, clip)
-        durations_ms = []
-        for run in range(num_warmup_runs + num_runs):
-            start = time.perf_counter()
-            self._interpreter.invoke()
-            if run >= num_warmup_runs:
-                durations_ms.append(1e3 * (time.perf_counter() - start))
-        return float(np.median(durations_ms))
+        set_random_inputs(self._interpreter, seed)
+        return float(
+            np.median(time_runs(self._interpreter, num_runs, num_warmup_runs))
+        )

@@ -1,7 +1,8 @@
 """Device budgets: what a subnet may cost, as users write it.
 
 `phone:parameters<=1M,macs<=2.5G` is the budget `phone` with two constraints;
-`paper:parameters=0.9M+-0.1M` allows 0.8 to 1.0 million parameters.
+`paper:parameters=0.9M+-0.1M` allows 0.8 to 1.0 million parameters. Where the
+search has a latency table, `phone:latency_ms<=20` is a budget too.
 """
 
 import dataclasses
@@ -12,6 +13,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from ofa_aec_tf.complexity import COST_NAMES
+
+LATENCY = "latency_ms"
 
 _FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _NUMBER = r"(\d+(?:\.\d+)?)([A-Za-z]?)"
@@ -27,19 +30,20 @@ class Constraint:
     """A range that one cost must lie in, both ends included.
 
     Args:
-        cost: str. One of `complexity.COST_NAMES`.
-        minimum: int.
-        maximum: int, or None where there is none.
+        cost: str. One of `complexity.COST_NAMES`, or `LATENCY`.
+        minimum: int; float for `LATENCY`.
+        maximum: the same, or None where there is none.
     """
 
     cost: str
-    minimum: int
-    maximum: int | None
+    minimum: int | float
+    maximum: int | float | None
 
     def __post_init__(self):
-        if self.cost not in COST_NAMES:
+        known = [*COST_NAMES, LATENCY]
+        if self.cost not in known:
             raise ValueError(
-                f"A constraint is about one of the costs {list(COST_NAMES)}. "
+                f"A constraint is about one of the costs {known}. "
                 f"Received: {self.cost!r}"
             )
         if self.maximum is not None and self.minimum > self.maximum:
@@ -48,11 +52,11 @@ class Constraint:
                 f"minimum={self.minimum}, maximum={self.maximum}"
             )
 
-    def feasible(self, costs: Mapping[str, int]) -> bool:
+    def feasible(self, costs: Mapping[str, int | float]) -> bool:
         """Whether a subnet with these costs keeps the constraint."""
         return self.excess(costs) == 0
 
-    def excess(self, costs: Mapping[str, int]) -> int:
+    def excess(self, costs: Mapping[str, int | float]) -> int | float:
         """Distance of the cost from the range: negative below, 0 inside."""
         value = costs[self.cost]
         if value < self.minimum:
@@ -76,19 +80,19 @@ class Budget:
     constraints: tuple[Constraint, ...]
     text: str
 
-    def feasible(self, costs: Mapping[str, int]) -> bool:
+    def feasible(self, costs: Mapping[str, int | float]) -> bool:
         """Whether a subnet with these costs keeps all constraints."""
         return all(
             constraint.feasible(costs) for constraint in self.constraints
         )
 
-    def distance(self, costs: Mapping[str, int]) -> float:
+    def distance(self, costs: Mapping[str, int | float]) -> float:
         """Sum of how far the costs are outside, relative to the bounds."""
         total = 0.0
         for constraint in self.constraints:
             excess = constraint.excess(costs)
             bound = constraint.minimum if excess < 0 else constraint.maximum
-            total += abs(excess) / max(bound or 1, 1)
+            total += abs(excess) / (bound or 1)
         return total
 
     def __str__(self) -> str:
@@ -105,20 +109,31 @@ def _count(number: str, suffix: str, text: str) -> decimal.Decimal:
     return decimal.Decimal(number) * _FACTORS[suffix]
 
 
+def _constraint(
+    cost: str, minimum: decimal.Decimal | int, maximum: decimal.Decimal | None
+) -> Constraint:
+    if cost == LATENCY:
+        return Constraint(
+            cost, float(minimum), None if maximum is None else float(maximum)
+        )
+    # The others are counts.
+    return Constraint(
+        cost,
+        math.ceil(minimum),
+        None if maximum is None else math.floor(maximum),
+    )
+
+
 def _parse_constraint(text: str) -> Constraint:
     if match := _AT_MOST.fullmatch(text):
-        maximum = _count(match[2], match[3], text)
-        return Constraint(match[1], 0, math.floor(maximum))
+        return _constraint(match[1], 0, _count(match[2], match[3], text))
     if match := _AT_LEAST.fullmatch(text):
-        minimum = _count(match[2], match[3], text)
-        return Constraint(match[1], math.ceil(minimum), None)
+        return _constraint(match[1], _count(match[2], match[3], text), None)
     if match := _AROUND.fullmatch(text):
         middle = _count(match[2], match[3], text)
         tolerance = _count(match[4], match[5], text)
-        return Constraint(
-            match[1],
-            max(0, math.ceil(middle - tolerance)),
-            math.floor(middle + tolerance),
+        return _constraint(
+            match[1], max(0, middle - tolerance), middle + tolerance
         )
     raise ValueError(f"A constraint is written {_EXAMPLES}. Received: {text!r}")
 
@@ -149,13 +164,31 @@ def parse_budget(text: str) -> Budget:
     return Budget(name, parsed, constraints)
 
 
-def parse_budgets(texts: Sequence[str]) -> tuple[Budget, ...]:
+def parse_budgets(
+    texts: Sequence[str], has_latency: bool = False
+) -> tuple[Budget, ...]:
     """The budgets of a search.
 
+    Args:
+        texts: sequence of str, as `parse_budget` takes them.
+        has_latency: bool. Whether the latency of subnets is known.
+
     Raises:
-        ValueError: as `parse_budget`, or if two have the same name.
+        ValueError: as `parse_budget`, or if two have the same name, or one is
+            about a latency that is not known.
     """
     budgets = tuple(parse_budget(text) for text in texts)
+    about_latency = [
+        str(budget)
+        for budget in budgets
+        if any(constraint.cost == LATENCY for constraint in budget.constraints)
+    ]
+    if about_latency and not has_latency:
+        raise ValueError(
+            f"A budget of `{LATENCY}` needs measurements on the device: name "
+            "them by --latency_table, or use another cost, one of "
+            f"{list(COST_NAMES)}. Received: {about_latency}"
+        )
     names = [budget.name for budget in budgets]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

@@ -24,16 +24,17 @@ class Candidate:
 
     Args:
         subnet: Subnet.
-        costs: dict from the names in `complexity.COST_NAMES` to int.
+        costs: dict from the names in `complexity.COST_NAMES` to int, and
+            from `budgets.LATENCY` to float where latencies are known.
     """
 
     subnet: Subnet
-    costs: Mapping[str, int]
+    costs: Mapping[str, int | float]
 
 
 def list_candidates(
     space: SearchSpace,
-    costs_of: Callable[[Subnet], Mapping[str, int]],
+    costs_of: Callable[[Subnet], Mapping[str, int | float]],
     rng: np.random.Generator,
     max_enumerated: int = MAX_ENUMERATED_SUBNETS,
     max_draws: int = MAX_DRAWS,

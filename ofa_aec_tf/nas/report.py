@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Sequence
 
-from ofa_aec_tf.complexity import COST_NAMES
 from ofa_aec_tf.nas import pareto
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.candidates import Candidate
@@ -96,6 +95,7 @@ def trials_table(
         1), `budgets` (names of those it keeps, joined by `;`) and `failure`.
     """
     on_front = {trial.subnet for trial in front_trials(trials)}
+    cost_names = list(dict.fromkeys(name for t in trials for name in t.costs))
     metric_names = list(
         dict.fromkeys(name for t in trials for name in t.metrics or ())
     )
@@ -105,7 +105,7 @@ def trials_table(
     writer.writerow(
         [
             *decision_names,
-            *COST_NAMES,
+            *cost_names,
             *metric_names,
             "on_front",
             "budgets",
@@ -118,7 +118,7 @@ def trials_table(
         writer.writerow(
             [
                 *(trial.subnet.get(name) for name in decision_names),
-                *(trial.costs[name] for name in COST_NAMES),
+                *(trial.costs[name] for name in cost_names),
                 *(metrics.get(name) for name in metric_names),
                 int(trial.subnet in on_front),
                 ";".join(kept),

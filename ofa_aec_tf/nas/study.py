@@ -21,13 +21,13 @@ class Trial:
 
     Args:
         subnet: Subnet.
-        costs: dict from the names in `complexity.COST_NAMES` to int.
+        costs: dict of numbers, as in Candidate.
         metrics: dict of JSON types with `mAP`; None if the trial failed.
         failure: str. Why it failed; None if it did not.
     """
 
     subnet: Subnet
-    costs: Mapping[str, int]
+    costs: Mapping[str, int | float]
     metrics: Mapping[str, float | None] | None
     failure: str | None = None
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.reporting import tables
 
 _METRICS = ("mAP", "mAUC", "accuracy")
 
@@ -72,11 +73,4 @@ def summary_table(rows: Iterable[Mapping]) -> str:
                 for _, key, form in columns
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    return "\n".join(
-        "  ".join(
-            [line[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(line[1:], widths[1:])]
-        )
-        for line in cells
-    )
+    return tables.aligned(cells)

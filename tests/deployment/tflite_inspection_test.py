@@ -3,30 +3,18 @@ import tensorflow as tf
 
 from ofa_aec_tf.deployment import tflite_inspection
 from tests.deployment import small_models
-
-
-def _convert(function, *shapes, dtype=tf.float32, custom=False):
-    """TFLite bytes of a function of tensors of these shapes."""
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [
-            tf.function(function).get_concrete_function(
-                *(tf.TensorSpec(shape, dtype) for shape in shapes)
-            )
-        ]
-    )
-    converter.allow_custom_ops = custom
-    return converter.convert()
+from tests.deployment.tflite_graphs import convert
 
 
 def test_operators_are_counted_by_name():
-    content = _convert(lambda x: tf.tanh(x * 2.0) * 3.0, (1, 4))
+    content = convert(lambda x: tf.tanh(x * 2.0) * 3.0, (1, 4))
     summary = tflite_inspection.summarize(content)
     assert summary.operators == {"MUL": 2, "TANH": 1}
     assert set(summary.operator_versions) == {"MUL", "TANH"}
 
 
 def test_custom_operators_are_told_from_builtin_ones():
-    content = _convert(
+    content = convert(
         lambda x: tf.raw_ops.AudioSpectrogram(input=x, window_size=8, stride=4),
         (32, 1),
         custom=True,
@@ -44,12 +32,12 @@ def test_inputs_and_outputs_have_shapes_and_dtypes(exported):
 
 
 def test_open_dimension_is_minus_one():
-    summary = tflite_inspection.summarize(_convert(tf.tanh, (None, 4)))
+    summary = tflite_inspection.summarize(convert(tf.tanh, (None, 4)))
     assert summary.inputs[0].shape == (-1, 4)
 
 
 def test_integer_input_is_reported_as_such():
-    content = _convert(lambda x: x + x, (1, 4), dtype=tf.int32)
+    content = convert(lambda x: x + x, (1, 4), dtype=tf.int32)
     assert tflite_inspection.summarize(content).inputs[0].dtype == "int32"
 
 
@@ -83,6 +71,18 @@ def test_a_file_that_is_cut_off_is_refused(exported, num_bytes):
         tflite_inspection.summarize(content)
 
 
-def test_the_oldest_runtime_is_what_the_converter_says(exported):
-    summary = tflite_inspection.summarize(exported["float32"].content)
-    assert summary.min_runtime_version == "1.14.0"
+def test_the_oldest_runtime_is_that_of_the_newest_operator(exported):
+    # Per-channel int8 is of TensorFlow 1.14; a float16 DEQUANTIZE came later.
+    versions = {
+        mode: tflite_inspection.summarize(file.content).min_runtime_version
+        for mode, file in exported.items()
+    }
+    assert versions["float32"] == "1.14.0"
+    assert versions["float16"] == "1.15.0"
+    assert versions["dynamic_range"] == "2.4.0"
+
+
+def test_operators_are_named_before_their_versions_are_read(exported):
+    model = tflite_inspection.read_model(exported["int8"].content)
+    first = model.Subgraphs(0).Operators(0)
+    assert tflite_inspection.operator_name(model, first) == "QUANTIZE"

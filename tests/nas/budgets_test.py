@@ -114,3 +114,25 @@ def test_two_budgets_of_one_name_are_refused():
 def test_a_range_that_is_upside_down_is_refused():
     with pytest.raises(ValueError, match="minimum=2, maximum=1"):
         Constraint("macs", 2, 1)
+
+
+def test_latencies_are_no_whole_numbers():
+    (constraint,) = budgets.parse_budget("x:latency_ms<=2.5").constraints
+    assert constraint == Constraint("latency_ms", 0, 2.5)
+    (constraint,) = budgets.parse_budget("x:latency_ms=2.5+-0.5").constraints
+    assert (constraint.minimum, constraint.maximum) == (2.0, 3.0)
+    assert not constraint.feasible({"latency_ms": 3.01})
+
+
+def test_distance_of_a_latency_is_relative_to_its_bound():
+    budget = budgets.parse_budget("x:latency_ms<=0.5")
+    assert budget.distance({"latency_ms": 0.75}) == 0.5
+
+
+def test_a_latency_needs_measurements():
+    texts = ["a:macs<=1G", "b:latency_ms<=20"]
+    with pytest.raises(
+        ValueError, match=r"--latency_table.*Received: \['b:latency_ms<=20'\]"
+    ):
+        budgets.parse_budgets(texts)
+    assert len(budgets.parse_budgets(texts, has_latency=True)) == 2

@@ -7,17 +7,33 @@ import sys
 
 import pytest
 
+from ofa_aec_tf import latency_table
+from ofa_aec_tf.data.dataset_info import DatasetInfo
 from tests.nas.small_supernet import save_supernet
 from tests.synthetic_data import write_dataset
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    data_dir = tmp_path_factory.mktemp("data")
-    dataset, _ = write_dataset(data_dir)
-    supernet = tmp_path_factory.mktemp("supernet") / "supernet.keras"
-    save_supernet(supernet, dataset)
-    return [f"--data_dir={data_dir}", f"--supernet={supernet}"]
+def data_dir(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("data")
+    write_dataset(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def supernet_path(tmp_path_factory):
+    return tmp_path_factory.mktemp("supernet") / "supernet.keras"
+
+
+@pytest.fixture(scope="module")
+def family(data_dir, supernet_path):
+    """That of the supernet, which is saved."""
+    return save_supernet(supernet_path, DatasetInfo.read(data_dir)).family
+
+
+@pytest.fixture(scope="module")
+def inputs(data_dir, supernet_path, family):
+    return [f"--data_dir={data_dir}", f"--supernet={supernet_path}"]
 
 
 def _search(inputs, *arguments):
@@ -92,4 +108,94 @@ def test_an_infeasible_budget_ends_in_one_line_and_writes_nothing(
     message = result.stderr.splitlines()[-1]
     assert message.startswith("error: No subnet of the space keeps the budget")
     assert "nearest above: {" in message
+    assert not (tmp_path / "run").exists()
+
+
+def _write_latencies(path, family, data_dir, num_subnets):
+    """A table of a device that takes 1 ms, and 1 ms for each 100,000 MACs."""
+    num_frames = DatasetInfo.read(data_dir).num_frames
+    rows = []
+    for subnet in list(family.search_space().enumerate())[:num_subnets]:
+        macs = family.complexity(subnet, num_frames).macs
+        network = latency_table.network(
+            {"name": family.name, **family.to_json()},
+            subnet,
+            num_frames,
+            "int8",
+        )
+        rows.append(
+            {
+                "file": "net.tflite",
+                "threads": 1,
+                "latency_ms": {"median": 1 + macs / 1e5},
+                "macs": macs,
+                "network": network,
+            }
+        )
+    latency_table.write(path, "phone", rows)
+    return [1 + row["macs"] / 1e5 for row in rows]
+
+
+@pytest.mark.slow
+def test_a_search_keeps_a_latency_on_a_device(
+    inputs, family, data_dir, tmp_path
+):
+    table = tmp_path / "latency.json"
+    first = _write_latencies(table, family, data_dir, 3)
+    run = [f"--workdir={tmp_path / 'run'}", "--num_calibration_clips=8"]
+    # Before there is a table: its trials get their latencies afterwards.
+    assert _search(inputs, *run).returncode == 0
+    limit_ms = max(first) + 0.001
+    result = _search(
+        inputs,
+        *run,
+        f"--latency_table={table}",
+        f"--budget=fast:latency_ms<={limit_ms:.3f}",
+        "--budget=slow:latency_ms<=1M",
+    )
+    assert result.returncode == 0, result.stderr
+    assert "8 of 8 subnets were evaluated before" in result.stderr
+    assert " ms on phone (" in result.stdout
+    report = json.loads((tmp_path / "run" / "pareto.json").read_text())
+    assert report["latency"]["device"] == "phone"
+    assert report["latency"]["max_relative_error"] < 1e-6
+    assert len(report["latency"]["measured_subnets"]) == 3
+    fast, slow = report["budgets"]
+    assert fast["chosen"]["costs"]["latency_ms"] <= limit_ms
+    assert slow["num_feasible"] == 8
+    for budget in (fast, slow):
+        measured = (
+            budget["chosen"]["subnet"]
+            in (report["latency"]["measured_subnets"])
+        )
+        assert budget["chosen"]["latency_is_measured"] == measured
+    rows = list(csv.DictReader((tmp_path / "run" / "trials.csv").open()))
+    for row in rows:
+        expected = 1 + int(row["macs"]) / 1e5
+        assert float(row["latency_ms"]) == pytest.approx(expected, abs=1e-3)
+    kept = sum(float(row["latency_ms"]) <= limit_ms for row in rows)
+    assert fast["num_feasible"] == kept < 8
+
+
+def test_a_latency_without_a_table_is_refused(inputs, tmp_path):
+    result = _search(
+        inputs, f"--workdir={tmp_path / 'run'}", "--budget=x:latency_ms<=20"
+    )
+    assert result.returncode == 2
+    assert "name them by --latency_table" in result.stderr.splitlines()[-1]
+
+
+def test_two_measured_subnets_predict_nothing(
+    inputs, family, data_dir, tmp_path
+):
+    table = tmp_path / "latency.json"
+    _write_latencies(table, family, data_dir, 2)
+    result = _search(
+        inputs,
+        f"--workdir={tmp_path / 'run'}",
+        f"--latency_table={table}",
+        "--budget=x:latency_ms<=20",
+    )
+    assert result.returncode == 2
+    assert "at least 3 subnets" in result.stderr.splitlines()[-1]
     assert not (tmp_path / "run").exists()

@@ -1,0 +1,82 @@
+"""The latency table of a device: what benchmarks write and searches read.
+
+A JSON object with `device`, a name, and `rows`, one for each file and number
+of threads. A row has at least `file`, `threads`, `macs`, `latency_ms` (with
+`median`, `p95`, `mean` and `min`, each a number or None), and `network`: which
+network the file holds, or None where nothing tells.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from ofa_aec_tf import workdir
+
+_ROW_KEYS = ("file", "threads", "latency_ms", "macs", "network")
+
+
+def network(
+    family: Mapping, subnet: Mapping, num_frames: int, mode: str
+) -> dict:
+    """Which network a file holds.
+
+    Args:
+        family: dict of JSON types, the family with its `name`.
+        subnet: dict of the subnet's choices.
+        num_frames: int. Frames of a clip.
+        mode: str. Quantization mode of the file.
+    """
+    return {
+        "family": dict(family),
+        "subnet": dict(subnet),
+        "num_frames": num_frames,
+        "mode": mode,
+    }
+
+
+def typical_ms(row: Mapping) -> float:
+    """The median latency of a row; the mean where a tool gave no median."""
+    latency_ms = row["latency_ms"]
+    if latency_ms["median"] is not None:
+        return latency_ms["median"]
+    return latency_ms["mean"]
+
+
+def write(path, device: str, rows: Sequence[Mapping], **context) -> None:
+    """Writes the table of a device.
+
+    Args:
+        path: path of the file.
+        device: str. Its name.
+        rows: sequence of dict of JSON types, as above.
+        **context: JSON types. How the rows were measured.
+    """
+    workdir.write_json(path, {"device": device, **context, "rows": list(rows)})
+
+
+def read(path) -> dict:
+    """Reads the table of a device.
+
+    Raises:
+        ValueError: if there is no such file, or it is no such table.
+    """
+    try:
+        table = workdir.read_json(path)
+    except FileNotFoundError:
+        raise ValueError(
+            f"There is no latency table {path}. Make it with `python -m "
+            "ofa_aec_tf.benchmark`."
+        ) from None
+    rows = table.get("rows") if isinstance(table, dict) else None
+    if not isinstance(rows, list) or "device" not in table:
+        raise ValueError(
+            f"{path} is not a latency table: it needs `device` and `rows`. "
+            "Make one with `python -m ofa_aec_tf.benchmark`."
+        )
+    for position, row in enumerate(rows):
+        missing = [key for key in _ROW_KEYS if key not in row]
+        if missing:
+            raise ValueError(
+                f"Row {position} of {path} needs the keys {list(_ROW_KEYS)}. "
+                f"Missing: {missing}"
+            )
+    return table

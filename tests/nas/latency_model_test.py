@@ -1,0 +1,208 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ofa_aec_tf import latency_table
+from ofa_aec_tf.nas.latency_model import LatencyModel
+from ofa_aec_tf.search_space import Decision
+from ofa_aec_tf.search_space import SearchSpace
+
+_SPACE = SearchSpace((Decision("width", tuple(range(1, 21))),))
+_FAMILY = {"name": "net", "channels": (4, 8)}
+
+
+def _subnets(widths):
+    return [_SPACE.subnet({"width": width}) for width in widths]
+
+
+def _model(macs, latencies_ms):
+    subnets = _subnets(range(1, len(macs) + 1))
+    return LatencyModel(subnets, macs, latencies_ms, {"device": "phone"})
+
+
+def _row(width, latency_ms, mode="int8", threads=1, num_frames=100, **changes):
+    return {
+        "file": f"{width}.tflite",
+        "threads": threads,
+        "latency_ms": {"median": latency_ms, "p95": None, "mean": None},
+        "macs": width * 10**6,
+        # As it comes out of JSON, where there are no tuples.
+        "network": {
+            "family": {"name": "net", "channels": [4, 8]},
+            "subnet": {"width": width},
+            "num_frames": num_frames,
+            "mode": mode,
+            **changes,
+        },
+    }
+
+
+def _from_rows(rows, **options):
+    table = {"device": "phone", "rows": rows}
+    return LatencyModel.from_table(table, _SPACE, _FAMILY, 100, **options)
+
+
+_ROWS = [_row(1, 3.0), _row(2, 4.0), _row(4, 6.0)]
+
+_positive = st.floats(0.01, 1e4)
+
+
+@given(
+    constant_ms=st.floats(0, 100),
+    ms_per_gmac=st.floats(0.01, 1000),
+    macs=st.lists(st.integers(10**6, 10**10), min_size=3, unique=True),
+)
+def test_a_device_that_is_linear_in_macs_is_predicted_exactly(
+    constant_ms, ms_per_gmac, macs
+):
+    macs = np.array(macs[:10])
+    model = _model(macs, constant_ms + ms_per_gmac * macs / 1e9)
+    (unknown,) = _subnets([20])
+    assert model.latency_ms(unknown, 5 * 10**9) == pytest.approx(
+        constant_ms + 5 * ms_per_gmac, rel=1e-3, abs=1e-3
+    )
+    assert model.max_relative_residual < 1e-6
+
+
+@given(
+    macs=st.lists(st.integers(1, 10**11), min_size=3, max_size=10, unique=True),
+    latencies_ms=st.lists(_positive, min_size=10, max_size=10),
+    queries=st.lists(st.integers(0, 10**11), min_size=2, max_size=2),
+)
+def test_predictions_never_fall_with_macs_and_are_never_negative(
+    macs, latencies_ms, queries
+):
+    model = _model(macs, latencies_ms[: len(macs)])
+    (unknown,) = _subnets([20])
+    fewer, more = (model.latency_ms(unknown, q) for q in sorted(queries))
+    assert 0 <= fewer <= more
+
+
+@given(st.lists(_positive, min_size=3, max_size=10))
+def test_a_measured_subnet_has_what_was_measured(latencies_ms):
+    macs = [10**6 * (i + 1) for i in range(len(latencies_ms))]
+    model = _model(macs, latencies_ms)
+    for subnet, expected in zip(_subnets(range(1, 11)), latencies_ms):
+        assert model.is_measured(subnet)
+        assert model.latency_ms(subnet, 1) == pytest.approx(expected, abs=5e-4)
+
+
+def test_the_error_is_that_of_a_subnet_that_was_left_out():
+    model = _model([10**9, 2 * 10**9, 3 * 10**9], [10.0, 20.0, 30.0])
+    assert model.max_relative_error == pytest.approx(0, abs=1e-9)
+    # 10 and 20 tell of 30 ms where 40 were measured, and 10 and 40 of 25
+    # where 20 were.
+    model = _model([10**9, 2 * 10**9, 3 * 10**9], [10.0, 20.0, 40.0])
+    report = model.to_json()
+    assert report["max_relative_error"] == pytest.approx(
+        max(abs(30 / 40 - 1), abs(25 / 20 - 1), _nonnegative_error())
+    )
+    assert report["max_relative_residual"] < report["max_relative_error"]
+
+
+def _nonnegative_error():
+    # A line through (2, 20) and (3, 40) is below zero at no MACs, so that the
+    # best constant is zero: b minimizes (2b/20 - 1)^2 + (3b/40 - 1)^2.
+    slope = (2 / 20 + 3 / 40) / ((2 / 20) ** 2 + (3 / 40) ** 2)
+    return abs(slope / 10 - 1)
+
+
+def test_a_table_gives_its_only_mode_and_threads():
+    model = _from_rows(_ROWS)
+    (unknown,) = _subnets([8])
+    # 2 ms, and 1 ms for each million.
+    assert model.latency_ms(unknown, 8 * 10**6) == 10.0
+    report = model.to_json()
+    assert (report["device"], report["mode"], report["threads"]) == (
+        "phone",
+        "int8",
+        1,
+    )
+    assert report["constant_ms"] == pytest.approx(2)
+    assert report["ms_per_gmac"] == pytest.approx(1000)
+    assert report["measured_subnets"] == [{"width": w} for w in (1, 2, 4)]
+
+
+def test_a_subnet_that_was_measured_twice_has_the_mean():
+    model = _from_rows([*_ROWS, _row(2, 5.0)])
+    assert model.latency_ms(*_subnets([2]), 0) == 4.5
+
+
+def test_the_mean_stands_in_for_a_median_that_is_missing():
+    row = _row(8, None)
+    row["latency_ms"]["mean"] = 77.0
+    assert latency_table.typical_ms(row) == 77.0
+    assert _from_rows([*_ROWS, row]).latency_ms(*_subnets([8]), 0) == 77.0
+
+
+@pytest.mark.parametrize(
+    ("other", "flag", "option", "first", "second"),
+    [
+        ({"mode": "float32"}, "--latency_mode", "mode", "int8", "float32"),
+        ({"threads": 2}, "--latency_threads", "num_threads", 1, 2),
+    ],
+    ids=["mode", "threads"],
+)
+def test_several_modes_or_threads_need_a_choice(
+    other, flag, option, first, second
+):
+    rows = [*_ROWS, *(_row(w, 50.0 + w, **other) for w in (1, 2, 4))]
+    with pytest.raises(ValueError, match=flag):
+        _from_rows(rows)
+    subnet = _subnets([1])[0]
+    latencies = {
+        choice: _from_rows(rows, **{option: choice}).latency_ms(subnet, 0)
+        for choice in (first, second)
+    }
+    assert latencies == {first: 3.0, second: 51.0}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        _ROWS[:2],
+        [*_ROWS[:2], _row(2, 5.0)],
+        [*_ROWS[:2], _row(4, 6.0, num_frames=99)],
+        [*_ROWS[:2], _row(4, 6.0, family={"name": "net", "channels": [4, 9]})],
+        [*_ROWS[:2], {**_row(4, 6.0), "network": None}],
+    ],
+    ids=["two", "twice", "length", "family", "unknown"],
+)
+def test_fewer_than_three_subnets_of_the_supernet_are_not_enough(rows):
+    with pytest.raises(ValueError, match="at least 3 subnets.*Received: 2"):
+        _from_rows(rows)
+
+
+def test_a_table_without_the_wanted_mode_is_not_enough():
+    with pytest.raises(ValueError, match="Received: 0 in .*float16"):
+        _from_rows(_ROWS, mode="float16")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no latency table"),
+        ("[]", "not a latency table"),
+        ('{"rows": []}', "not a latency table"),
+        ('{"device": "x", "rows": [{"file": "a"}]}', "Row 0 .*'threads'"),
+        ("nonsense", "not a JSON file"),
+    ],
+    ids=["missing", "list", "device", "row", "text"],
+)
+def test_other_files_are_no_tables(tmp_path, content, message):
+    path = tmp_path / "table.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        latency_table.read(path)
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "table.json"
+    latency_table.write(path, "phone", _ROWS, measured_with="a clock")
+    assert latency_table.read(path) == {
+        "device": "phone",
+        "measured_with": "a clock",
+        "rows": _ROWS,
+    }
