@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -116,6 +117,7 @@ class _Mono:
     """Averages the channels of blocks: of many at once, which is faster."""
 
     def __init__(self):
+        self.num_frames = 0
         self._pending = []
         self._num_pending = 0
         self._means = []
@@ -137,6 +139,7 @@ class _Mono:
         if self._pending and len(self._pending[0]) != len(block):
             self._flush()
         self._pending.append(block)
+        self.num_frames += block.shape[1]
         self._num_pending += block.shape[1]
         if self._num_pending >= BLOCK_FRAMES:
             self._flush()
@@ -179,3 +182,24 @@ def gather(
         if position >= stop:
             return mono.waveform(), int(stop)
     return mono.waveform(), position
+
+
+def mono_parts(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Joins blocks that follow each other to parts of some seconds, as mono.
+
+    Args:
+        blocks: iterable of float32 arrays of shape (num_channels, any), as
+            `gather` takes them.
+
+    Yields:
+        float32 arrays of shape (num_frames,), not empty; all but the last of
+        at least `BLOCK_FRAMES`.
+    """
+    mono = _Mono()
+    for block in blocks:
+        mono.add(block)
+        if mono.num_frames >= BLOCK_FRAMES:
+            yield mono.waveform()
+            mono = _Mono()
+    if mono.num_frames:
+        yield mono.waveform()
