@@ -132,6 +132,7 @@ class _Mono:
         self._num_pending = 0
 
     def add(self, block):
+        self.num_frames += block.shape[1]
         if len(block) == 1:
             self._flush()
             self._means.append(block[0])
@@ -139,7 +140,6 @@ class _Mono:
         if self._pending and len(self._pending[0]) != len(block):
             self._flush()
         self._pending.append(block)
-        self.num_frames += block.shape[1]
         self._num_pending += block.shape[1]
         if self._num_pending >= BLOCK_FRAMES:
             self._flush()
