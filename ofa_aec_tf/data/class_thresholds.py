@@ -58,6 +58,11 @@ class ClassThresholds:
                 f"{path} must have the keys {sorted(keys)}. Received: "
                 f"{sorted(values) if isinstance(values, dict) else values}"
             )
+        if not isinstance(values["thresholds"], dict):
+            raise ValueError(
+                f"`thresholds` in {path} must map classes to thresholds. "
+                f"Received: {values['thresholds']}"
+            )
         for name, threshold in values["thresholds"].items():
             if threshold is not None and not _is_score(threshold):
                 raise ValueError(
