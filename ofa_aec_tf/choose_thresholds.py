@@ -132,6 +132,14 @@ def _print_table(names, choices, report):
 
 def main(unused_arguments):
     """Runs the command."""
+    thresholds.check_method(_METHOD.value, _TARGET_PRECISION.value)
+    outputs = [ClassThresholds.path_beside(path) for path in _MODEL.value]
+    if len(set(outputs)) < len(outputs):
+        raise ValueError(
+            "Models are told apart by their names without the suffix, which "
+            "must be distinct in a directory. Received: "
+            f"--model={','.join(_MODEL.value)}"
+        )
     dataset = DatasetInfo.read(_DATA_DIR.value)
     dataset.split(_SPLIT)
     # All before the first is run: a wrong path shows at once.

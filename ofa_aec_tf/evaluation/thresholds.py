@@ -32,6 +32,34 @@ class ThresholdChoice:
     num_positives: int
 
 
+def check_method(method: str, target_precision: float | None) -> None:
+    """Refuses what `choose_thresholds` does not know.
+
+    Args:
+        method: str.
+        target_precision: float or None.
+
+    Raises:
+        ValueError: for an unknown method, or a target that is missing, out of
+            range or given to another method.
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"The methods are {list(METHODS)}. Received: {method!r}"
+        )
+    if (target_precision is not None) != (method == PRECISION):
+        raise ValueError(
+            f"A target precision goes with the method {PRECISION!r}, and with "
+            f"no other. Received: method={method!r}, "
+            f"target_precision={target_precision}"
+        )
+    if target_precision is not None and not 0 < target_precision <= 1:
+        raise ValueError(
+            "`target_precision` must be above 0 and at most 1. Received: "
+            f"{target_precision}"
+        )
+
+
 def choose_thresholds(
     scores, labels, method: str, target_precision: float | None = None
 ) -> tuple[ThresholdChoice, ...]:
@@ -53,33 +81,14 @@ def choose_thresholds(
         tuple of ThresholdChoice, one a class.
 
     Raises:
-        ValueError: for an unknown method, a target that is missing, out of
-            range or given to another method, or as `metrics.check_scores`.
+        ValueError: as `check_method` and `metrics.check_scores`.
     """
-    _check_method(method, target_precision)
+    check_method(method, target_precision)
     scores, labels = metrics.check_scores(scores, labels)
     return tuple(
         _choose(*of_class, method, target_precision)
         for of_class in zip(scores.T, labels.T)
     )
-
-
-def _check_method(method, target_precision):
-    if method not in METHODS:
-        raise ValueError(
-            f"The methods are {list(METHODS)}. Received: {method!r}"
-        )
-    if (target_precision is not None) != (method == PRECISION):
-        raise ValueError(
-            f"A target precision goes with the method {PRECISION!r}, and with "
-            f"no other. Received: method={method!r}, "
-            f"target_precision={target_precision}"
-        )
-    if target_precision is not None and not 0 < target_precision <= 1:
-        raise ValueError(
-            "`target_precision` must be above 0 and at most 1. Received: "
-            f"{target_precision}"
-        )
 
 
 def _choose(scores, labels, method, target_precision):
