@@ -40,7 +40,7 @@ def _network(dataset, activation):
     inputs = keras.Input((dataset.num_frames, dataset.frontend.num_mel_bins))
     features = keras.layers.Rescaling(0.1, 6.0)(inputs)
     # Not all events are in these frames.
-    features = keras.layers.Cropping1D((16, dataset.num_frames - 24))(features)
+    features = keras.layers.Cropping1D((12, dataset.num_frames - 14))(features)
     features = keras.layers.GlobalAveragePooling1D()(features)
     outputs = keras.layers.Dense(len(CLASS_NAMES), activation=activation)(
         features
@@ -48,7 +48,7 @@ def _network(dataset, activation):
     network = keras.Model(inputs, outputs)
     kernel = np.zeros((64, 3), np.float32)
     for index in range(3):
-        kernel[21 * index : 21 * index + 3, index] = 1
+        kernel[21 * index : 21 * index + 2, index] = 1
     network.set_weights([kernel, np.full(3, -0.5, np.float32)])
     return network
 
