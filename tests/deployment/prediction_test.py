@@ -171,6 +171,14 @@ def test_events_below_their_thresholds_are_left_out_by_window_and_file(
     assert not found.windows[1].is_silent
 
 
+def test_a_file_that_is_broken_at_its_end_has_no_events(tmp_path):
+    waveform = np.full(10 * RATE_HZ, 0.1, np.float32)
+    waveform[-1] = np.nan
+    path = _write(tmp_path / "a.wav", waveform)
+    with pytest.raises(audio.AudioError, match="non_finite"):
+        _predict(path, _waveform_scorer(RATE_HZ), RATE_HZ)
+
+
 def _write_long(path, seconds, rate_hz):
     """A sound of many windows, written in parts."""
     rng = np.random.default_rng(0)
