@@ -19,6 +19,7 @@ from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.class_thresholds import ClassThresholds
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.deployment import log_mel_windows
 from ofa_aec_tf.deployment import scorers
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import thresholds
@@ -61,7 +62,7 @@ def _load(path, dataset):
     scorer = scorers.load_scorer(
         path, info.frontend, info.clip_seconds, len(info.class_map)
     )
-    if not scorer.takes_log_mel:
+    if scorer.num_frames is None:
         raise ValueError(
             f"{path} takes waveforms, and {_DATA_DIR.value} has log-mel "
             "spectrograms. Choose the thresholds of the `.tflite` that takes "
@@ -74,7 +75,9 @@ def _load(path, dataset):
 def _choose(path, scorer, dataset):
     """Chooses the thresholds of a model, writes and prints them."""
     scores, labels = evaluator.predict_batches(
-        scorer.score_log_mel,
+        lambda clips: log_mel_windows.score_clips(
+            scorer.score_log_mel, clips, scorer.num_frames
+        ),
         input_pipeline.eval_batches(
             _DATA_DIR.value,
             dataset,

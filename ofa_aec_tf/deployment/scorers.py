@@ -41,9 +41,14 @@ class Scorer:
         return self.window_samples / self.sample_rate_hz
 
     @property
-    def takes_log_mel(self) -> bool:
-        """Whether `score_log_mel` works."""
-        return self._frontend is not None
+    def num_frames(self) -> int | None:
+        """Frames of the log-mel spectrograms of windows.
+
+        None for a model that takes waveforms, which `score_log_mel` refuses.
+        """
+        if self._frontend is None:
+            return None
+        return self._frontend.num_frames(self.window_samples)
 
     def score(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Scores of windows of sound.
@@ -110,8 +115,8 @@ def load_scorer(
     Args:
         path: path of a `.keras` or `.tflite` file.
         frontend: FrontendConfig of the model's record.
-        clip_seconds: float. Length of its clips; a model that takes waveforms
-            has a length of its own.
+        clip_seconds: float. Length of its clips. A `.tflite` may have been
+            exported for windows of another length; that is then its own.
         num_classes: int. Classes that the record names.
 
     Returns:
@@ -149,15 +154,20 @@ def _load_tflite(path, frontend, clip_seconds, num_classes):
     rate_hz = frontend.sample_rate_hz
     if len(model.input_shape) == 2:
         return Scorer(model.predict, model.input_shape[1], rate_hz)
-    window_samples = frontend.num_samples(clip_seconds)
-    clip_shape = (frontend.num_frames(window_samples), frontend.num_mel_bins)
-    if model.input_shape[1:] != clip_shape:
+    if len(model.input_shape) != 3 or model.input_shape[2] != (
+        frontend.num_mel_bins
+    ):
         raise ValueError(
-            f"The record of {path} is of a model that takes log-mel "
-            f"spectrograms of shape {clip_shape}, or waveforms. Received: a "
-            f"model that takes {model.input_shape[1:]}. Put the record that "
+            f"The record of {path} is of a model that takes waveforms, or "
+            f"log-mel spectrograms of {frontend.num_mel_bins} bands. Received: "
+            f"a model that takes {model.input_shape[1:]}. Put the record that "
             "was written with the model beside it."
         )
+    window_samples = frontend.num_samples(clip_seconds)
+    num_frames = model.input_shape[1]
+    if num_frames != frontend.num_frames(window_samples):
+        # It was exported for windows of another length than the clips.
+        window_samples = (num_frames - 1) * frontend.hop_samples
     return Scorer(model.predict, window_samples, rate_hz, frontend)
 
 
