@@ -53,6 +53,7 @@ setuptools.setup(
         "beam": _BEAM,
         # What Android apps load a model with, to try it here.
         "mediapipe": _MEDIAPIPE,
+        "microphone": ["sounddevice>=0.5,<1"],
         # Works with TensorFlow 2.16 only: `make test-tfio` has an environment
         # of its own for it.
         "tfio": ["tensorflow-io>=0.37,<0.38"],

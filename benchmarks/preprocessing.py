@@ -28,9 +28,9 @@ from data_pipeline.clips import ClipRow
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from data_pipeline.shard_task import WORKER_ENVIRONMENT
-from data_pipeline.sources.paths import AUDIO_SUFFIXES
 from ofa_aec_tf import audio
 from ofa_aec_tf import command_line
+from ofa_aec_tf.audio import AUDIO_SUFFIXES
 from ofa_aec_tf.data import records
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig

@@ -92,18 +92,6 @@ def _predict_fn(model, subnet, dataset):
     )
 
 
-def _batches(dataset):
-    with input_pipeline.reading_errors():
-        for batch in input_pipeline.make_eval_dataset(
-            _DATA_DIR.value,
-            dataset,
-            _SPLIT.value,
-            _BATCH_SIZE.value,
-            skip_corrupt=_SKIP_CORRUPT.value,
-        ):
-            yield batch["log_mel"].numpy(), batch["labels"].numpy()
-
-
 def _evaluate(model, dataset):
     subnet = None
     if keras_predictor.is_supernet(model):
@@ -111,7 +99,13 @@ def _evaluate(model, dataset):
         subnet = space.parse(_SUBNET.value or "largest")
     values = evaluator.evaluate(
         _predict_fn(model, subnet, dataset),
-        _batches(dataset),
+        input_pipeline.eval_batches(
+            _DATA_DIR.value,
+            dataset,
+            _SPLIT.value,
+            _BATCH_SIZE.value,
+            _SKIP_CORRUPT.value,
+        ),
         dataset.class_map,
         dataset.label_type,
     )

@@ -51,6 +51,10 @@ _PLANTED = {
         "ofa_aec_tf/evaluate.py",
         "from ai_edge_litert.interpreter import Interpreter",
     ),
+    "Only deployment knows sounddevice": (
+        "ofa_aec_tf/predict.py",
+        "import sounddevice",
+    ),
     "Training, search and export know no model family": (
         "ofa_aec_tf/training/losses.py",
         "from ofa_aec_tf.models import cnn10",

@@ -9,8 +9,8 @@ from absl import logging
 
 from data_pipeline.clips import RejectedRow
 from data_pipeline.sources import sorted_hashes
-from data_pipeline.sources.paths import AUDIO_SUFFIXES
 from data_pipeline.sources.paths import AudioRoot
+from ofa_aec_tf.audio import AUDIO_SUFFIXES
 
 
 class AudioIndex:

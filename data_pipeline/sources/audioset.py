@@ -20,12 +20,12 @@ from data_pipeline.sources import tables
 from data_pipeline.sources.audio_index import AudioIndex
 from data_pipeline.sources.label_names import LabelNames
 from data_pipeline.sources.label_names import unknown_label_row
-from data_pipeline.sources.paths import AUDIO_SUFFIXES
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.segments import Segment
 from data_pipeline.sources.segments import read_segments
 from data_pipeline.sources.segments import read_youtube_ids
 from data_pipeline.sources.source import Source
+from ofa_aec_tf.audio import AUDIO_SUFFIXES
 
 _CLASS_COLUMNS = ("index", "mid", "display_name")
 

@@ -2,9 +2,9 @@
 
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import RejectedRow
-from data_pipeline.sources.paths import AUDIO_SUFFIXES
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
+from ofa_aec_tf.audio import AUDIO_SUFFIXES
 
 
 def folder_source(audio_dir, allow_symlinks: bool = False) -> Source:

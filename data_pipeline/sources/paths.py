@@ -5,24 +5,6 @@ import pathlib
 
 from data_pipeline.clips import RejectedRow
 
-# In the order of preference, where a clip is there in several formats.
-AUDIO_SUFFIXES = (
-    ".wav",
-    ".flac",
-    ".ogg",
-    ".oga",
-    ".opus",
-    ".mp3",
-    ".m4a",
-    ".webm",
-    ".mp4",
-    ".mkv",
-    ".aiff",
-    ".aif",
-    ".au",
-    ".caf",
-)
-
 
 class AudioRoot:
     """The directory that the file names of a table are relative to.

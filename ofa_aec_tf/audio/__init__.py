@@ -1,5 +1,6 @@
 """Audio files to mono float32 waveforms, and what can be wrong with them."""
 
+from ofa_aec_tf.audio.contents import AUDIO_SUFFIXES as AUDIO_SUFFIXES
 from ofa_aec_tf.audio.errors import MAX_ABSOLUTE_SAMPLE as MAX_ABSOLUTE_SAMPLE
 from ofa_aec_tf.audio.errors import MAX_FILE_RATE_HZ as MAX_FILE_RATE_HZ
 from ofa_aec_tf.audio.errors import MIN_FILE_RATE_HZ as MIN_FILE_RATE_HZ
@@ -10,6 +11,7 @@ from ofa_aec_tf.audio.loading import decoder_versions as decoder_versions
 from ofa_aec_tf.audio.loading import fit_length as fit_length
 from ofa_aec_tf.audio.loading import load_audio as load_audio
 from ofa_aec_tf.audio.loading import read_audio as read_audio
+from ofa_aec_tf.audio.loading import stream_audio as stream_audio
 from ofa_aec_tf.audio.recording import FALLBACK_DECODER as FALLBACK_DECODER
 from ofa_aec_tf.audio.recording import LOW_SAMPLE_RATE as LOW_SAMPLE_RATE
 from ofa_aec_tf.audio.recording import OVER_FULL_SCALE as OVER_FULL_SCALE

@@ -3,6 +3,7 @@
 Importing this module fails where PyAV (the extra `av`) is not installed.
 """
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterator
@@ -65,13 +66,34 @@ def _blocks(path, frames) -> Iterator[np.ndarray]:
             yield planar.to_ndarray()
 
 
-def _decode(path, container, window: windows.Window) -> windows.Decoded:
-    if not container.streams.audio:
-        raise AudioError(path, "undecodable", "FFmpeg: no audio stream")
-    stream = container.streams.audio[0]
-    if stream.codec_context is None:
-        raise AudioError(path, "undecodable", "FFmpeg: unknown audio codec")
-    frames = container.decode(stream)
+@contextlib.contextmanager
+def _opened(path, descriptor: int):
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    # By descriptor, as the extension is not to be believed.
+    options = {
+        "fd": str(descriptor),
+        "format_whitelist": _FORMATS,
+    }
+    try:
+        with av.open(
+            "fd:", container_options=options, metadata_errors="replace"
+        ) as container:
+            if not container.streams.audio:
+                raise AudioError(path, "undecodable", "FFmpeg: no audio stream")
+            if container.streams.audio[0].codec_context is None:
+                raise AudioError(
+                    path, "undecodable", "FFmpeg: unknown audio codec"
+                )
+            yield container
+    except av.FFmpegError as error:
+        raise AudioError(
+            path, "undecodable", f"FFmpeg: {error.strerror}"
+        ) from None
+
+
+def _decode(path, container) -> tuple[int, Iterator[np.ndarray]]:
+    """The sample rate of the first audio stream, and its blocks."""
+    frames = container.decode(container.streams.audio[0])
     # The rate in the header is not always that of the samples: AAC may double
     # it while decoding.
     first_frame = next(frames, None)
@@ -79,16 +101,7 @@ def _decode(path, container, window: windows.Window) -> windows.Decoded:
         raise no_samples(path)
     rate_hz = first_frame.sample_rate
     check_sample_rate(path, rate_hz)
-    waveform, end_frame = windows.gather(
-        _blocks(path, itertools.chain([first_frame], frames)),
-        0,
-        *window.frames(rate_hz),
-    )
-    seconds = _announced_seconds(container, stream)
-    num_announced = None
-    if seconds is not None:
-        num_announced = round((seconds - _CODING_SECONDS) * rate_hz)
-    return windows.Decoded(waveform, rate_hz, end_frame, num_announced)
+    return rate_hz, _blocks(path, itertools.chain([first_frame], frames))
 
 
 def decode(path, descriptor: int, window: windows.Window) -> windows.Decoded:
@@ -105,18 +118,30 @@ def decode(path, descriptor: int, window: windows.Window) -> windows.Decoded:
     Raises:
         AudioError: `undecodable`, `bad_sample_rate` or `no_samples`.
     """
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    # By descriptor, as the extension is not to be believed.
-    options = {
-        "fd": str(descriptor),
-        "format_whitelist": _FORMATS,
-    }
-    try:
-        with av.open(
-            "fd:", container_options=options, metadata_errors="replace"
-        ) as container:
-            return _decode(path, container, window)
-    except av.FFmpegError as error:
-        raise AudioError(
-            path, "undecodable", f"FFmpeg: {error.strerror}"
-        ) from None
+    with _opened(path, descriptor) as container:
+        rate_hz, blocks = _decode(path, container)
+        waveform, end_frame = windows.gather(blocks, 0, *window.frames(rate_hz))
+        seconds = _announced_seconds(container, container.streams.audio[0])
+        num_announced = None
+        if seconds is not None:
+            num_announced = round((seconds - _CODING_SECONDS) * rate_hz)
+        return windows.Decoded(waveform, rate_hz, end_frame, num_announced)
+
+
+@contextlib.contextmanager
+def stream(path, descriptor: int) -> Iterator[tuple[int, Iterator[np.ndarray]]]:
+    """Reads a file from its beginning to its end.
+
+    Args:
+        path: path of the file, for messages.
+        descriptor: int. The open file.
+
+    Yields:
+        tuple of the sample rate (int) and an iterator of float32 arrays of
+        shape (num_channels, any), to be used inside the context.
+
+    Raises:
+        AudioError: `undecodable`, `bad_sample_rate` or `no_samples`.
+    """
+    with _opened(path, descriptor) as container:
+        yield _decode(path, container)

@@ -1,4 +1,4 @@
-"""Opens audio files safely and tells by their content who can read them."""
+"""Which files are audio, how to open them safely, and who can read them."""
 
 import enum
 import os
@@ -6,6 +6,24 @@ import pathlib
 import stat
 
 from ofa_aec_tf.audio.errors import AudioError
+
+# In the order of preference, where a clip is there in several formats.
+AUDIO_SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".m4a",
+    ".webm",
+    ".mp4",
+    ".mkv",
+    ".aiff",
+    ".aif",
+    ".au",
+    ".caf",
+)
 
 # More than any position looked at below.
 _NUM_BYTES = 64

@@ -1,8 +1,11 @@
 """Reads audio files with the decoder that suits them."""
 
+import contextlib
 import importlib.metadata
+import itertools
 import os
 import pathlib
+import types
 from collections.abc import Callable
 from collections.abc import Iterator
 
@@ -23,19 +26,19 @@ _AV_INSTALLATION = "pip install 'ofa_aec_tf[av]'"
 # What another decoder may be able to read.
 _DECODER_CODES = ("undecodable", "no_samples")
 
-_Decoder = Callable[[pathlib.Path, int, windows.Window], windows.Decoded]
+_Decode = Callable[[pathlib.Path, int, windows.Window], windows.Decoded]
 
 
-def _find_av() -> _Decoder | None:
+def _find_av() -> types.ModuleType | None:
     # Where it is needed only: FFmpeg takes a while to load.
     try:
-        from ofa_aec_tf.audio.av_decoder import decode
+        import ofa_aec_tf.audio.av_decoder as av_decoder
     except ImportError:
         return None
-    return decode
+    return av_decoder
 
 
-def _named_decoder(name: str) -> _Decoder:
+def _named_decoder(name: str) -> _Decode:
     if name == "soundfile":
         return soundfile_decoder.decode
     if name == "tfio":
@@ -44,9 +47,9 @@ def _named_decoder(name: str) -> _Decoder:
 
         return tfio_decoder.decode
     if name == "av":
-        decode = _find_av()
-        if decode is not None:
-            return decode
+        av_decoder = _find_av()
+        if av_decoder is not None:
+            return av_decoder.decode
         raise ValueError(
             "The decoder 'av' needs PyAV, which cannot be imported. "
             f"Install it: {_AV_INSTALLATION}"
@@ -85,14 +88,14 @@ def decoder_versions(decoder: str = "auto") -> dict[str, str | None]:
     return versions
 
 
-def _decoders_of(path, descriptor) -> Iterator[_Decoder]:
-    """The decoders to try, in this order."""
+def _decoders_of(path, descriptor) -> Iterator[types.ModuleType]:
+    """The decoders to try, in this order; each has `decode` and `stream`."""
     content = contents.sniff(descriptor)
     if content is contents.Content.OTHER:
-        yield soundfile_decoder.decode
-    av_decode = _find_av()
-    if av_decode is not None:
-        yield av_decode
+        yield soundfile_decoder
+    av_decoder = _find_av()
+    if av_decoder is not None:
+        yield av_decoder
     elif content is contents.Content.MP4_OR_MATROSKA:
         raise AudioError(
             path,
@@ -102,25 +105,27 @@ def _decoders_of(path, descriptor) -> Iterator[_Decoder]:
         )
     # After PyAV, which is three times as fast here.
     if content is contents.Content.OGG_OPUS:
-        yield soundfile_decoder.decode
+        yield soundfile_decoder
 
 
-def _decode_any(
-    path, descriptor, window
-) -> tuple[windows.Decoded, tuple[str, ...]]:
-    """What the first decoder that can read the file reads; and notes."""
+def _first_success(path, descriptor, read):
+    """What `read(decoder)` returns for the first decoder that can read.
+
+    Returns:
+        tuple of that and of the notes.
+    """
     failures = []
-    for decode in _decoders_of(path, descriptor):
+    for decoder in _decoders_of(path, descriptor):
         try:
-            decoded = decode(path, descriptor, window)
+            result = read(decoder)
         except AudioError as error:
             if error.code not in _DECODER_CODES:
                 raise
             failures.append(error)
             continue
-        if failures and decode is not soundfile_decoder.decode:
-            return decoded, (recording.FALLBACK_DECODER,)
-        return decoded, ()
+        if failures and decoder is not soundfile_decoder:
+            return result, (recording.FALLBACK_DECODER,)
+        return result, ()
     reasons = "; ".join(dict.fromkeys(error.reason for error in failures))
     raise AudioError(path, failures[0].code, reasons)
 
@@ -130,18 +135,19 @@ def _decode(path, window, decoder) -> tuple[windows.Decoded, tuple[str, ...]]:
     descriptor = contents.open_regular_file(path)
     try:
         if named is None:
-            return _decode_any(path, descriptor, window)
+            return _first_success(
+                path, descriptor, lambda d: d.decode(path, descriptor, window)
+            )
         return named(path, descriptor, window), ()
     finally:
         os.close(descriptor)
 
 
-def _check_length(path, decoded, window) -> None:
-    seconds = decoded.end_frame / decoded.rate_hz - window.start_seconds
+def _check_length(path, seconds, start_seconds=0.0) -> None:
     if seconds < errors.MIN_SECONDS:
         start = ""
-        if window.start_seconds:
-            start = f" after the start at {window.start_seconds:g} s"
+        if start_seconds:
+            start = f" after the start at {start_seconds:g} s"
         raise AudioError(
             path,
             "too_short",
@@ -186,7 +192,9 @@ def read_audio(
     path = pathlib.Path(path)
     window = windows.Window(sample_rate_hz, start_seconds, max_seconds)
     decoded, notes = _decode(path, window, decoder)
-    _check_length(path, decoded, window)
+    _check_length(
+        path, decoded.end_frame / decoded.rate_hz - start_seconds, start_seconds
+    )
     errors.check_samples(path, decoded.waveform)
     notes = recording.describe(decoded, window) + notes
     waveform = decoded.waveform
@@ -196,6 +204,64 @@ def read_audio(
         )
     wanted = window.wanted_slice(decoded.rate_hz, sample_rate_hz)
     return Recording(np.ascontiguousarray(waveform[wanted], np.float32), notes)
+
+
+def _open_stream(path, descriptor, stack) -> tuple[int, Iterator[np.ndarray]]:
+    """Rate and mono parts of a file, by the first decoder that can read it."""
+
+    def read(decoder):
+        with contextlib.ExitStack() as attempt:
+            rate_hz, blocks = attempt.enter_context(
+                decoder.stream(path, descriptor)
+            )
+            parts = windows.mono_parts(blocks)
+            first = next(parts, None)
+            if first is None:
+                raise errors.no_samples(path)
+            stack.push(attempt.pop_all())
+            return rate_hz, itertools.chain([first], parts)
+
+    opened, _ = _first_success(path, descriptor, read)
+    return opened
+
+
+def stream_audio(path, sample_rate_hz: int) -> Iterator[np.ndarray]:
+    """Reads an audio file part by part, in memory that its length is not in.
+
+    The parts follow each other; together they are what `load_audio` returns.
+    Once a part could be read, no other decoder is tried.
+
+    Args:
+        path: path of the file.
+        sample_rate_hz: int. Rate to resample to.
+
+    Yields:
+        float32 arrays of shape (any,) of some seconds each, full scale at 1.
+
+    Raises:
+        AudioError: as `read_audio`; for what is wrong further on in the file,
+            after the parts before it.
+    """
+    path = pathlib.Path(path)
+    with contextlib.ExitStack() as stack:
+        descriptor = contents.open_regular_file(path)
+        stack.callback(os.close, descriptor)
+        rate_hz, parts = _open_stream(path, descriptor, stack)
+        resampler = None
+        if rate_hz != sample_rate_hz:
+            # Gives the same bits as resampling all at once.
+            resampler = soxr.ResampleStream(
+                rate_hz, sample_rate_hz, 1, dtype="float32", quality="HQ"
+            )
+        num_frames = 0
+        for part in parts:
+            num_frames += len(part)
+            # All parts but the last are longer than the shortest file.
+            _check_length(path, num_frames / rate_hz)
+            errors.check_samples(path, part)
+            yield resampler.resample_chunk(part) if resampler else part
+        if resampler:
+            yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def load_audio(

@@ -1,5 +1,7 @@
 """Decoding with libsndfile: WAV, FLAC, Ogg Vorbis, Ogg Opus, MP3 and more."""
 
+import contextlib
+import math
 import os
 from collections.abc import Iterator
 
@@ -42,6 +44,19 @@ def _blocks(
         remaining -= len(block)
 
 
+@contextlib.contextmanager
+def _opened(path, descriptor: int) -> Iterator[soundfile.SoundFile]:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    try:
+        with soundfile.SoundFile(descriptor, closefd=False) as file:
+            check_sample_rate(path, file.samplerate)
+            yield file
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            path, "undecodable", f"libsndfile: {error.error_string}"
+        ) from None
+
+
 def decode(path, descriptor: int, window: windows.Window) -> windows.Decoded:
     """Reads a part of a file.
 
@@ -58,24 +73,36 @@ def decode(path, descriptor: int, window: windows.Window) -> windows.Decoded:
     Raises:
         AudioError: `undecodable`, `bad_sample_rate` or `no_samples`.
     """
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    try:
-        with soundfile.SoundFile(descriptor, closefd=False) as file:
-            check_sample_rate(path, file.samplerate)
-            first, stop = window.frames(file.samplerate)
-            position = _seek(file, first)
-            waveform, end_frame = windows.gather(
-                _blocks(file, stop - position), position, first, stop
-            )
-            if not end_frame:
-                raise no_samples(path)
-            num_announced = file.frames
-            if num_announced == _UNKNOWN_FRAMES:
-                num_announced = None
-            return windows.Decoded(
-                waveform, file.samplerate, end_frame, num_announced
-            )
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            path, "undecodable", f"libsndfile: {error.error_string}"
-        ) from None
+    with _opened(path, descriptor) as file:
+        first, stop = window.frames(file.samplerate)
+        position = _seek(file, first)
+        waveform, end_frame = windows.gather(
+            _blocks(file, stop - position), position, first, stop
+        )
+        if not end_frame:
+            raise no_samples(path)
+        num_announced = file.frames
+        if num_announced == _UNKNOWN_FRAMES:
+            num_announced = None
+        return windows.Decoded(
+            waveform, file.samplerate, end_frame, num_announced
+        )
+
+
+@contextlib.contextmanager
+def stream(path, descriptor: int) -> Iterator[tuple[int, Iterator[np.ndarray]]]:
+    """Reads a file from its beginning to its end.
+
+    Args:
+        path: path of the file, for messages.
+        descriptor: int. The open file.
+
+    Yields:
+        tuple of the sample rate (int) and an iterator of float32 arrays of
+        shape (num_channels, any), to be used inside the context.
+
+    Raises:
+        AudioError: `undecodable` or `bad_sample_rate`.
+    """
+    with _opened(path, descriptor) as file:
+        yield file.samplerate, _blocks(file, math.inf)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Iterable
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -116,6 +117,7 @@ class _Mono:
     """Averages the channels of blocks: of many at once, which is faster."""
 
     def __init__(self):
+        self.num_frames = 0
         self._pending = []
         self._num_pending = 0
         self._means = []
@@ -130,6 +132,7 @@ class _Mono:
         self._num_pending = 0
 
     def add(self, block):
+        self.num_frames += block.shape[1]
         if len(block) == 1:
             self._flush()
             self._means.append(block[0])
@@ -179,3 +182,24 @@ def gather(
         if position >= stop:
             return mono.waveform(), int(stop)
     return mono.waveform(), position
+
+
+def mono_parts(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Joins blocks that follow each other to parts of some seconds, as mono.
+
+    Args:
+        blocks: iterable of float32 arrays of shape (num_channels, any), as
+            `gather` takes them.
+
+    Yields:
+        float32 arrays of shape (num_frames,), not empty; all but the last of
+        at least `BLOCK_FRAMES`.
+    """
+    mono = _Mono()
+    for block in blocks:
+        mono.add(block)
+        if mono.num_frames >= BLOCK_FRAMES:
+            yield mono.waveform()
+            mono = _Mono()
+    if mono.num_frames:
+        yield mono.waveform()

@@ -277,6 +277,30 @@ def make_eval_dataset(
     )
 
 
+def eval_batches(data_dir, info, split, batch_size, skip_corrupt=False):
+    """The clips of a split in order, as arrays.
+
+    Args:
+        data_dir: directory with `dataset.json`.
+        info: DatasetInfo of that directory.
+        split: str.
+        batch_size: int. The last batch may be smaller.
+        skip_corrupt: bool. As in RandomAccessReader.
+
+    Yields:
+        `(log_mel, labels)`: float32 arrays of shapes (batch, num_frames,
+        num_mel_bins) and (batch, num_classes).
+
+    Raises:
+        ValueError: as RandomAccessReader does, and for a damaged record.
+    """
+    with reading_errors():
+        for batch in make_eval_dataset(
+            data_dir, info, split, batch_size, skip_corrupt=skip_corrupt
+        ):
+            yield batch["log_mel"].numpy(), batch["labels"].numpy()
+
+
 def load_split(
     data_dir, info, split, max_clips=None, seed=None, skip_corrupt=False
 ):

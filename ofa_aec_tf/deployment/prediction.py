@@ -1,161 +1,203 @@
-"""Sound events of audio files, from any exported or trained model."""
+"""Sound events of recordings of any length, in memory that does not grow."""
 
 import dataclasses
-import pathlib
-from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 
 from ofa_aec_tf import audio
-from ofa_aec_tf.deployment import tflite_runner
-from ofa_aec_tf.frontend import FrontendConfig
-from ofa_aec_tf.frontend import log_mel_spectrogram
+from ofa_aec_tf.deployment import sliding_windows
+from ofa_aec_tf.deployment.events import Event
+from ofa_aec_tf.deployment.events import EventSelector
+from ofa_aec_tf.deployment.scorers import Scorer
+from ofa_aec_tf.deployment.sliding_windows import Window
 
 _WINDOWS_PER_BATCH = 16
 
 
 @dataclasses.dataclass(frozen=True)
-class Event:
-    """A class and how sure the model is to have heard it in a file.
+class ScoredWindow:
+    """A window and what the model says about it.
 
     Args:
-        name: str. Class.
-        score: float in [0, 1]. Highest over the windows of the file.
-        start_seconds: float. Start of the window with that score.
+        start_seconds: float.
+        end_seconds: float. Of the window, or of the sound that ends in it.
+        scores: float array of shape (num_classes,); None if it is silent.
     """
 
-    name: str
-    score: float
     start_seconds: float
+    end_seconds: float
+    scores: np.ndarray | None
 
 
-def load_scorer(path) -> Callable[[np.ndarray], np.ndarray]:
-    """Loads a model as a function from log-mel spectrograms to scores.
-
-    Args:
-        path: path of a `.keras` or `.tflite` file.
-
-    Returns:
-        Function from a float32 array of shape (num_clips, num_frames,
-        num_mel_bins), in dB, to one of shape (num_clips, num_classes).
-
-    Raises:
-        ValueError: if the file is not a model of one of these kinds.
-    """
-    suffix = pathlib.Path(path).suffix
-    if suffix == ".tflite":
-        return tflite_runner.TFLiteModel(path).predict
-    if suffix == ".keras":
-        # Only here: a `.tflite` runs without the seconds that TensorFlow
-        # takes to start, and where it is not installed.
-        from ofa_aec_tf import quiet_tensorflow  # noqa: F401
-        from ofa_aec_tf.deployment import keras_models
-
-        return keras_models.load_network(path).predict_on_batch
-    raise ValueError(
-        f"A model is a `.keras` or `.tflite` file. Received: {path}"
-    )
-
-
-def split_into_windows(
-    waveform: np.ndarray, num_samples: int
-) -> Iterator[np.ndarray]:
-    """Cuts a waveform into consecutive windows.
+@dataclasses.dataclass(frozen=True, slots=True)
+class WindowPrediction:
+    """The events of a window.
 
     Args:
-        waveform: float array of shape (any,), not empty.
-        num_samples: int. Length of a window.
-
-    Yields:
-        Arrays of shape (num_samples,). The last is padded with zeros; it is
-        left out if less than half of it is sound, unless it is the only one.
+        start_seconds: float.
+        end_seconds: float.
+        is_silent: bool. Silence is not scored.
+        events: sequence of Event, best first.
     """
-    for start in range(0, len(waveform), num_samples):
-        window = waveform[start : start + num_samples]
-        if start and 2 * len(window) < num_samples:
-            return
-        yield audio.fit_length(window, num_samples)
+
+    start_seconds: float
+    end_seconds: float
+    is_silent: bool
+    events: Sequence[Event]
+
+
+@dataclasses.dataclass(frozen=True)
+class FilePrediction:
+    """The events of a file.
+
+    Args:
+        path: path of the file.
+        num_windows: int.
+        num_silent_windows: int.
+        events: sequence of Event, for each class its best window, best class
+            first.
+        windows: sequence of WindowPrediction; None where they are not wanted.
+    """
+
+    path: str
+    num_windows: int
+    num_silent_windows: int
+    events: Sequence[Event]
+    windows: Sequence[WindowPrediction] | None
 
 
 def score_windows(
-    waveform: np.ndarray,
-    score_fn: Callable[[np.ndarray], np.ndarray],
-    frontend: FrontendConfig,
-    clip_seconds: float,
-) -> np.ndarray:
-    """Scores of every window of a waveform.
+    blocks: Iterable[np.ndarray],
+    scorer: Scorer,
+    hop_samples: int,
+    silence_dbfs: float,
+    windows_per_batch: int = _WINDOWS_PER_BATCH,
+) -> Iterator[ScoredWindow]:
+    """Scores every window of a sound that is not silent.
 
     Args:
-        waveform: float array of shape (any,), at `frontend.sample_rate_hz`.
-        score_fn: as from `load_scorer`.
-        frontend: FrontendConfig of the model.
-        clip_seconds: float. Length of the clips of the model.
+        blocks: iterable of float32 arrays of shape (any,) that follow each
+            other, at `scorer.sample_rate_hz`.
+        scorer: Scorer.
+        hop_samples: int. Distance between the starts of two windows.
+        silence_dbfs: float. Windows with a peak below this are not scored.
+        windows_per_batch: int. Windows to wait for before they are scored.
 
-    Returns:
-        float array of shape (num_windows, num_classes).
-
-    Raises:
-        ValueError: if the model does not take clips of this shape.
-    """
-    num_samples = frontend.num_samples(clip_seconds)
-    windows = list(split_into_windows(waveform, num_samples))
-    # In batches: the features of an hour of sound would not fit in memory.
-    return np.concatenate(
-        [
-            score_fn(
-                np.stack(
-                    [
-                        log_mel_spectrogram(window, frontend)
-                        for window in windows[i : i + _WINDOWS_PER_BATCH]
-                    ]
-                )
-            )
-            for i in range(0, len(windows), _WINDOWS_PER_BATCH)
-        ]
-    )
-
-
-def top_events(
-    window_scores: np.ndarray,
-    class_names: tuple[str, ...],
-    clip_seconds: float,
-    top_k: int,
-) -> list[Event]:
-    """The events of a file: for each class its best window, best class first.
-
-    Args:
-        window_scores: float array of shape (num_windows, num_classes).
-        class_names: tuple of str, one for each output.
-        clip_seconds: float. Distance between two windows.
-        top_k: int. At most so many events; equal scores keep class order.
-
-    Returns:
-        list of Event.
+    Yields:
+        ScoredWindow, in the order of the windows.
 
     Raises:
-        ValueError: if the model has another number of outputs than there are
-            classes, or gives scores that are not finite.
+        ValueError: if the model gives scores that are not finite, or the hop
+            is longer than a window.
     """
-    if window_scores.shape[1] != len(class_names):
-        raise ValueError(
-            f"The model has {window_scores.shape[1]} outputs, but its record "
-            f"names {len(class_names)} classes. Put the record that was "
-            "written with the model beside it."
-        )
-    if not np.isfinite(window_scores).all():
-        raise ValueError(
-            f"The model gives {np.sum(~np.isfinite(window_scores))} of "
-            f"{window_scores.size} scores that are not finite. Its weights "
-            "are broken: train or export it again."
-        )
-    scores = window_scores.max(axis=0)
-    windows = window_scores.argmax(axis=0)
-    return [
-        Event(
-            class_names[index],
-            float(scores[index]),
-            float(windows[index] * clip_seconds),
-        )
-        for index in np.argsort(-scores, kind="stable")[:top_k]
+    batch = []
+    for window in sliding_windows.sliding_windows(
+        blocks, scorer.window_samples, hop_samples
+    ):
+        batch.append(window)
+        if len(batch) == windows_per_batch:
+            yield from _scored(batch, scorer, silence_dbfs)
+            batch = []
+    yield from _scored(batch, scorer, silence_dbfs)
+
+
+def _scored(batch: Sequence[Window], scorer, silence_dbfs):
+    rate_hz = scorer.sample_rate_hz
+    silent = [
+        sliding_windows.is_silent(window.waveform, rate_hz, silence_dbfs)
+        for window in batch
     ]
+    waveforms = [
+        audio.fit_length(window.waveform, scorer.window_samples)
+        for window, is_silent in zip(batch, silent)
+        if not is_silent
+    ]
+    scores = iter(scorer.score(waveforms) if waveforms else ())
+    for window, is_silent in zip(batch, silent):
+        start = window.start_sample
+        yield ScoredWindow(
+            start / rate_hz,
+            (start + len(window.waveform)) / rate_hz,
+            None if is_silent else next(scores),
+        )
+
+
+def predict_window(
+    window: ScoredWindow, selector: EventSelector
+) -> WindowPrediction:
+    """The events of one window.
+
+    Args:
+        window: ScoredWindow.
+        selector: EventSelector.
+
+    Returns:
+        WindowPrediction, without events if the window is silent.
+    """
+    start, end = window.start_seconds, window.end_seconds
+    is_silent = window.scores is None
+    events = () if is_silent else selector.select(window.scores, start, end)
+    return WindowPrediction(start, end, is_silent, events)
+
+
+def predict_file(
+    path,
+    scorer: Scorer,
+    selector: EventSelector,
+    hop_samples: int,
+    silence_dbfs: float,
+    keeps_windows: bool = False,
+) -> FilePrediction:
+    """The events of an audio file, which is read and scored part by part.
+
+    Args:
+        path: path of the file.
+        scorer: Scorer.
+        selector: EventSelector.
+        hop_samples: int. Distance between the starts of two windows.
+        silence_dbfs: float. Windows with a peak below this are not scored.
+        keeps_windows: bool. Whether the events of every window are wanted.
+
+    Returns:
+        FilePrediction.
+
+    Raises:
+        AudioError: if the file cannot be read to its end.
+        ValueError: as `score_windows`.
+    """
+    windows = [] if keeps_windows else None
+    num_windows = num_silent_windows = 0
+    best = starts = ends = None
+    for window in score_windows(
+        audio.stream_audio(path, scorer.sample_rate_hz),
+        scorer,
+        hop_samples,
+        silence_dbfs,
+    ):
+        num_windows += 1
+        if keeps_windows:
+            windows.append(predict_window(window, selector))
+        if window.scores is None:
+            num_silent_windows += 1
+            continue
+        if best is None:
+            best = np.full_like(window.scores, -np.inf)
+            starts, ends = (
+                np.zeros_like(best, float),
+                np.zeros_like(best, float),
+            )
+        # The first of windows with equal scores is kept.
+        is_better = window.scores > best
+        best[is_better] = window.scores[is_better]
+        starts[is_better] = window.start_seconds
+        ends[is_better] = window.end_seconds
+    return FilePrediction(
+        str(path),
+        num_windows,
+        num_silent_windows,
+        [] if best is None else selector.select(best, starts, ends),
+        windows,
+    )

@@ -72,6 +72,36 @@ def evaluate_scores(
     }
 
 
+def predict_batches(
+    predict_fn: Callable[[np.ndarray], np.ndarray],
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs of a model for all clips of some batches, and their labels.
+
+    Args:
+        predict_fn: function from log-mel spectrograms in dB, float32 of shape
+            (batch, num_frames, num_mel_bins), to outputs of shape (batch,
+            num_classes).
+        batches: iterable of (log-mel spectrograms, labels).
+
+    Returns:
+        tuple of two arrays of shape (num_clips, num_classes).
+
+    Raises:
+        ValueError: if there is no batch.
+    """
+    all_outputs, all_labels = [], []
+    for log_mel, labels in batches:
+        all_outputs.append(np.asarray(predict_fn(log_mel)))
+        all_labels.append(np.asarray(labels))
+    if not all_outputs:
+        raise ValueError(
+            "There is nothing to evaluate. Expected at least one batch. "
+            "Received: none"
+        )
+    return np.concatenate(all_outputs), np.concatenate(all_labels)
+
+
 def evaluate(
     predict_fn: Callable[[np.ndarray], np.ndarray],
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
@@ -95,18 +125,5 @@ def evaluate(
     Raises:
         ValueError: as `evaluate_scores`, or if there is no batch.
     """
-    all_logits, all_labels = [], []
-    for log_mel, labels in batches:
-        all_logits.append(np.asarray(predict_fn(log_mel)))
-        all_labels.append(np.asarray(labels))
-    if not all_logits:
-        raise ValueError(
-            "There is nothing to evaluate. Expected at least one batch. "
-            "Received: none"
-        )
-    return evaluate_scores(
-        np.concatenate(all_logits),
-        np.concatenate(all_labels),
-        class_map,
-        label_type,
-    )
+    logits, labels = predict_batches(predict_fn, batches)
+    return evaluate_scores(logits, labels, class_map, label_type)

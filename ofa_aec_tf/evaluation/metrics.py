@@ -32,12 +32,12 @@ class RankingMetrics:
     @property
     def mean_average_precision(self) -> float | None:
         """Macro mAP over the classes that have it; None if none has."""
-        return _mean(self.average_precision)
+        return mean_of_known(self.average_precision)
 
     @property
     def mean_auc(self) -> float | None:
         """Macro AUC over the classes that have it; None if none has."""
-        return _mean(self.auc)
+        return mean_of_known(self.auc)
 
     @property
     def d_prime(self) -> float | None:
@@ -45,12 +45,27 @@ class RankingMetrics:
         return d_prime(self.mean_auc)
 
 
-def _mean(values) -> float | None:
+def mean_of_known(values) -> float | None:
+    """The mean of the values that are not None; None if all are."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
 
-def _check(logits, labels) -> tuple[np.ndarray, np.ndarray]:
+def check_scores(logits, labels) -> tuple[np.ndarray, np.ndarray]:
+    """Refuses what has no rank, or is no label.
+
+    Args:
+        logits: float array of shape (num_clips, num_classes). Any scores that
+            rank the clips of a class.
+        labels: array of 0 and 1 of the same shape.
+
+    Returns:
+        tuple of both as arrays, the labels of bool.
+
+    Raises:
+        ValueError: for other shapes, scores that are not finite, or labels
+            other than 0 and 1.
+    """
     logits, labels = np.asarray(logits), np.asarray(labels)
     if logits.ndim != 2 or logits.shape != labels.shape or not logits.size:
         raise ValueError(
@@ -91,7 +106,7 @@ def ranking_metrics(logits, labels) -> RankingMetrics:
         ValueError: for other shapes, scores that are not finite, or labels
             other than 0 and 1.
     """
-    logits, labels = _check(logits, labels)
+    logits, labels = check_scores(logits, labels)
     num_clips = len(labels)
     average_precision, auc, num_positives = [], [], []
     for scores, targets in zip(logits.T, labels.T):
@@ -140,7 +155,7 @@ def single_label_accuracy(logits, labels) -> float:
     Raises:
         ValueError: as `ranking_metrics`, or if a clip has not one class.
     """
-    logits, labels = _check(logits, labels)
+    logits, labels = check_scores(logits, labels)
     classes_per_clip = labels.sum(axis=1)
     if (classes_per_clip != 1).any():
         clip = int(np.argmax(classes_per_clip != 1))

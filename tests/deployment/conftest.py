@@ -7,8 +7,10 @@ from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment import waveform_exporter
 from ofa_aec_tf.frontend import log_mel_spectrogram
+from tests.deployment import predict_command
 from tests.deployment import real_audio_test
 from tests.deployment import small_models
+from tests.deployment import waveform_models
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +82,18 @@ def exported_for_recordings():
         num_latency_runs=3,
     )
     return dict(files)
+
+
+@pytest.fixture(scope="session")
+def waveform_model():
+    """A Keras model from waveforms to scores, and its TFLite file."""
+    model = waveform_models.make_network()
+    return model, waveform_models.convert(model)
+
+
+@pytest.fixture(scope="session")
+def predicting(waveform_model, tmp_path_factory):
+    """predict_command.Models."""
+    _, content = waveform_model
+    directory = tmp_path_factory.mktemp("models")
+    return predict_command.write_models(directory, content)

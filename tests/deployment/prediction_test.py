@@ -1,47 +1,40 @@
+import tracemalloc
+
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import soundfile
 
+from ofa_aec_tf import audio
 from ofa_aec_tf.deployment import prediction
+from ofa_aec_tf.deployment.events import Event
+from ofa_aec_tf.deployment.events import EventSelector
+from ofa_aec_tf.deployment.scorers import Scorer
 from ofa_aec_tf.frontend import FrontendConfig
 from ofa_aec_tf.frontend import log_mel_spectrogram
-from tests.deployment import small_models
 
 FRONTEND = FrontendConfig()
+RATE_HZ = FRONTEND.sample_rate_hz
+NAMES = ("peak", "mean")
+DEFAULT_DBFS = -70.0
 
 
-def _windows(num_samples, window_samples):
-    waveform = np.arange(1, num_samples + 1, dtype=np.float32)
-    return list(prediction.split_into_windows(waveform, window_samples))
-
-
-def test_windows_are_consecutive_and_the_last_is_padded():
-    windows = _windows(10, 4)
-    np.testing.assert_array_equal(
-        windows, [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 0, 0]]
+def _levels(waveforms):
+    """Scores that can be computed by hand."""
+    return np.stack(
+        [np.abs(waveforms).max(axis=1), np.abs(waveforms).mean(axis=1)], axis=1
     )
 
 
-def test_last_window_of_less_than_half_is_dropped():
-    np.testing.assert_array_equal(_windows(5, 4), [[1, 2, 3, 4]])
+def _waveform_scorer(window_samples, rate_hz=RATE_HZ):
+    return Scorer(_levels, window_samples, rate_hz)
 
 
-def test_only_window_is_kept_however_short():
-    np.testing.assert_array_equal(_windows(1, 4), [[1, 0, 0, 0]])
-
-
-@given(st.integers(1, 500), st.integers(1, 60))
-def test_less_than_half_a_window_of_sound_is_left_out(num_samples, length):
-    windows = _windows(num_samples, length)
-    assert {len(window) for window in windows} == {length}
-    kept = np.concatenate(windows)
-    num_kept = np.count_nonzero(kept)
-    np.testing.assert_array_equal(kept[:num_kept], np.arange(num_kept) + 1)
-    if num_samples >= length:
-        assert 2 * (num_samples - num_kept) < length
-    else:
-        assert num_kept == num_samples
+def _score(waveform, scorer, hop_samples, silence_dbfs=DEFAULT_DBFS):
+    return list(
+        prediction.score_windows(
+            np.array_split(waveform, 7), scorer, hop_samples, silence_dbfs
+        )
+    )
 
 
 def test_every_window_is_scored_on_its_own_features():
@@ -54,57 +47,181 @@ def test_every_window_is_scored_on_its_own_features():
         batch_sizes.append(len(log_mel))
         return log_mel.mean(axis=(1, 2))[:, np.newaxis]
 
-    scores = prediction.score_windows(waveform, score, FRONTEND, 0.1)
+    scored = _score(waveform, Scorer(score, 3200, RATE_HZ, FRONTEND), 3200)
     expected = [
         log_mel_spectrogram(waveform[i : i + 3200], FRONTEND).mean()
         for i in range(0, len(waveform), 3200)
     ]
-    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose([w.scores[0] for w in scored], expected, 1e-6)
     assert len(batch_sizes) > 1 and sum(batch_sizes) == 40
 
 
-def test_score_of_a_class_is_its_highest_over_the_windows():
-    events = prediction.top_events(
-        np.array([[0.1, 0.9, 0.2], [0.6, 0.3, 0.2]]),
-        ("bark", "rain", "siren"),
-        clip_seconds=2.5,
-        top_k=2,
-    )
-    assert events == [
-        prediction.Event("rain", 0.9, 0.0),
-        prediction.Event("bark", 0.6, 2.5),
+def test_windows_have_exact_times_and_the_last_is_padded_with_zeros():
+    waveform = np.full(10, 0.5, np.float32) * (-1.0) ** np.arange(10)
+    scored = _score(waveform, _waveform_scorer(4, rate_hz=8), 2)
+    assert [(w.start_seconds, w.end_seconds) for w in scored] == [
+        (0.0, 0.5),
+        (0.25, 0.75),
+        (0.5, 1.0),
+        (0.75, 1.25),
     ]
+    assert [w.scores.tolist() for w in scored] == [[0.5, 0.5]] * 4
+    scored = _score(waveform, _waveform_scorer(6, rate_hz=8), 6)
+    assert (scored[1].start_seconds, scored[1].end_seconds) == (0.75, 1.25)
+    np.testing.assert_allclose(scored[1].scores, [0.5, 0.5 * 4 / 6])
 
 
-def test_equal_scores_keep_the_order_of_the_classes():
-    events = prediction.top_events(np.full((1, 3), 0.5), tuple("abc"), 1.0, 9)
-    assert [event.name for event in events] == ["a", "b", "c"]
-
-
-def test_record_of_another_model_is_refused():
-    with pytest.raises(ValueError, match="3 outputs, but .* names 2 classes"):
-        prediction.top_events(np.zeros((1, 3)), ("a", "b"), 1.0, 2)
-
-
-def test_scores_that_are_not_finite_are_refused():
-    with pytest.raises(ValueError, match="1 of 2 scores that are not finite"):
-        prediction.top_events(np.array([[0.5, np.nan]]), ("a", "b"), 1.0, 2)
-
-
-def test_keras_and_tflite_files_give_the_same_scores(
-    network, clips, exported, tmp_path
-):
-    network.save(tmp_path / "subnet.keras")
-    content = exported["float32"].content
-    (tmp_path / "subnet_float32.tflite").write_bytes(content)
-    keras_scores, tflite_scores = (
-        prediction.load_scorer(tmp_path / name)(clips[:3])
-        for name in ("subnet.keras", "subnet_float32.tflite")
+def test_silent_windows_are_not_scored_and_keep_their_place():
+    rng = np.random.default_rng(0)
+    loud = rng.uniform(-0.5, 0.5, 3200)
+    faint = 1e-5 * loud
+    waveform = np.concatenate(
+        [loud, np.zeros(3200), 0.1 + faint, 0.01 * loud, faint]
+    ).astype(np.float32)
+    scored = _score(waveform, _waveform_scorer(3200), 3200)
+    assert [w.scores is None for w in scored] == [
+        False,
+        True,
+        True,
+        False,
+        True,
+    ]
+    np.testing.assert_allclose(
+        scored[3].scores, 0.01 * scored[0].scores, rtol=1e-4
     )
-    assert keras_scores.shape == (3, small_models.NUM_CLASSES)
-    np.testing.assert_allclose(keras_scores, tflite_scores, atol=1e-5)
+    everything = _score(waveform, _waveform_scorer(3200), 3200, -np.inf)
+    assert all(w.scores is not None for w in everything)
 
 
-def test_other_kinds_of_files_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=".keras. or .*Received: .*net.onnx"):
-        prediction.load_scorer(tmp_path / "net.onnx")
+def _write(path, waveform, rate_hz=RATE_HZ):
+    soundfile.write(path, waveform, rate_hz, "FLOAT")
+    return path
+
+
+def _predict(path, scorer, hop_samples, selector=None, **options):
+    return prediction.predict_file(
+        path,
+        scorer,
+        selector or EventSelector(NAMES),
+        hop_samples,
+        DEFAULT_DBFS,
+        **options,
+    )
+
+
+def test_score_of_a_class_is_its_highest_over_the_windows(tmp_path):
+    waveform = np.full(5 * 3200, 0.1, np.float32) * (-1) ** np.arange(16000)
+    # The highest peak in the second window, the highest mean in the fourth.
+    waveform[4000] = 0.9
+    waveform[3 * 3200 : 4 * 3200] *= 3
+    path = _write(tmp_path / "a.wav", waveform)
+    found = _predict(path, _waveform_scorer(3200), 3200, keeps_windows=True)
+    assert (found.num_windows, found.num_silent_windows) == (5, 0)
+    assert found.path == str(path)
+    peak, mean = found.events
+    assert (peak.name, peak.start_seconds, peak.end_seconds) == (
+        "peak",
+        0.1,
+        0.2,
+    )
+    assert (mean.name, mean.start_seconds, mean.end_seconds) == (
+        "mean",
+        3 * 3200 / RATE_HZ,
+        0.4,
+    )
+    assert peak.score == pytest.approx(0.9)
+    assert mean.score == pytest.approx(0.3)
+    assert [w.start_seconds for w in found.windows] == [
+        number * 3200 / RATE_HZ for number in range(5)
+    ]
+    assert found.windows[1].events[0] == peak
+
+
+def test_of_equal_windows_the_first_is_named(tmp_path):
+    waveform = np.tile(np.float32([0.5, -0.5]), 8000)
+    path = _write(tmp_path / "a.wav", waveform)
+    found = _predict(path, _waveform_scorer(3200), 1600)
+    assert found.num_windows == 9
+    assert found.windows is None
+    assert {event.start_seconds for event in found.events} == {0.0}
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 32000, 44100])
+@pytest.mark.parametrize("offset", [0.0, 0.25], ids=["zeros", "offset"])
+def test_a_silent_file_answers_nothing(tmp_path, rate_hz, offset):
+    path = _write(tmp_path / "a.wav", np.full(2 * rate_hz, offset), rate_hz)
+    found = _predict(path, _waveform_scorer(RATE_HZ), RATE_HZ, None)
+    assert (found.num_windows, found.num_silent_windows) == (2, 2)
+    assert list(found.events) == []
+
+
+def test_events_below_their_thresholds_are_left_out_by_window_and_file(
+    tmp_path,
+):
+    waveform = np.tile(np.float32([0.2, -0.2]), 3200)
+    waveform[:3200] *= 2
+    path = _write(tmp_path / "a.wav", waveform)
+    selector = EventSelector(NAMES, [0.3, None])
+    found = _predict(
+        path, _waveform_scorer(3200), 3200, selector, keeps_windows=True
+    )
+    score = float(np.float32(0.4))
+    assert list(found.events) == [Event("peak", score, 0.0, 0.1)]
+    assert [len(window.events) for window in found.windows] == [1, 0]
+    assert not found.windows[1].is_silent
+
+
+def test_a_file_that_is_broken_at_its_end_has_no_events(tmp_path):
+    waveform = np.full(10 * RATE_HZ, 0.1, np.float32)
+    waveform[-1] = np.nan
+    path = _write(tmp_path / "a.wav", waveform)
+    with pytest.raises(audio.AudioError, match="non_finite"):
+        _predict(path, _waveform_scorer(RATE_HZ), RATE_HZ)
+
+
+def _write_long(path, seconds, rate_hz):
+    """A sound of many windows, written in parts."""
+    rng = np.random.default_rng(0)
+    with soundfile.SoundFile(path, "w", rate_hz, 1, "PCM_16") as file:
+        for second in range(seconds):
+            level = 0.1 + 0.8 * (second * 7 % 60) / 60
+            file.write(level * rng.uniform(-1, 1, rate_hz))
+    return path
+
+
+def test_a_long_file_is_scored_as_if_it_were_read_at_once(tmp_path):
+    path = _write_long(tmp_path / "a.wav", 90, 44100)
+    window_samples, hop_samples = 80000, 24000
+    whole = audio.load_audio(path, RATE_HZ)
+    assert len(whole) == 90 * RATE_HZ
+    found = _predict(
+        path,
+        _waveform_scorer(window_samples),
+        hop_samples,
+        keeps_windows=True,
+    )
+    starts = range(0, len(whole) - (window_samples - hop_samples), hop_samples)
+    pieces = [whole[i : i + window_samples] for i in starts]
+    assert found.num_windows == len(pieces) == 118
+    for window, start, piece in zip(found.windows, starts, pieces):
+        assert window.start_seconds == start / RATE_HZ
+        assert window.end_seconds == (start + len(piece)) / RATE_HZ
+        scores = {event.name: event.score for event in window.events}
+        padded = np.pad(piece, (0, window_samples - len(piece)))
+        assert scores["peak"] == np.abs(piece).max()
+        assert scores["mean"] == pytest.approx(np.abs(padded).mean(), rel=1e-5)
+    assert found.events[0].score == np.abs(whole).max()
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    scorer = _waveform_scorer(RATE_HZ)
+    peaks = []
+    for seconds in (100, 400):
+        path = _write_long(tmp_path / f"{seconds}.wav", seconds, RATE_HZ)
+        tracemalloc.start()
+        assert _predict(path, scorer, RATE_HZ).num_windows == seconds
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        peaks.append(peak)
+    # The waveform alone is of 51 MB in the longer file.
+    assert peaks[1] < 1.2 * peaks[0] < 40e6

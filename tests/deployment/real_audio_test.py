@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ofa_aec_tf import audio
+from ofa_aec_tf.deployment import sliding_windows
 from ofa_aec_tf.deployment import waveform_exporter
 from tests.deployment import small_models
 
@@ -63,6 +64,25 @@ def test_the_front_end_in_a_file_equals_its_definition_on_recordings():
     difference_db = np.abs(received - expected)
     assert difference_db[expected > -60].max() < 1e-3
     assert difference_db.max() < 0.02
+
+
+@pytest.mark.real_audio
+def test_only_pauses_in_recordings_are_silent():
+    rate_hz = small_models.FRONTEND.sample_rate_hz
+    num_silent = 0
+    for waveform in recorded_waveforms(num_clips=100):
+        seconds = waveform.reshape(CLIP_SECONDS, rate_hz)
+        silent = np.array(
+            [sliding_windows.is_silent(s, rate_hz, -70) for s in seconds]
+        )
+        # Each has an event in it, the quietest with a peak of -22 dBFS.
+        assert not silent.all()
+        levels = seconds.std(axis=1)
+        assert all(levels[silent] < 2e-4)
+        assert all(levels[~silent] > 1e-6)
+        num_silent += silent.sum()
+    # Zeros, with which recordings of less than 5 s were filled up, and more.
+    assert 20 < num_silent < 100
 
 
 def _librosa_log_mel(waveform):

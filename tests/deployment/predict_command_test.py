@@ -1,68 +1,36 @@
+"""Runs the command on files as a user does."""
+
 import csv
 import io
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import soundfile
 
-from ofa_aec_tf import workdir
-from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.data.dataset_info import MULTI_LABEL
-from ofa_aec_tf.data.model_info import EXPORT_REPORT
-from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.frontend import FrontendConfig
 from ofa_aec_tf.frontend import log_mel_spectrogram
-from tests.deployment import small_models
+from tests.deployment import predict_command
 
-ROOT = pathlib.Path(__file__).parents[1]
-CLASS_NAMES = tuple(f"event {i}" for i in range(small_models.NUM_CLASSES))
-CLIP_SECONDS = 1.0
-RATE_HZ = 32000
-
-
-def _predict(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "ofa_aec_tf.predict", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+CLASS_NAMES = predict_command.CLASS_NAMES
+RATE_HZ = predict_command.RATE_HZ
+_predict = predict_command.run
 
 
 @pytest.fixture(scope="module")
-def network():
-    return small_models.make_network()
+def network(predicting):
+    return predicting.network
 
 
 @pytest.fixture(scope="module")
-def model_dir(network, tmp_path_factory):
-    """Directory with `net.keras`, and `tflite/net_float32.tflite`."""
-    directory = tmp_path_factory.mktemp("models")
-    info = ModelInfo(
-        FrontendConfig(), CLIP_SECONDS, ClassMap(CLASS_NAMES), MULTI_LABEL
-    )
-    network.save(directory / "net.keras")
-    info.write(directory / "net.keras")
-    content = tflite_converter.convert(network, 101, 64, "float32")
-    (directory / "tflite").mkdir()
-    (directory / "tflite" / "net_float32.tflite").write_bytes(content)
-    workdir.write_json(
-        directory / "tflite" / EXPORT_REPORT, {"model": info.to_json()}
-    )
-    return directory
+def model_dir(predicting):
+    return predicting.directory
 
 
 @pytest.fixture(scope="module")
-def tflite_path(model_dir):
-    return model_dir / "tflite" / "net_float32.tflite"
+def tflite_path(predicting):
+    return predicting.tflite_path
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +43,7 @@ def audio_dir(tmp_path_factory):
     soundfile.write(directory / "a.wav", waveform, RATE_HZ, "FLOAT")
     soundfile.write(directory / "b.flac", waveform[:RATE_HZ], RATE_HZ)
     soundfile.write(directory / "c.ogg", waveform[: RATE_HZ // 4], RATE_HZ)
+    soundfile.write(directory / "d.mp3", waveform, RATE_HZ)
     (directory / "broken.wav").write_bytes(b"RIFF of nothing")
     (directory / "empty.wav").touch()
     return directory
@@ -99,10 +68,10 @@ def _expected_scores(network, path):
         "tflite/net_float32.tflite",
     ],
 )
-def test_wav_flac_and_ogg_get_the_scores_of_the_model(
+def test_wav_flac_ogg_and_mp3_get_the_scores_of_the_model(
     network, model_dir, audio_dir, model
 ):
-    names = ["a.wav", "b.flac", "c.ogg"]
+    names = ["a.wav", "b.flac", "c.ogg", "d.mp3"]
     result = _predict(
         f"--model={model_dir / model}",
         "--format=json",
@@ -111,7 +80,7 @@ def test_wav_flac_and_ogg_get_the_scores_of_the_model(
     )
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
-    assert [f["num_windows"] for f in report["files"]] == [3, 1, 1]
+    assert [f["num_windows"] for f in report["files"]] == [3, 1, 1, 3]
     for name, file in zip(names, report["files"]):
         assert file["file"] == str(audio_dir / name)
         events = {event["class"]: event for event in file["events"]}
@@ -201,6 +170,11 @@ def test_tflite_files_are_predicted_without_tensorflow(
         ([], "Name at least one audio file"),
         (["--top_k=0", "a.wav"], "top_k"),
         (["--format=xml", "a.wav"], "format"),
+        (["--window_hop_seconds=1.5", "a.wav"], "a hop of 48000 samples"),
+        (["--window_hop_seconds=nan", "a.wav"], "window_hop_seconds=nan"),
+        (["--microphone", "a.wav"], "--microphone=True, 1 files"),
+        (["--threshold=0.5", "--thresholds=t.json", "a.wav"], "t.json"),
+        (["--thresholds=t.json", "a.wav"], "no thresholds t.json"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_two(
@@ -218,3 +192,65 @@ def test_model_without_its_record_is_refused(tflite_path, audio_dir, tmp_path):
     result = _predict(f"--model={alone}", audio_dir / "a.wav")
     assert result.returncode == 2
     assert "no record of its classes and front end" in result.stderr
+
+
+def test_windows_of_every_file_are_listed_and_written(tflite_path, audio_dir):
+    output = audio_dir / "out" / "events.csv"
+    result = _predict(
+        f"--model={tflite_path}",
+        "--per_window",
+        "--window_hop_seconds=0.25",
+        "--top_k=1",
+        "--format=csv",
+        f"--output={output}",
+        audio_dir / "a.wav",
+    )
+    assert result.stdout == f"wrote {output}\n"
+    rows = list(csv.DictReader(output.open()))
+    # 2.7 s: the window that reaches the end begins at 1.75 s.
+    assert [float(row["start_seconds"]) for row in rows] == [
+        number / 4 for number in range(8)
+    ]
+    assert [float(row["end_seconds"]) for row in rows[-2:]] == [2.5, 2.7]
+    assert {row["rank"] for row in rows} == {"1"}
+
+
+def test_directories_stand_for_the_audio_files_in_them(
+    tflite_path, audio_dir, tmp_path
+):
+    (tmp_path / "b").mkdir()
+    content = (audio_dir / "b.flac").read_bytes()
+    for name in ("b/z.FLAC", "b/a.flac", "a.flac", "notes.txt", "._a.flac"):
+        (tmp_path / name).write_bytes(content)
+    result = _predict(
+        f"--model={tflite_path}", "--format=json", tmp_path, audio_dir / "a.wav"
+    )
+    files = [file["file"] for file in json.loads(result.stdout)["files"]]
+    assert files == [
+        *(str(tmp_path / name) for name in ("a.flac", "b/a.flac", "b/z.FLAC")),
+        str(audio_dir / "a.wav"),
+    ]
+    (tmp_path / "empty").mkdir()
+    result = _predict(f"--model={tflite_path}", tmp_path / "empty")
+    assert result.returncode == 2
+    assert "error: There is no audio file in the directory" in result.stderr
+
+
+def test_a_waveform_model_has_windows_of_its_own_length(
+    predicting, waveform_model, audio_dir
+):
+    result = _predict(
+        f"--model={predicting.waveform_path}",
+        "--format=json",
+        "--top_k=100",
+        audio_dir / "b.flac",
+    )
+    report = json.loads(result.stdout)
+    assert report["window_seconds"] == 0.5
+    (file,) = report["files"]
+    waveform, _ = soundfile.read(audio_dir / "b.flac", dtype="float32")
+    expected = waveform_model[0].predict(waveform.reshape(2, -1), verbose=0)
+    scores = {event["class"]: event["score"] for event in file["events"]}
+    np.testing.assert_allclose(
+        [scores[name] for name in CLASS_NAMES], expected.max(axis=0), atol=1e-4
+    )

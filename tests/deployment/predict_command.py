@@ -1,0 +1,86 @@
+"""Models to predict with, and the command in a process of its own."""
+
+import dataclasses
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+
+from ofa_aec_tf import workdir
+from ofa_aec_tf.data.class_map import ClassMap
+from ofa_aec_tf.data.dataset_info import MULTI_LABEL
+from ofa_aec_tf.data.model_info import EXPORT_REPORT
+from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.deployment import tflite_converter
+from ofa_aec_tf.frontend import FrontendConfig
+from tests.deployment import small_models
+
+ROOT = pathlib.Path(__file__).parents[2]
+CLASS_NAMES = tuple(f"event {i}" for i in range(small_models.NUM_CLASSES))
+CLIP_SECONDS = 1.0
+RATE_HZ = 32000
+
+
+def start(*arguments, **environment):
+    """Starts the command."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "ofa_aec_tf.predict", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(*arguments, **environment):
+    """Runs the command to its end."""
+    process = start(*arguments, **environment)
+    try:
+        output, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(
+        process.args, process.returncode, output, errors
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Models:
+    """One network as `net.keras` and `tflite/net_float32.tflite`.
+
+    Beside the latter is `waveform.tflite`, which takes half a second of sound.
+    """
+
+    network: keras.Model
+    directory: pathlib.Path
+
+    @property
+    def tflite_path(self):
+        return self.directory / "tflite" / "net_float32.tflite"
+
+    @property
+    def waveform_path(self):
+        return self.tflite_path.with_name("waveform.tflite")
+
+
+def write_models(directory, waveform_content):
+    """Writes the models and their records."""
+    network = small_models.make_network()
+    info = ModelInfo(
+        FrontendConfig(), CLIP_SECONDS, ClassMap(CLASS_NAMES), MULTI_LABEL
+    )
+    models = Models(network, directory)
+    network.save(directory / "net.keras")
+    info.write(directory / "net.keras")
+    models.tflite_path.parent.mkdir()
+    models.tflite_path.write_bytes(
+        tflite_converter.convert(network, 101, 64, "float32")
+    )
+    models.waveform_path.write_bytes(waveform_content)
+    workdir.write_json(
+        models.tflite_path.with_name(EXPORT_REPORT), {"model": info.to_json()}
+    )
+    return models

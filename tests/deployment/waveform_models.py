@@ -1,0 +1,43 @@
+"""A small network with the front end in it, as a TFLite file too."""
+
+import tempfile
+
+import keras
+import tensorflow as tf
+
+from ofa_aec_tf import native_output
+from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.layers.log_mel_spectrogram import LogMelSpectrogram
+from tests.deployment import small_models
+
+NUM_SAMPLES = 16000
+
+
+def make_network(num_classes=small_models.NUM_CLASSES):
+    """From half a second of sound to scores, with random weights."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((NUM_SAMPLES,))
+    features = LogMelSpectrogram(FrontendConfig())(inputs)
+    features = keras.layers.Rescaling(0.02, 1.0)(features)
+    features = keras.layers.Reshape((*features.shape[1:], 1))(features)
+    features = keras.layers.Conv2D(8, 3, strides=4, activation="relu")(features)
+    features = keras.layers.GlobalAveragePooling2D()(features)
+    outputs = keras.layers.Dense(num_classes, activation="sigmoid")(features)
+    return keras.Model(inputs, outputs)
+
+
+def convert(model):
+    """The content of a `.tflite` file for one waveform at a time."""
+    signature = keras.InputSpec(shape=(1, NUM_SAMPLES), dtype="float32")
+    with (
+        tempfile.TemporaryDirectory() as saved_model_dir,
+        native_output.to_debug_log(),
+    ):
+        model.export(
+            saved_model_dir,
+            format="tf_saved_model",
+            verbose=False,
+            input_signature=[signature],
+        )
+        converter = tf.lite.TFLiteConverter.from_saved_model(saved_model_dir)
+        return converter.convert()
