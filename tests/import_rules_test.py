@@ -51,6 +51,10 @@ _PLANTED = {
         "ofa_aec_tf/evaluate.py",
         "from ai_edge_litert.interpreter import Interpreter",
     ),
+    "Only one module knows tf_keras": (
+        "ofa_aec_tf/deployment/exporter.py",
+        "import tf_keras",
+    ),
     "Training, search and export know no model family": (
         "ofa_aec_tf/training/losses.py",
         "from ofa_aec_tf.models import cnn10",
