@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 TFIO_VENV := .venv-tfio
+QAT_VENV := .venv-qat
 TEST_PROCESSES ?= 2
 
-.PHONY: quickstart test test-tfio lint clean
+.PHONY: quickstart test test-tfio test-qat lint clean
 
 quickstart: $(VENV)/.installed
 	$(VENV)/bin/python -m ofa_aec_tf.pipeline \
@@ -17,13 +18,17 @@ test: $(VENV)/.installed-test
 test-tfio: $(TFIO_VENV)/.installed
 	$(TFIO_VENV)/bin/python -m pytest -m tfio tests/audio
 
+# tensorflow-model-optimization cannot be installed beside MediaPipe.
+test-qat: $(QAT_VENV)/.installed
+	$(QAT_VENV)/bin/python -m pytest -m qat tests/deployment
+
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
 
 clean:
-	rm -rf $(VENV) $(TFIO_VENV) runs build *.egg-info
+	rm -rf $(VENV) $(TFIO_VENV) $(QAT_VENV) runs build *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 13) else "error: Python 3.11 or 3.12 is needed, this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 ...")'
@@ -43,4 +48,10 @@ $(TFIO_VENV)/.installed: setup.py | $(VENV)/bin/python
 	  tensorflow==2.16.2 tensorflow-io==0.37.1 "keras<3.16" \
 	  absl-py google-crc32c pytest scipy soundfile soxr tqdm
 	$(TFIO_VENV)/bin/python -m pip install --no-deps --editable .
+	touch $@
+
+$(QAT_VENV)/.installed: setup.py | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(QAT_VENV)
+	$(QAT_VENV)/bin/python -m pip install --progress-bar=off \
+	  --editable '.[qat]' "pytest>=8.3,<10"
 	touch $@

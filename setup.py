@@ -29,7 +29,7 @@ setuptools.setup(
     ),
     python_requires=">=3.11,<3.13",
     install_requires=[
-        "absl-py>=2.1,<3",
+        "absl-py>=1.4,<3",
         "ai-edge-litert>=2.1,<3",
         # In the version that TensorFlow and MediaPipe agree on.
         "flatbuffers>=25.9,<26",
@@ -54,6 +54,12 @@ setuptools.setup(
         # What Android apps load a model with, to try it here.
         "mediapipe": _MEDIAPIPE,
         "microphone": ["sounddevice>=0.5,<1"],
+        # Not beside `mediapipe`: it wants absl-py 1, and that one 2. `make
+        # test-qat` has an environment of its own for it.
+        "qat": [
+            "tensorflow-model-optimization>=0.8.1,<0.9",
+            "tf_keras>=2.21,<2.22",
+        ],
         # Works with TensorFlow 2.16 only: `make test-tfio` has an environment
         # of its own for it.
         "tfio": ["tensorflow-io>=0.37,<0.38"],

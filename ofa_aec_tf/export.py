@@ -23,7 +23,9 @@ import numpy as np
 from absl import flags
 
 from ofa_aec_tf import __version__
+from ofa_aec_tf import choices
 from ofa_aec_tf import command_line
+from ofa_aec_tf import export_qat
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
@@ -40,6 +42,7 @@ from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import waveform_exporter
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import metrics
+from ofa_aec_tf.reporting import summary
 
 _CALIBRATION_SPLIT = "train"
 _PARITY_SPLIT = "validation"
@@ -74,8 +77,8 @@ _MODES = flags.DEFINE_list(
         tflite_converter.FLOAT16,
         tflite_converter.INT8,
     ],
-    f"Which of {', '.join(tflite_converter.QUANTIZATION_MODES)} to write as "
-    "files that take samples.",
+    f"Which of {', '.join(exporter.MODES)} to write as files that take "
+    "samples.",
 )
 _LOG_MEL_MODES = flags.DEFINE_list(
     "log_mel_modes",
@@ -154,22 +157,20 @@ class _Evaluation:
 
     def metrics(self, score_fn, num_frames):
         """Metrics of a model, without those of each class."""
-        batches = input_pipeline.make_eval_dataset(
-            self.data_dir,
-            self.dataset,
-            self.split,
-            _BATCH_SIZE,
-            skip_corrupt=_SKIP_CORRUPT.value,
+        results = evaluator.evaluate(
+            lambda clips: metrics.scores_to_logits(
+                log_mel_windows.score_clips(score_fn, clips, num_frames)
+            ),
+            input_pipeline.eval_batches(
+                self.data_dir,
+                self.dataset,
+                self.split,
+                _BATCH_SIZE,
+                _SKIP_CORRUPT.value,
+            ),
+            self.dataset.class_map,
+            self.dataset.label_type,
         )
-        with input_pipeline.reading_errors():
-            results = evaluator.evaluate(
-                lambda clips: metrics.scores_to_logits(
-                    log_mel_windows.score_clips(score_fn, clips, num_frames)
-                ),
-                ((b["log_mel"].numpy(), b["labels"].numpy()) for b in batches),
-                self.dataset.class_map,
-                self.dataset.label_type,
-            )
         return {name: v for name, v in results.items() if name != "per_class"}
 
 
@@ -192,7 +193,8 @@ class _Job:
         num_frames = config.num_frames(num_samples)
         evaluation = _Evaluation.from_flags()
         calibration_clips = None
-        if tflite_converter.INT8 in (*_MODES.value, *_LOG_MEL_MODES.value):
+        modes = {*_MODES.value, *_LOG_MEL_MODES.value}
+        if modes & {tflite_converter.INT8, tflite_converter.INT8_QAT}:
             calibration_clips = _load_windows(
                 dataset,
                 _CALIBRATION_SPLIT,
@@ -214,14 +216,16 @@ class _Job:
         """Frames that the files take."""
         return self.parity_clips.shape[1]
 
-    def report(self):
+    def report(self, modes):
         """What all models of the run have in common."""
+        has_qat = tflite_converter.INT8_QAT in modes
         num_calibration_clips = 0
         if self.calibration_clips is not None:
             num_calibration_clips = len(self.calibration_clips)
         evaluation = self.evaluation
         return {
             "runtime": _RUNTIME.value,
+            "qat": export_qat.report() if has_qat else None,
             "data": {
                 "fingerprint": self.dataset.fingerprint,
                 "calibration_split": _CALIBRATION_SPLIT,
@@ -262,6 +266,35 @@ def _evaluated(networks, job, reference_metrics):
         yield mode, dataclasses.replace(network, metrics=found)
 
 
+def _networks(network, modes, job):
+    """Modes and files of a network on log-mel spectrograms."""
+    yield from exporter.export_modes(
+        network,
+        [mode for mode in modes if mode != tflite_converter.INT8_QAT],
+        job.calibration_clips,
+        job.parity_clips,
+        _RUNTIME.value,
+    )
+    if tflite_converter.INT8_QAT in modes:
+        source = export_qat.Source(
+            _DATA_DIR.value,
+            job.dataset,
+            job.num_frames,
+            _SEED.value,
+            _SKIP_CORRUPT.value,
+        )
+        network = tflite_converter.float32_model(network)
+        yield (
+            tflite_converter.INT8_QAT,
+            exporter.check_quantized(
+                export_qat.quantize(network, job.calibration_clips, source),
+                network,
+                job.parity_clips,
+                _RUNTIME.value,
+            ),
+        )
+
+
 def _metadata(path, info, num_frames):
     seconds = (num_frames - 1) * info.frontend.hop_samples
     seconds /= info.frontend.sample_rate_hz
@@ -286,13 +319,8 @@ def _export_model(path, info, directory, job):
             "written with the model beside it."
         )
     modes, log_mel_modes = _MODES.value, _LOG_MEL_MODES.value
-    networks = exporter.export_modes(
-        network,
-        list(dict.fromkeys([*modes, *log_mel_modes])),
-        job.calibration_clips,
-        job.parity_clips,
-        _RUNTIME.value,
-    )
+    all_modes = list(dict.fromkeys([*modes, *log_mel_modes]))
+    networks = _networks(network, all_modes, job)
     reference = {"file": str(path), "num_bytes": path.stat().st_size}
     comparison = {}
     if job.evaluation is not None:
@@ -327,7 +355,7 @@ def _export_model(path, info, directory, job):
         "reference": reference,
         "files": files,
         "not_written": comparison,
-        **job.report(),
+        **job.report(all_modes),
     }
     export_directory.write(
         directory, EXPORT_REPORT, report, contents, info.class_map.names
@@ -338,34 +366,11 @@ def _export_model(path, info, directory, job):
     ]
 
 
-def _print_summary(rows):
-    width = max(len(path) for path, _ in rows)
-    print(
-        f"\n{'file':<{width}}  {'bytes':>11}  {'ms':>8}  {'max diff':>8}  "
-        f"{'SNR dB':>6}  {'mAP':>6}"
-    )
-    for path, file in rows:
-        parity = file.get("parity") or {}
-        found = file.get("metrics") or {}
-        cells = (
-            (11, ",", file["num_bytes"]),
-            (8, ".2f", file.get("latency_ms")),
-            (8, ".1e", parity.get("max_score_difference")),
-            (6, ".1f", parity.get("logit_snr_db")),
-            (6, ".4f", found.get("mAP")),
-        )
-        texts = (
-            f"{'-' if value is None else format(value, form):>{cell_width}}"
-            for cell_width, form, value in cells
-        )
-        print(f"{path:<{width}}  {'  '.join(texts)}")
-
-
 def main(_):
     """Runs the command."""
     modes = [*_MODES.value, *_LOG_MEL_MODES.value]
     for mode in modes:
-        tflite_converter.check_mode(mode)
+        choices.check_choice("mode", mode, exporter.MODES)
     paths = [pathlib.Path(path) for path in _MODEL.value]
     if not paths or not modes:
         raise ValueError(
@@ -380,13 +385,15 @@ def main(_):
     infos = [ModelInfo.read(path) for path in paths]
     for info in infos:
         info.check_matches(dataset)
+    if tflite_converter.INT8_QAT in modes:
+        export_qat.check_flags(dataset)
     job = _Job.from_flags(dataset)
     if job.evaluation is not None:
         infos[0].check_matches(job.evaluation.dataset)
     rows = []
     for path, info, directory in zip(paths, infos, directories):
         rows += _export_model(path, info, directory, job)
-    _print_summary(rows)
+    print(f"\n{summary.export_table(rows)}")
 
 
 if __name__ == "__main__":

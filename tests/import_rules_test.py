@@ -55,6 +55,10 @@ _PLANTED = {
         "ofa_aec_tf/predict.py",
         "import sounddevice",
     ),
+    "Only one module knows tf_keras": (
+        "ofa_aec_tf/deployment/exporter.py",
+        "import tf_keras",
+    ),
     "Training, search and export know no model family": (
         "ofa_aec_tf/training/losses.py",
         "from ofa_aec_tf.models import cnn10",

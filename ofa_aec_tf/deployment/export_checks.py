@@ -19,6 +19,7 @@ _MIN_LOGIT_SNR_DB = {
     tflite_converter.FLOAT16: 40.0,
     tflite_converter.DYNAMIC_RANGE: 15.0,
     tflite_converter.INT8: 15.0,
+    tflite_converter.INT8_QAT: 15.0,
 }
 # Scores that are exactly 0 or 1 without their logits being beyond any doubt.
 _MAX_SATURATED_FRACTION = 0.01
@@ -29,6 +30,7 @@ _BYTES_PER_WEIGHT = {
     tflite_converter.FLOAT16: 2,
     tflite_converter.DYNAMIC_RANGE: 1,
     tflite_converter.INT8: 1,
+    tflite_converter.INT8_QAT: 1,
 }
 # The converter leaves smaller kernels in float32 in this mode.
 _DYNAMIC_RANGE_MIN_WEIGHTS = 1024
@@ -41,7 +43,7 @@ def constant_bytes_bounds(model, mode):
 
     Args:
         model: keras.Model.
-        mode: one of `tflite_converter.QUANTIZATION_MODES`.
+        mode: one of `tflite_converter.QUANTIZATION_MODES`, or `INT8_QAT`.
 
     Returns:
         `(smallest, largest)`, int: all kernels in the format of the mode;
@@ -69,7 +71,7 @@ def check_weights_are_inside(summary, model, mode):
     Args:
         summary: `tflite_inspection.TFLiteSummary` of the file.
         model: keras.Model that it was converted from.
-        mode: one of `tflite_converter.QUANTIZATION_MODES`.
+        mode: one of `tflite_converter.QUANTIZATION_MODES`, or `INT8_QAT`.
 
     Raises:
         ValueError: if its constants are too few or too many bytes.
@@ -88,8 +90,9 @@ def check_parity(parity, mode):
     """Checks that a file computes what its Keras model does.
 
     Args:
-        parity: `parity.Parity` of the file against the float32 model.
-        mode: one of `tflite_converter.QUANTIZATION_MODES`.
+        parity: `parity.Parity` of the file against the float32 model; under
+            `INT8_QAT` against the network that was trained for it.
+        mode: one of `tflite_converter.QUANTIZATION_MODES`, or `INT8_QAT`.
 
     Raises:
         ValueError: if scores of a float32 file differ by 1e-5 or more, or

@@ -11,6 +11,8 @@ from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment import tflite_inspection
 from ofa_aec_tf.deployment import tflite_runner
 
+MODES = (*tflite_converter.QUANTIZATION_MODES, tflite_converter.INT8_QAT)
+
 
 @dataclasses.dataclass(frozen=True)
 class ExportedFile:
@@ -90,25 +92,99 @@ def export_modes(
         content = tflite_converter.convert(
             model, num_frames, num_mel_bins, mode, calibration_clips, runtime
         )
-        summary = tflite_inspection.summarize(content)
-        runner = _check_content(
-            content, summary, mode, parity_clips, reference_scores, runtime
-        )
-        export_checks.check_weights_are_inside(summary, model, mode)
-        scores = runner.predict(parity_clips)
-        parity = parities.compare(reference_scores, scores)
-        export_checks.check_score_resolution(reference_scores, scores, mode)
-        export_checks.check_parity(parity, mode)
         yield (
             mode,
-            ExportedFile(
-                content=content,
-                runner=runner,
-                parity=parity,
-                latency_ms=runner.median_latency_ms(num_latency_runs),
-                summary=summary,
+            check_and_measure(
+                content,
+                model,
+                mode,
+                parity_clips,
+                reference_scores,
+                runtime,
+                num_latency_runs,
             ),
         )
+
+
+def check_and_measure(
+    content,
+    model,
+    mode,
+    parity_clips,
+    reference_scores,
+    runtime=tflite_converter.ANY_RUNTIME,
+    num_latency_runs=30,
+) -> ExportedFile:
+    """Checks that a file is fit to be shipped, and measures what it costs.
+
+    Args:
+        content: bytes of a `.tflite` file.
+        model: keras.Model whose weights are in it, in float32.
+        mode: one of `tflite_converter.QUANTIZATION_MODES`, or `INT8_QAT`.
+        parity_clips: float32 array of shape (num_clips, num_frames,
+            num_mel_bins), in dB.
+        reference_scores: float array of shape (num_clips, num_classes): what
+            the file should give for them. Under `INT8_QAT` these are the
+            scores of `QuantizedNetwork.predict`, not the model's.
+        runtime: one of `tflite_converter.RUNTIMES`.
+        num_latency_runs: int. Runs that the latency is the median of.
+
+    Returns:
+        ExportedFile.
+
+    Raises:
+        ValueError: if the file fails a check.
+    """
+    summary = tflite_inspection.summarize(content)
+    runner = _check_content(
+        content, summary, mode, parity_clips, reference_scores, runtime
+    )
+    export_checks.check_weights_are_inside(summary, model, mode)
+    scores = runner.predict(parity_clips)
+    parity = parities.compare(reference_scores, scores)
+    export_checks.check_score_resolution(reference_scores, scores, mode)
+    export_checks.check_parity(parity, mode)
+    return ExportedFile(
+        content=content,
+        runner=runner,
+        parity=parity,
+        latency_ms=runner.median_latency_ms(num_latency_runs),
+        summary=summary,
+    )
+
+
+def check_quantized(
+    quantized, model, parity_clips, runtime=tflite_converter.ANY_RUNTIME
+) -> ExportedFile:
+    """Checks a file of quantization-aware training as `check_and_measure`.
+
+    Args:
+        quantized: QuantizedNetwork of the file. Its scores are what the file
+            must give.
+        model: keras.Model that it was made from, in float32.
+        parity_clips: float32 array of shape (num_clips, num_frames,
+            num_mel_bins), in dB.
+        runtime: one of `tflite_converter.RUNTIMES`.
+
+    Returns:
+        ExportedFile, with the parity of the file with `model`.
+
+    Raises:
+        ValueError: if the file fails a check.
+    """
+    file = check_and_measure(
+        quantized.content,
+        model,
+        tflite_converter.INT8_QAT,
+        parity_clips,
+        quantized.predict(parity_clips),
+        runtime,
+    )
+    reference_scores = model.predict(parity_clips, batch_size=8, verbose=0)
+    scores = file.runner.predict(parity_clips)
+    return dataclasses.replace(
+        file, parity=parities.compare(reference_scores, scores)
+    )
 
 
 def _check_content(

@@ -6,6 +6,7 @@ import numpy as np
 
 from ofa_aec_tf.evaluation.metrics import scores_to_logits
 
+MAX_COPY_DIFFERENCE = 1e-5
 # Beyond it a float32 score next to 1 is 1: there the difference of logits
 # would tell the rounding of the last bit, not the models, apart.
 _MAX_ABSOLUTE_LOGIT = 16.0
@@ -81,3 +82,23 @@ def compare(reference_scores, scores) -> Parity:
         mean_score_difference=float(difference.mean()),
         logit_snr_db=logit_snr_db,
     )
+
+
+def check_copy(reference_scores, scores, copy_name):
+    """Checks that a copy of a network computes what the network does.
+
+    Args:
+        reference_scores: float array of shape (num_clips, num_classes).
+        scores: float array of the same shape, the copy's.
+        copy_name: str. Named in the message.
+
+    Raises:
+        ValueError: if scores differ by 1e-5 or more.
+    """
+    difference = compare(reference_scores, scores).max_score_difference
+    if not difference < MAX_COPY_DIFFERENCE:
+        raise ValueError(
+            f"{copy_name} must give the scores of the network within "
+            f"{MAX_COPY_DIFFERENCE:g}. Received: scores that differ by "
+            f"{difference:.2g}. Build the network of stock Keras layers."
+        )

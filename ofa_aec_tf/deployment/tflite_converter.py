@@ -1,5 +1,7 @@
 """From a Keras model on log-mel spectrograms to a TFLite flatbuffer."""
 
+import contextlib
+import io
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -18,6 +20,8 @@ QUANTIZATION_MODES = (FLOAT32, FLOAT16, DYNAMIC_RANGE, INT8)
 # What the converter does by itself: never shipped, but reported, because it
 # loses most of a tagger's scores.
 INT8_SIGMOID = "int8_sigmoid"
+# Of networks that were trained with rounded values: not made by `convert`.
+INT8_QAT = "int8_qat"
 
 INPUT_NAME = "log_mel_spectrogram"
 
@@ -26,6 +30,11 @@ INPUT_NAME = "log_mel_spectrogram"
 ANY_RUNTIME = "any"
 CURRENT_RUNTIME = "current"
 RUNTIMES = (ANY_RUNTIME, CURRENT_RUNTIME)
+
+# A sigmoid that reads int8 logits becomes an int8 sigmoid, with a step of
+# 1/256 that loses small scores; so does a softmax. After a product they stay
+# in float32, and a factor of exactly 1 the converter would leave out.
+_NEXT_TO_ONE = float(np.nextafter(np.float32(1), np.float32(2)))
 
 _LOW_PRECISION = ("bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
 
@@ -114,18 +123,72 @@ def _convert(
             # Without it Keras leaves the batch size open.
             input_signature=[signature],
         )
-        converter = tf.lite.TFLiteConverter.from_saved_model(saved_model_dir)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        try:
-            return run(converter)
-        # The converter's own exception class is not public.
-        except Exception as error:
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise ValueError(
-                f"The TFLite converter refuses the model {model.name!r} in "
-                f"mode {mode}: {reason[0]} Only operators that are built into "
-                "TFLite can be exported."
-            ) from error
+        return _convert_saved_model(saved_model_dir, model.name, mode, run)
+
+
+def _convert_saved_model(directory, name, mode, run):
+    converter = tf.lite.TFLiteConverter.from_saved_model(directory)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    try:
+        return run(converter)
+    # The converter's own exception class is not public.
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(
+            f"The TFLite converter refuses the model {name!r} in mode {mode}: "
+            f"{reason[0]} Only operators that are built into TFLite can be "
+            "exported."
+        ) from error
+
+
+def convert_fake_quantized(
+    network, library, num_frames, num_mel_bins, activation
+):
+    """Converts a network that has its ranges in it to int8.
+
+    Args:
+        network: model of `library` from float32 log-mel spectrograms in dB of
+            shape (batch, num_frames, num_mel_bins) to logits, with fake
+            quantization of its weights and activations.
+        library: the module that it is of, `keras` or `tf_keras`.
+        num_frames: int. Frames of the clip.
+        num_mel_bins: int. Mel bands of the clip.
+        activation: `"sigmoid"` or `"softmax"`. Of the scores, in float32.
+
+    Returns:
+        bytes of a `.tflite` file from such clips to scores, both in float32.
+
+    Raises:
+        ValueError: if the network has operators that TFLite lacks.
+    """
+
+    def scores(log_mel):
+        logits = network(log_mel, training=False)
+        return getattr(tf.nn, activation)(_NEXT_TO_ONE * logits)
+
+    def run(converter):
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        return converter.convert()
+
+    archive = library.export.ExportArchive()
+    archive.track(network)
+    archive.add_endpoint(
+        "serve",
+        scores,
+        input_signature=[
+            tf.TensorSpec((1, num_frames, num_mel_bins), name=INPUT_NAME)
+        ],
+    )
+    with (
+        tempfile.TemporaryDirectory() as saved_model_dir,
+        native_output.to_debug_log(),
+    ):
+        # It tells Python's standard output what it wrote.
+        with contextlib.redirect_stdout(io.StringIO()):
+            archive.write_out(saved_model_dir)
+        return _convert_saved_model(
+            saved_model_dir, network.name, INT8_QAT, run
+        )
 
 
 def convert(
@@ -165,10 +228,10 @@ def convert(
     if mode != INT8_SIGMOID:
         check_mode(mode)
     if mode in (INT8, INT8_SIGMOID):
-        representative_clips = _checked_clips(
+        representative_clips = checked_clips(
             representative_clips, num_frames, num_mel_bins
         )
-    _check_weights_are_finite(model)
+    check_weights_are_finite(model)
     signature = keras.InputSpec(
         shape=(1, num_frames, num_mel_bins), dtype="float32", name=INPUT_NAME
     )
@@ -220,7 +283,21 @@ def _run_converter(converter, mode, representative_clips, runtime):
         return debugger.get_nondebug_quantized_model()
 
 
-def _checked_clips(clips, num_frames, num_mel_bins):
+def checked_clips(clips, num_frames, num_mel_bins):
+    """Checks the clips that activations take their ranges from.
+
+    Args:
+        clips: array of shape (num_clips, num_frames, num_mel_bins), in dB.
+        num_frames: int.
+        num_mel_bins: int.
+
+    Returns:
+        The clips as a float32 array.
+
+    Raises:
+        ValueError: if there are none, or they are of another shape or not
+            finite.
+    """
     received = "none" if clips is None else f"shape {np.shape(clips)}"
     if (
         clips is None
@@ -242,7 +319,15 @@ def _checked_clips(clips, num_frames, num_mel_bins):
     return clips
 
 
-def _check_weights_are_finite(model):
+def check_weights_are_finite(model):
+    """Refuses a model that no file can be made of.
+
+    Args:
+        model: keras.Model.
+
+    Raises:
+        ValueError: naming a weight with values that are not finite.
+    """
     for variable in model.variables:
         values = keras.ops.convert_to_numpy(variable).astype(np.float64)
         num_broken = int(np.sum(~np.isfinite(values)))

@@ -74,3 +74,26 @@ def summary_table(rows: Iterable[Mapping]) -> str:
             ]
         )
     return tables.aligned(cells)
+
+
+def export_table(rows: Iterable[tuple[str, Mapping]]) -> str:
+    """The files of an export as an aligned table.
+
+    Args:
+        rows: tuples of a path and a dict with `num_bytes` and, where they are
+            known, `latency_ms`, `parity` and `metrics`, as in `export.json`.
+    """
+    cells = [("file", "bytes", "ms", "max diff", "SNR dB", "mAP")]
+    for path, file in rows:
+        parity = file.get("parity") or {}
+        metrics = file.get("metrics") or {}
+        values = (
+            (",", file["num_bytes"]),
+            (".2f", file.get("latency_ms")),
+            (".1e", parity.get("max_score_difference")),
+            (".1f", parity.get("logit_snr_db")),
+            (".4f", metrics.get("mAP")),
+        )
+        numbers = ("-" if v is None else format(v, form) for form, v in values)
+        cells.append((path, *numbers))
+    return tables.aligned(cells)

@@ -1,5 +1,6 @@
 """What is costly to make, made once for all tests of deployment."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -97,3 +98,41 @@ def predicting(waveform_model, tmp_path_factory):
     _, content = waveform_model
     directory = tmp_path_factory.mktemp("models")
     return predict_command.write_models(directory, content)
+
+
+def _normalized(x):
+    return keras.layers.BatchNormalization()(x)
+
+
+@pytest.fixture(scope="session")
+def mobile_network():
+    """An inverted residual of odd widths, with no average pooling."""
+    keras.utils.set_random_seed(1)
+    layers = keras.layers
+    inputs = keras.Input((small_models.NUM_FRAMES, small_models.NUM_MEL_BINS))
+    x = layers.Reshape((*inputs.shape[1:], 1))(_normalized(inputs))
+    x = layers.Conv2D(12, 3, strides=2, padding="same", use_bias=False)(x)
+    x = layers.ReLU(6)(_normalized(x))
+    y = layers.Conv2D(31, 1, use_bias=False, name="expand")(x)
+    y = layers.Activation("relu6", name="expand_relu")(_normalized(y))
+    y = layers.DepthwiseConv2D(
+        3, padding="same", use_bias=False, name="depthwise"
+    )(y)
+    y = layers.ReLU(6)(_normalized(y))
+    y = layers.Conv2D(12, 1, use_bias=False, name="project")(y)
+    x = layers.Add(name="add")([x, _normalized(y)])
+    x = layers.ReLU(name="add_relu")(x)
+    x = layers.MaxPooling2D(name="pool")(x)
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    x = layers.Dense(61, activation="relu", name="hidden")(x)
+    x = layers.Dense(small_models.NUM_CLASSES, name="logits")(x)
+    network = keras.Model(inputs, layers.Activation("sigmoid")(x))
+    clips = small_models.make_clips(16, seed=1)
+    for _ in range(60):
+        network(clips, training=True)
+    return network
+
+
+@pytest.fixture(scope="session")
+def calibration_clips():
+    return small_models.make_clips(20, seed=3)

@@ -116,6 +116,7 @@ def test_report_describes_the_files_beside_it(data, export_run):
     assert report["data"]["fingerprint"] == data[1].fingerprint
     assert report["data"]["num_calibration_clips"] == 8
     assert report["data"]["seed"] == 3
+    assert report["qat"] is None
     assert set(report["versions"]) >= {"ofa_aec_tf", "tensorflow", "keras"}
 
 
@@ -261,6 +262,35 @@ def test_shorter_windows_make_files_of_their_own_length(tmp_path):
     assert report["files"]["int8"]["metrics"]["num_clips"] == 6
 
 
+def test_a_network_is_trained_for_int8(data, model_paths, tmp_path):
+    result = _export(
+        model=model_paths[0],
+        data_dir=data[0],
+        output_dir=tmp_path,
+        modes="int8_qat",
+        log_mel_modes="int8_qat",
+        qat_steps=3,
+        qat_batch_size=4,
+        qat_label_weight=0.5,
+        teacher=model_paths[1],
+        num_parity_clips=5,
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "subnet" / "export.json").read_text())
+    keys = ["log_mel_int8_qat", "int8_qat", "frontend"]
+    assert list(report["files"]) == keys
+    assert report["qat"] == {
+        "engine": "keras",
+        "steps": 3,
+        "learning_rate": 1e-4,
+        "batch_size": 4,
+        "label_weight": 0.5,
+        "teacher": str(model_paths[1]),
+    }
+    assert report["files"]["int8_qat"]["parity"]["num_clips"] == 5
+    assert report["data"]["num_calibration_clips"] == 24
+
+
 @pytest.fixture(scope="module")
 def fragile_path(data, tmp_path_factory):
     """A network that int8 ruins: logits of very different sizes."""
@@ -285,14 +315,18 @@ def fragile_path(data, tmp_path_factory):
     ("flags", "message"),
     [
         ({"window_seconds": 1}, "Choose a shorter --window_seconds"),
-        ({"modes": "int4"}, "The quantization modes are"),
+        ({"modes": "int4"}, "`mode` must be one of"),
+        (
+            {"modes": "int8_qat", "teacher": "missing.keras"},
+            "There is no model file missing.keras",
+        ),
         ({"modes": "", "log_mel_modes": ""}, "at least one model and one mode"),
         (
             {"max_map_drop": 0.1, "evaluate_split": "test", "modes": "int8"},
             "it drops by more than --max_map_drop=0.1",
         ),
     ],
-    ids=["window", "mode", "nothing", "quality"],
+    ids=["window", "mode", "teacher", "nothing", "quality"],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(
     data, fragile_path, tmp_path, flags, message

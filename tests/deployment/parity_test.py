@@ -66,3 +66,10 @@ def test_no_clips_are_refused():
 def test_scores_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match="1 of 2 new scores are not finite"):
         parity.compare([[0.5, 0.5]], [[np.nan, 0.5]])
+
+
+def test_copy_may_differ_by_rounding_and_no_more():
+    scores = np.full((2, 3), 0.5)
+    parity.check_copy(scores, scores + 9e-6, "The copy")
+    with pytest.raises(ValueError, match="The copy must .* differ by 1.1e-05"):
+        parity.check_copy(scores, scores + 1.1e-5, "The copy")

@@ -77,3 +77,22 @@ def test_table_shows_accuracy_for_single_label_data_only(tmp_path):
     row = summary.summary_row("ofa", path, metrics_of(path, accuracy=0.875))
     table = summary.summary_table([row])
     assert "accuracy" in table and "0.8750" in table
+
+
+def test_export_table_shows_what_is_known():
+    rows = [
+        ("a.keras", {"num_bytes": 12345, "metrics": {"mAP": 0.5}}),
+        (
+            "a_int8.tflite",
+            {
+                "num_bytes": 300,
+                "latency_ms": 1.254,
+                "parity": {"max_score_difference": 0.01, "logit_snr_db": None},
+            },
+        ),
+        ("frontend.tflite", {"num_bytes": 9, "parity": None}),
+    ]
+    lines = [line.split() for line in summary.export_table(rows).splitlines()]
+    assert lines[1] == ["a.keras", "12,345", "-", "-", "-", "0.5000"]
+    assert lines[2] == ["a_int8.tflite", "300", "1.25", "1.0e-02", "-", "-"]
+    assert lines[3] == ["frontend.tflite", "9", "-", "-", "-", "-"]

@@ -1,0 +1,105 @@
+"""Where activations become integers, and over which range of values."""
+
+import keras
+import numpy as np
+
+from ofa_aec_tf.deployment.qat import folding
+from ofa_aec_tf.deployment.qat.network_graph import NetworkGraph
+
+# Arithmetic on the input, which arrives in float32: it stays in float32, and
+# its result is quantized. In dB the input would cost half a dB a step.
+_INPUT_LAYERS = (
+    keras.layers.InputLayer,
+    keras.layers.BatchNormalization,
+    keras.layers.Normalization,
+    keras.layers.Rescaling,
+    keras.layers.Reshape,
+    keras.layers.Identity,
+)
+# Their integer outputs are in the steps of their integer inputs.
+_SAME_STEP_LAYERS = (
+    keras.layers.AveragePooling2D,
+    keras.layers.Dropout,
+    keras.layers.Flatten,
+    keras.layers.GlobalMaxPooling1D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.Identity,
+    keras.layers.MaxPooling2D,
+    keras.layers.Permute,
+    keras.layers.Reshape,
+    keras.layers.ZeroPadding2D,
+)
+_BATCH_SIZE = 16
+
+
+def quantized_layers(folded):
+    """The layers whose outputs are quantized, each to a range of its own.
+
+    Args:
+        folded: keras.Model, as `folding.fold` returns it.
+
+    Returns:
+        list of their names, in order.
+    """
+    graph = NetworkGraph(folded)
+    on_input, quantized, own_range = set(), set(), []
+
+    def quantize(layer):
+        if layer.name not in quantized:
+            quantized.add(layer.name)
+            own_range.append(layer.name)
+
+    for layer in graph.layers:
+        producers = graph.producers(layer)
+        if type(layer) in _INPUT_LAYERS and on_input.issuperset(
+            producer.name for producer in producers
+        ):
+            on_input.add(layer.name)
+            continue
+        if not _is_computed_with(layer, producers, graph):
+            for producer in producers:
+                quantize(producer)
+        if type(layer) in _SAME_STEP_LAYERS:
+            quantized.add(layer.name)
+    quantize(graph.last)
+    return own_range
+
+
+def _is_computed_with(layer, producers, graph):
+    """Whether TFLite computes this layer as a part of the one before it."""
+    return (
+        folding.fused_activation(layer) is not None
+        and graph.only_consumer(producers[0]) is layer
+    )
+
+
+def calibrate(folded, clips):
+    """Measures between which values the quantized activations are.
+
+    Args:
+        folded: keras.Model, as `folding.fold` returns it.
+        clips: float32 array of shape (num_clips, num_frames, num_mel_bins),
+            in dB, from the training split.
+
+    Returns:
+        dict from the names of `quantized_layers` to `(minimum, maximum)`,
+        floats: the extremes over all clips, with 0 between them.
+    """
+    names = quantized_layers(folded)
+    outputs = {op.name: op.output for op in folded.operations}
+    observer = keras.Model(
+        folded.input, {name: outputs[name] for name in names}
+    )
+    ranges = dict.fromkeys(names, (0.0, 0.0))
+    for first in range(0, len(clips), _BATCH_SIZE):
+        values = observer.predict_on_batch(clips[first : first + _BATCH_SIZE])
+        for name, (minimum, maximum) in ranges.items():
+            ranges[name] = (
+                min(minimum, float(np.min(values[name]))),
+                max(maximum, float(np.max(values[name]))),
+            )
+    # All zero, as where every unit is dead: any range will do.
+    return {
+        name: limits if limits != (0.0, 0.0) else (0.0, 1.0)
+        for name, limits in ranges.items()
+    }
