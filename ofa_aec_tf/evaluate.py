@@ -2,12 +2,18 @@ r"""Command: metrics of models on a split, whatever their format.
 
 python -m ofa_aec_tf.evaluate --model=subnet.keras,subnet_int8.tflite \
     --data_dir=data --split=test --output=metrics.json
+
+A `.tflite` that takes samples needs the recordings, with --audio_dir; other
+models then get the log-mel spectrograms of these as well, so that all hear the
+same.
 """
 
 import pathlib
 
+import numpy as np
 from absl import flags
 
+from ofa_aec_tf import audio
 from ofa_aec_tf import command_line
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
@@ -16,6 +22,8 @@ from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.deployment import log_mel_windows
+from ofa_aec_tf.deployment import scorers
 from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_predictor
@@ -35,6 +43,12 @@ _DATA_DIR = flags.DEFINE_string(
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()
 _SPLIT = flags.DEFINE_enum(
     "split", "test", dataset_info.SPLITS, "The clips to evaluate on."
+)
+_AUDIO_DIR = flags.DEFINE_string(
+    "audio_dir",
+    None,
+    "Evaluate on the recordings themselves, from this directory. For data of "
+    "which the clip ids are names of files, and the clips begin with them.",
 )
 _OUTPUT = flags.DEFINE_string(
     "output", None, "JSON file for the metrics, those of each class too."
@@ -64,8 +78,22 @@ _SEED = flags.DEFINE_integer("seed", 0, "Seed of the calibration clips.")
 
 def _load(path, dataset):
     ModelInfo.read(path).check_matches(dataset)
+    if _AUDIO_DIR.value is not None:
+        return scorers.load_scorer(
+            path,
+            dataset.frontend,
+            dataset.clip_seconds,
+            len(dataset.class_map),
+        )
     if pathlib.Path(path).suffix == ".tflite":
-        return TFLiteModel(path)
+        model = TFLiteModel(path)
+        if len(model.input_shape) == 2:
+            raise ValueError(
+                f"{path} takes samples, and the data have log-mel "
+                "spectrograms. Name the recordings with --audio_dir, or the "
+                "file on log-mel spectrograms that export wrote beside it."
+            )
+        return model
     if pathlib.Path(path).suffix == ".keras":
         return keras_predictor.load_keras_model(path)
     raise ValueError(
@@ -92,7 +120,60 @@ def _predict_fn(model, subnet, dataset):
     )
 
 
+def _recorded_clips(dataset):
+    """Batches of one recording: its samples and its labels."""
+    rate_hz = dataset.frontend.sample_rate_hz
+    directory = pathlib.Path(_AUDIO_DIR.value)
+    clips = input_pipeline.make_eval_dataset(
+        _DATA_DIR.value,
+        dataset,
+        _SPLIT.value,
+        batch_size=1,
+        skip_corrupt=_SKIP_CORRUPT.value,
+    )
+    with input_pipeline.reading_errors():
+        for clip in clips:
+            path = directory / clip["id"].numpy()[0].decode()
+            try:
+                waveform = audio.load_audio(path, rate_hz, dataset.clip_seconds)
+            except audio.AudioError as error:
+                raise ValueError(
+                    f"The recording of a clip cannot be read. {error}. "
+                    "--audio_dir must have the files that the clip ids name."
+                ) from error
+            num_samples = dataset.frontend.num_samples(dataset.clip_seconds)
+            waveform = audio.fit_length(waveform, num_samples)
+            yield waveform[np.newaxis], clip["labels"].numpy()
+
+
+def _score_recordings(scorer, waveforms):
+    """Of each class, the highest score over windows that cover a clip."""
+    return metrics.scores_to_logits(
+        np.stack(
+            [
+                scorer.score(
+                    [
+                        waveform[start : start + scorer.window_samples]
+                        for start in log_mel_windows.window_starts(
+                            len(waveform), scorer.window_samples
+                        )
+                    ]
+                ).max(axis=0)
+                for waveform in waveforms
+            ]
+        )
+    )
+
+
 def _evaluate(model, dataset):
+    if isinstance(model, scorers.Scorer):
+        values = evaluator.evaluate(
+            lambda waveforms: _score_recordings(model, waveforms),
+            _recorded_clips(dataset),
+            dataset.class_map,
+            dataset.label_type,
+        )
+        return {"split": _SPLIT.value, "subnet": None, **values}
     subnet = None
     if keras_predictor.is_supernet(model):
         space = model.family.search_space()
@@ -163,6 +244,7 @@ def main(unused_arguments):
                 "batch_size": _BATCH_SIZE.value,
                 "seed": _SEED.value,
                 "skip_corrupt": _SKIP_CORRUPT.value,
+                "audio_dir": _AUDIO_DIR.value,
             },
             flags.FLAGS.flags_into_string(),
         )
