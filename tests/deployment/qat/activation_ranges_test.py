@@ -74,6 +74,19 @@ def test_ranges_are_those_computed_by_hand():
     }
 
 
+def test_thirty_of_a_million_values_at_each_end_are_left_out():
+    inputs = keras.Input((1000,))
+    x = keras.layers.Dense(2, name="logits")(inputs)
+    network = keras.Model(inputs, keras.layers.Activation("sigmoid")(x))
+    # 100,000 values: three outliers at each end, in several batches.
+    clips = np.random.default_rng(0).uniform(-1, 1, (100, 1000))
+    clips[[0, 11, 99], 500] = 50, 60, 70
+    clips[[3, 4, 98], 600] = -7, -8, -9
+    clips[17, 700:702] = -2, 3
+    ranges = activation_ranges.calibrate(folding.fold(network), clips)
+    assert ranges["input_values"] == (-2, 3)
+
+
 @pytest.mark.parametrize(
     ("value", "limits"),
     [(2.0, (0, 2)), (-2.0, (-2, 0)), (0.0, (0, 1))],
