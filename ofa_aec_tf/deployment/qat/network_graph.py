@@ -29,8 +29,9 @@ class NetworkGraph:
                     producer = _owner(tensor, owners, layer)
                     self._producers[layer.name].append(producer)
                     self._consumers[producer.name].append(layer)
-            owners[id(layer.output)] = layer
-        #: The layer whose output is the network's.
+            for tensor in keras.tree.flatten(layer.output):
+                owners[id(tensor)] = layer
+        # The layer whose output is the network's.
         self.last = _owner(network.output, owners, network)
 
     def producers(self, layer):
