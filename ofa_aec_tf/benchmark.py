@@ -82,7 +82,7 @@ def _thread_counts():
     return [int(text) for text in dict.fromkeys(texts)]
 
 
-def _network(path, sha256):
+def _network(path, sha256, input_shape):
     """Which network the file is, where the export beside it says."""
     try:
         info = ModelInfo.read(path)
@@ -94,13 +94,25 @@ def _network(path, sha256):
         if (file.get("file"), file.get("sha256")) != (path.name, sha256):
             continue
         if {"family", "subnet"} <= set(info.details):
+            num_frames = _num_frames(info.frontend, input_shape)
+            macs = None
+            if num_frames == info.num_frames:
+                macs = info.details.get("complexity", {}).get("macs")
             return latency_table.network(
                 info.details["family"],
                 info.details["subnet"],
-                info.num_frames,
+                num_frames,
                 mode,
+                macs,
             )
     return None
+
+
+def _num_frames(frontend, input_shape):
+    """Frames that a file takes, or makes of the samples that it takes."""
+    if len(input_shape) == 2:
+        return frontend.num_frames(input_shape[1])
+    return input_shape[1]
 
 
 def _static_costs(path):
@@ -118,7 +130,7 @@ def _static_costs(path):
         "peak_live_bytes": tflite_costs.peak_live_bytes(content),
         "min_runtime_version": summary.min_runtime_version,
         "num_operators": sum(summary.operators.values()),
-        "network": _network(path, sha256),
+        "network": _network(path, sha256, summary.inputs[0].shape),
     }
 
 

@@ -16,6 +16,7 @@ import pathlib
 from ofa_aec_tf import command_line
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
+from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import tflite_metadata
 
@@ -42,7 +43,14 @@ def _files(arguments):
 def _check_record(path, content, metadata):
     """Compares a file with the report of its export."""
     report = workdir.read_json(path.parent / EXPORT_REPORT)
-    recorded = {f["file"]: f["sha256"] for f in report["files"].values()}
+    try:
+        recorded = {f["file"]: f["sha256"] for f in report["files"].values()}
+        info = ModelInfo.from_json(report["model"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"The {EXPORT_REPORT} beside it is not what export writes: "
+            f"{type(error).__name__} {error}. Export again."
+        ) from error
     if path.name not in recorded:
         raise ValueError(
             f"It is not in the {EXPORT_REPORT} beside it. Export again."
@@ -53,7 +61,13 @@ def _check_record(path, content, metadata):
             "sha256 is another. Export again, or copy the directory as a "
             "whole."
         )
-    names = tuple(report["model"]["class_names"])
+    names = info.class_map.names
+    rate_hz = info.frontend.sample_rate_hz
+    if metadata is not None and metadata.sample_rate_hz != rate_hz:
+        raise ValueError(
+            f"Its metadata say {metadata.sample_rate_hz} Hz, and its model "
+            f"takes {rate_hz} Hz. Export again."
+        )
     lines = (path.parent / tflite_metadata.LABELS).read_text(encoding="utf-8")
     for what, labels in (
         ("its metadata", names if metadata is None else metadata.labels),
@@ -69,8 +83,8 @@ def _check_record(path, content, metadata):
 
 def _fault(path):
     """What is wrong with a file, or None."""
-    content = path.read_bytes()
     try:
+        content = path.read_bytes()
         metadata = file_checks.check_file(content, "file")
         if (path.parent / EXPORT_REPORT).is_file():
             _check_record(path, content, metadata)

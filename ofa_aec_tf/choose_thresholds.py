@@ -136,6 +136,8 @@ def _print_table(names, choices, report):
 def main(unused_arguments):
     """Runs the command."""
     thresholds.check_method(_METHOD.value, _TARGET_PRECISION.value)
+    if not _MODEL.value:
+        raise ValueError("Name at least one model. Received: --model=")
     outputs = [ClassThresholds.path_beside(path) for path in _MODEL.value]
     if len(set(outputs)) < len(outputs):
         raise ValueError(

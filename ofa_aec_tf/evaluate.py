@@ -104,7 +104,11 @@ def _load(path, dataset):
 def _predict_fn(model, subnet, dataset):
     """The function from clips to logits; ranks need logits, not scores."""
     if isinstance(model, TFLiteModel):
-        return lambda clips: metrics.scores_to_logits(model.predict(clips))
+        return lambda clips: metrics.scores_to_logits(
+            log_mel_windows.score_clips(
+                model.predict, clips, model.input_shape[1]
+            )
+        )
     if not keras_predictor.is_supernet(model):
         return keras_predictor.network_predictor(model)
     calibration_clips, _, _ = input_pipeline.load_split(
@@ -224,6 +228,8 @@ def main(unused_arguments):
     """Runs the command."""
     dataset = dataset_info.DatasetInfo.read(_DATA_DIR.value)
     dataset.split(_SPLIT.value)
+    if not _MODEL.value:
+        raise ValueError("Name at least one model. Received: --model=")
     # All before the first evaluation: a wrong path shows at once.
     models = {path: _load(path, dataset) for path in _MODEL.value}
     has_supernet = any(map(keras_predictor.is_supernet, models.values()))

@@ -25,6 +25,7 @@ from absl import flags
 from ofa_aec_tf import __version__
 from ofa_aec_tf import choices
 from ofa_aec_tf import command_line
+from ofa_aec_tf import export_evaluation
 from ofa_aec_tf import export_qat
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.data import dataset_info
@@ -32,7 +33,6 @@ from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import export_checks
 from ofa_aec_tf.deployment import export_directory
 from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import keras_models
@@ -40,14 +40,10 @@ from ofa_aec_tf.deployment import log_mel_windows
 from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import waveform_exporter
-from ofa_aec_tf.evaluation import evaluator
-from ofa_aec_tf.evaluation import metrics
 from ofa_aec_tf.reporting import summary
 
 _CALIBRATION_SPLIT = "train"
 _PARITY_SPLIT = "validation"
-_DEFAULT_SPLIT = "test"
-_BATCH_SIZE = 16
 _MIN_WINDOW_SECONDS, _MAX_WINDOW_SECONDS = 1.0, 10.0
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
@@ -112,66 +108,9 @@ _NUM_PARITY_CLIPS = flags.DEFINE_integer(
     "Validation clips to compare each file with its Keras model on.",
     lower_bound=1,
 )
-_EVALUATE_DIR = flags.DEFINE_string(
-    "evaluate_dir",
-    None,
-    "Preprocessed data to evaluate the Keras model and each file on; by "
-    "default --data_dir where --evaluate_split is given.",
-)
-_EVALUATE_SPLIT = flags.DEFINE_enum(
-    "evaluate_split",
-    None,
-    dataset_info.SPLITS,
-    f"Its split; with --evaluate_dir {_DEFAULT_SPLIT}, else none.",
-)
-_MAX_MAP_DROP = flags.DEFINE_float(
-    "max_map_drop",
-    0.02,
-    "The export fails if a file loses more mAP than this on that split; 0.01 "
-    "is one point.",
-    lower_bound=0.0,
-)
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Seed of the choice of calibration and parity clips."
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Evaluation:
-    """Clips to evaluate on."""
-
-    data_dir: str
-    dataset: dataset_info.DatasetInfo
-    split: str
-
-    @classmethod
-    def from_flags(cls):
-        """As the flags say, or None."""
-        if _EVALUATE_DIR.value is None and _EVALUATE_SPLIT.value is None:
-            return None
-        data_dir = _EVALUATE_DIR.value or _DATA_DIR.value
-        dataset = dataset_info.DatasetInfo.read(data_dir)
-        split = _EVALUATE_SPLIT.value or _DEFAULT_SPLIT
-        dataset.split(split)
-        return cls(data_dir, dataset, split)
-
-    def metrics(self, score_fn, num_frames):
-        """Metrics of a model, without those of each class."""
-        results = evaluator.evaluate(
-            lambda clips: metrics.scores_to_logits(
-                log_mel_windows.score_clips(score_fn, clips, num_frames)
-            ),
-            input_pipeline.eval_batches(
-                self.data_dir,
-                self.dataset,
-                self.split,
-                _BATCH_SIZE,
-                _SKIP_CORRUPT.value,
-            ),
-            self.dataset.class_map,
-            self.dataset.label_type,
-        )
-        return {name: v for name, v in results.items() if name != "per_class"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,7 +121,7 @@ class _Job:
     calibration_clips: np.ndarray | None
     parity_clips: np.ndarray
     frontend: waveform_exporter.FrontEndFile | None
-    evaluation: _Evaluation | None
+    evaluation: export_evaluation.Evaluation | None
 
     @classmethod
     def from_flags(cls, dataset):
@@ -191,7 +130,9 @@ class _Job:
         seconds = _WINDOW_SECONDS.value or dataset.clip_seconds
         num_samples = config.num_samples(seconds)
         num_frames = config.num_frames(num_samples)
-        evaluation = _Evaluation.from_flags()
+        evaluation = export_evaluation.Evaluation.from_flags(
+            _DATA_DIR.value, _SKIP_CORRUPT.value
+        )
         calibration_clips = None
         modes = {*_MODES.value, *_LOG_MEL_MODES.value}
         if modes & {tflite_converter.INT8, tflite_converter.INT8_QAT}:
@@ -225,6 +166,8 @@ class _Job:
         evaluation = self.evaluation
         return {
             "runtime": _RUNTIME.value,
+            "frontend_max_difference_db": self.frontend
+            and self.frontend.max_difference_db,
             "qat": export_qat.report() if has_qat else None,
             "data": {
                 "fingerprint": self.dataset.fingerprint,
@@ -256,16 +199,6 @@ def _load_windows(dataset, split, max_clips, num_frames):
     return log_mel_windows.random_windows(clips, num_frames, _SEED.value)
 
 
-def _evaluated(networks, job, reference_metrics):
-    """The same networks with their metrics, checked."""
-    for mode, network in networks:
-        found = job.evaluation.metrics(network.runner.predict, job.num_frames)
-        export_checks.check_quality(
-            reference_metrics["mAP"], found["mAP"], _MAX_MAP_DROP.value, mode
-        )
-        yield mode, dataclasses.replace(network, metrics=found)
-
-
 def _networks(network, modes, job):
     """Modes and files of a network on log-mel spectrograms."""
     yield from exporter.export_modes(
@@ -295,9 +228,8 @@ def _networks(network, modes, job):
         )
 
 
-def _metadata(path, info, num_frames):
-    seconds = (num_frames - 1) * info.frontend.hop_samples
-    seconds /= info.frontend.sample_rate_hz
+def _metadata(path, info):
+    seconds = _WINDOW_SECONDS.value or info.clip_seconds
     return tflite_metadata.AudioMetadata(
         name=path.stem,
         description=f"{len(info.class_map)} classes of sound events, in "
@@ -327,7 +259,9 @@ def _export_model(path, info, directory, job):
         reference["metrics"] = job.evaluation.metrics(
             network.predict_on_batch, job.num_frames
         )
-        networks = _evaluated(networks, job, reference["metrics"])
+        networks = job.evaluation.checked(
+            networks, job.num_frames, reference["metrics"]
+        )
         if job.calibration_clips is not None:
             runner, parity = exporter.int8_sigmoid(
                 network, job.calibration_clips, job.parity_clips
@@ -342,7 +276,7 @@ def _export_model(path, info, directory, job):
     for key, exported in waveform_exporter.export_files(
         networks,
         job.frontend,
-        _metadata(path, info, job.num_frames),
+        _metadata(path, info),
         modes,
         log_mel_modes,
     ):
@@ -385,8 +319,7 @@ def main(_):
     infos = [ModelInfo.read(path) for path in paths]
     for info in infos:
         info.check_matches(dataset)
-    if tflite_converter.INT8_QAT in modes:
-        export_qat.check_flags(dataset)
+    export_qat.check_flags(dataset, modes)
     job = _Job.from_flags(dataset)
     if job.evaluation is not None:
         infos[0].check_matches(job.evaluation.dataset)

@@ -1,6 +1,7 @@
 """Quantization-aware training for `export`: its flags, clips and loss."""
 
 import dataclasses
+from collections.abc import Iterable
 from collections.abc import Iterator
 
 import keras
@@ -13,7 +14,9 @@ from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import log_mel_windows
 from ofa_aec_tf.deployment import quantization_aware_training
+from ofa_aec_tf.deployment.qat import folding
 from ofa_aec_tf.deployment.qat.fine_tuning import FineTuning
+from ofa_aec_tf.deployment.tflite_converter import INT8_QAT
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.teacher import load_teacher
 from ofa_aec_tf.training import losses
@@ -54,6 +57,14 @@ _TEACHER = flags.DEFINE_string(
     "Network whose scores mode int8_qat is trained on; by default the network "
     "that is exported, as it was before rounding.",
 )
+_FLAGS = (
+    _ENGINE,
+    _STEPS,
+    _LEARNING_RATE,
+    _BATCH_SIZE,
+    _LABEL_WEIGHT,
+    _TEACHER,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,15 +86,25 @@ class Source:
     skip_corrupt: bool
 
 
-def check_flags(dataset: DatasetInfo) -> None:
-    """Refuses an engine that is not there, and a teacher of other data.
+def check_flags(dataset: DatasetInfo, modes: Iterable[str]) -> None:
+    """Refuses flags without use, a missing engine and a teacher of other data.
 
     Args:
         dataset: DatasetInfo.
+        modes: iterable of str. Modes that are exported.
 
     Raises:
-        ValueError: naming what to install, or how the teacher differs.
+        ValueError: naming the flag, what to install, or how the teacher
+            differs.
     """
+    if INT8_QAT not in modes:
+        unused = [flag.name for flag in _FLAGS if flag.present]
+        if unused:
+            raise ValueError(
+                f"--{unused[0]} is for mode {INT8_QAT}. Received: "
+                f"modes {sorted(set(modes))}"
+            )
+        return
     quantization_aware_training.load_engine(_ENGINE.value)
     if _TEACHER.value is not None:
         ModelInfo.read(_TEACHER.value).check_matches(dataset)
@@ -141,6 +162,11 @@ def quantize(
     """
     fine_tuning = None
     if _STEPS.value:
+        if folding.score_activation(network) != "sigmoid":
+            raise ValueError(
+                f"Mode {INT8_QAT} trains networks that end in a sigmoid. "
+                "Received: a softmax. Give --qat_steps=0 to calibrate only."
+            )
         teacher = _teacher(network)
 
         def loss(log_mel, labels, logits):

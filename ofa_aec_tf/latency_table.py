@@ -15,7 +15,11 @@ _ROW_KEYS = ("file", "threads", "latency_ms", "macs", "network")
 
 
 def network(
-    family: Mapping, subnet: Mapping, num_frames: int, mode: str
+    family: Mapping,
+    subnet: Mapping,
+    num_frames: int,
+    mode: str,
+    macs: int | None = None,
 ) -> dict:
     """Which network a file holds.
 
@@ -24,12 +28,15 @@ def network(
         subnet: dict of the subnet's choices.
         num_frames: int. Frames of a clip.
         mode: str. Quantization mode of the file.
+        macs: int or None. Those of the network alone, as a search counts
+            them; a file may have a front end as well.
     """
     return {
         "family": dict(family),
         "subnet": dict(subnet),
         "num_frames": num_frames,
         "mode": mode,
+        "macs": macs,
     }
 
 

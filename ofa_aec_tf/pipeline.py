@@ -146,8 +146,8 @@ def _export(kind, directory, data, models):
         for mode in _SUMMARY_MODES:
             # Those on log-mel spectrograms, as the data are; behind the front
             # end they give the same scores.
-            name = f"{model.stem}_log_mel_{mode}.tflite"
-            file = output_dir / subdirectory / name
+            file_name = f"{model.stem}_log_mel_{mode}.tflite"
+            file = output_dir / subdirectory / file_name
             if file.is_file():
                 paths[f"{kind} {name} {mode}"] = file
     return paths

@@ -73,15 +73,29 @@ def write(
         report: dict of JSON types with the key `files`.
         contents: dict from file name to bytes.
         class_names: sequence of str, in the order of the outputs.
+
+    Raises:
+        ValueError: if another export is writing there.
     """
-    report_path = directory / report_name
-    old_names = set()
-    if report_path.is_file():
-        old_files = workdir.read_json(report_path).get("files", {})
-        old_names = {file["file"] for file in old_files.values()}
-        # Until the new one is there, no report shall vouch for the files.
-        report_path.unlink()
     directory.mkdir(parents=True, exist_ok=True)
+    with workdir.lock(directory):
+        _write(directory, report_name, report, contents, class_names)
+
+
+def _old_names(report_path):
+    """Files of the last export; none where its report cannot be read."""
+    try:
+        files = workdir.read_json(report_path)["files"].values()
+        return {file["file"] for file in files}
+    except (ValueError, OSError, KeyError, TypeError, AttributeError):
+        return set()
+
+
+def _write(directory, report_name, report, contents, class_names):
+    report_path = directory / report_name
+    old_names = _old_names(report_path)
+    # Until the new one is there, no report shall vouch for the files.
+    report_path.unlink(missing_ok=True)
     for name in old_names - set(contents):
         (directory / name).unlink(missing_ok=True)
     for name, content in contents.items():

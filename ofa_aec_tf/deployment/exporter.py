@@ -181,10 +181,11 @@ def check_quantized(
         runtime,
     )
     reference_scores = model.predict(parity_clips, batch_size=8, verbose=0)
-    scores = file.runner.predict(parity_clips)
-    return dataclasses.replace(
-        file, parity=parities.compare(reference_scores, scores)
+    parity = parities.compare(
+        reference_scores, file.runner.predict(parity_clips)
     )
+    export_checks.check_trained_parity(parity)
+    return dataclasses.replace(file, parity=parity)
 
 
 def _check_content(

@@ -270,7 +270,7 @@ def _run_converter(converter, mode, representative_clips, runtime):
     # 1/512, most of a tagger's, into zero. The debugger is the converter's
     # public way to keep one kind of operator in float.
     options = tf.lite.experimental.QuantizationDebugOptions(
-        denylisted_ops=["LOGISTIC"]
+        denylisted_ops=["LOGISTIC", "SOFTMAX"]
     )
     with warnings.catch_warnings():
         # It warns that the debugger's interpreter, unused here, will move.

@@ -44,7 +44,13 @@ def reading(content: bytes) -> Iterator[None]:
     try:
         yield
     # What the generated reader raises where an offset leads astray.
-    except (struct.error, IndexError, TypeError, AttributeError) as error:
+    except (
+        struct.error,
+        IndexError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise ValueError(
             f"This TFLite file of {len(content)} bytes is cut off or damaged "
             f"({error}). Export the model again."

@@ -199,12 +199,11 @@ def float_constants(model_bytes: bytes) -> Iterator[tuple[str, np.ndarray]]:
         ValueError: if this is not a TFLite file.
     """
     model = tflite_flatbuffer.unpack(model_bytes)
-    for graph in model.subgraphs:
-        for tensor in graph.tensors:
-            dtype = _FLOAT_DTYPES.get(tensor.type)
-            data = model.buffers[tensor.buffer].data
-            if dtype is not None and data is not None:
-                yield (
-                    tensor.name.decode(),
-                    np.asarray(data, np.uint8).view(dtype),
-                )
+    with tflite_flatbuffer.reading(model_bytes):
+        for graph in model.subgraphs:
+            for tensor in graph.tensors:
+                dtype = _FLOAT_DTYPES.get(tensor.type)
+                data = model.buffers[tensor.buffer].data
+                if dtype is not None and data is not None:
+                    values = np.asarray(data, np.uint8).view(dtype)
+                    yield tensor.name.decode(), values

@@ -23,6 +23,9 @@ _IDENTIFIER = b"M001"
 # The first version of the schema with a sound format.
 _MIN_PARSER_VERSION = "1.3.0"
 
+# Less than that is no sound format, but a damaged file.
+_MIN_RATE_HZ = 4000
+
 _MODEL_NAME, _MODEL_DESCRIPTION, _MODEL_VERSION = 0, 1, 2
 _MODEL_SUBGRAPHS, _MODEL_MIN_PARSER_VERSION = 3, 7
 _NUM_MODEL_FIELDS = 8
@@ -51,7 +54,7 @@ class AudioMetadata:
         description: str.
         version: str. Of the model.
         sample_rate_hz: int. Of the waveform that it takes.
-        num_channels: int.
+        num_channels: int. 1: the front end takes mono.
         labels: tuple of str. One for each output, in their order.
     """
 
@@ -63,7 +66,12 @@ class AudioMetadata:
     labels: tuple[str, ...]
 
     def __post_init__(self):
-        broken = [n for n in self.labels if not n or len(n.splitlines()) > 1]
+        if self.sample_rate_hz < _MIN_RATE_HZ or self.num_channels != 1:
+            raise ValueError(
+                f"Expected one channel at {_MIN_RATE_HZ} Hz or more. Received: "
+                f"{self.num_channels} channels at {self.sample_rate_hz} Hz"
+            )
+        broken = [n for n in self.labels if n.splitlines() != [n]]
         if broken:
             raise ValueError(
                 "The labels of a TFLite file are lines of text. Received: "
@@ -318,6 +326,11 @@ def read(content: bytes) -> AudioMetadata:
     )
     if serialized is None or serialized[4:8] != _IDENTIFIER:
         raise ValueError("The file has no TFLite Model Metadata.")
+    with tflite_flatbuffer.reading(content):
+        return _read(content, serialized)
+
+
+def _read(content, serialized):
     start = int.from_bytes(serialized[:4], "little")
     root = _Reader(Table(bytearray(serialized), start))
     sound, scores = _tensors(root)

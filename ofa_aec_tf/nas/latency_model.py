@@ -106,7 +106,8 @@ class LatencyModel:
                 subnet = space.subnet(row["network"]["subnet"])
                 typical_ms = latency_table.typical_ms(row)
                 latencies_ms.setdefault(subnet, []).append(typical_ms)
-                macs[subnet] = row["macs"]
+                # A front end in the file is no matter of the search.
+                macs[subnet] = row["network"].get("macs") or row["macs"]
         context = {
             "device": table["device"],
             "mode": mode,

@@ -37,7 +37,13 @@ def directory(tmp_path, exported, waveform_files, frontend_file):
     }
     names = list(small_models.METADATA.labels)
     report = {
-        "model": {"class_names": names},
+        "model": {
+            "frontend": small_models.FRONTEND.to_json(),
+            "clip_seconds": 1.0,
+            "class_names": names,
+            "label_type": "multi_label",
+            "details": {},
+        },
         "files": {
             FILES[name]: {
                 "file": name,
@@ -111,6 +117,20 @@ def test_labels_of_other_classes_are_refused(directory):
     _refused([directory], 3, 3, "labels in labels.txt are not the classes")
     (directory / "labels.txt").unlink()
     _refused([directory], 3, 3, "labels.txt")
+
+
+@pytest.mark.parametrize("report", ["{}", "[]", '{"files": 3}', "no JSON"])
+def test_a_damaged_report_is_named(directory, report):
+    (directory / "export.json").write_text(report)
+    _refused([directory], 3, 3, "export.json")
+
+
+def test_metadata_of_another_rate_are_refused(directory):
+    path = directory / "export.json"
+    report = json.loads(path.read_text())
+    report["model"]["frontend"]["sample_rate_hz"] = 44100
+    path.write_text(json.dumps(report))
+    _refused([directory / "a_int8.tflite"], 1, 1, "32000 Hz", "44100 Hz")
 
 
 def test_a_file_without_a_report_is_checked_alone(directory):

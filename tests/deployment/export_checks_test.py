@@ -76,6 +76,13 @@ def test_logits_that_are_mostly_noise_are_refused(mode, snr_db):
     export_checks.check_parity(Parity(4, 1e-6, 1e-7, snr_db + 2.0), mode)
 
 
+def test_a_network_that_training_ruined_is_refused():
+    export_checks.check_trained_parity(Parity(4, 0.4, 0.1, 7.0))
+    export_checks.check_trained_parity(Parity(4, 0.0, 0.0, None))
+    with pytest.raises(ValueError, match=r"Received: -2\.5 dB. Lower"):
+        export_checks.check_trained_parity(Parity(4, 0.9, 0.3, -2.5))
+
+
 def test_scores_that_an_int8_sigmoid_rounds_away_are_refused(network, clips):
     runner, parity = exporter.int8_sigmoid(
         network, small_models.make_clips(16, seed=3), clips

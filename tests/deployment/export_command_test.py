@@ -320,13 +320,28 @@ def fragile_path(data, tmp_path_factory):
             {"modes": "int8_qat", "teacher": "missing.keras"},
             "There is no model file missing.keras",
         ),
+        ({"max_map_drop": 0.01}, "--max_map_drop goes with --evaluate_dir"),
+        (
+            {"max_map_drop": "nan", "evaluate_split": "test"},
+            "must be a finite number",
+        ),
+        ({"qat_steps": 5}, "--qat_steps is for mode int8_qat"),
         ({"modes": "", "log_mel_modes": ""}, "at least one model and one mode"),
         (
             {"max_map_drop": 0.1, "evaluate_split": "test", "modes": "int8"},
             "it drops by more than --max_map_drop=0.1",
         ),
     ],
-    ids=["window", "mode", "teacher", "nothing", "quality"],
+    ids=[
+        "window",
+        "mode",
+        "teacher",
+        "no evaluation",
+        "no limit",
+        "no training",
+        "nothing",
+        "quality",
+    ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(
     data, fragile_path, tmp_path, flags, message

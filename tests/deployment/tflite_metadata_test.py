@@ -86,10 +86,40 @@ def test_scores_stay_as_they_are(exported, clips):
     )
 
 
-@pytest.mark.parametrize("label", ["", "two\nlines", "a\u2028b"])
+@pytest.mark.parametrize("label", ["", "two\nlines", "a\u2028b", "dog\n"])
 def test_labels_that_are_no_lines_are_refused(label):
     with pytest.raises(ValueError, match="lines of text"):
         dataclasses.replace(small_models.METADATA, labels=("a", label))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"num_channels": 2}, {"num_channels": 0}, {"sample_rate_hz": 30}],
+    ids=["stereo", "no channel", "rate"],
+)
+def test_other_sound_formats_are_refused(change):
+    with pytest.raises(ValueError, match="one channel at 4000 Hz or more"):
+        dataclasses.replace(small_models.METADATA, **change)
+
+
+def test_damaged_metadata_are_refused_in_words(attached):
+    rng = np.random.default_rng(0)
+    model = tflite_flatbuffer.unpack(attached)
+    original = tflite_flatbuffer.metadata_buffer(model, "TFLITE_METADATA")
+    num_refused = 0
+    for _ in range(200):
+        damaged = bytearray(original)
+        for position in rng.integers(8, len(damaged), 3):
+            damaged[position] = rng.integers(256)
+        tflite_flatbuffer.set_metadata_buffer(
+            model, "TFLITE_METADATA", bytes(damaged)
+        )
+        archive = attached[attached.index(b"PK\x03\x04") :]
+        try:
+            tflite_metadata.read(tflite_flatbuffer.pack(model) + archive)
+        except ValueError:
+            num_refused += 1
+    assert num_refused > 20
 
 
 def test_a_file_without_metadata_is_refused(exported):
