@@ -124,6 +124,20 @@ def test_a_table_gives_its_only_mode_and_threads():
     assert report["measured_subnets"] == [{"width": w} for w in (1, 2, 4)]
 
 
+def test_a_front_end_in_the_files_is_a_constant():
+    # 9 million more MACs in each file than in the network.
+    rows = [
+        {
+            **_row(width, 2.0 + width, macs=width * 10**6),
+            "macs": (width + 9) * 10**6,
+        }
+        for width in (1, 2, 4)
+    ]
+    model = _from_rows(rows)
+    (unmeasured,) = _subnets([3])
+    assert model.latency_ms(unmeasured, 3 * 10**6) == pytest.approx(5.0)
+
+
 def test_a_subnet_that_was_measured_twice_has_the_mean():
     model = _from_rows([*_ROWS, _row(2, 5.0)])
     assert model.latency_ms(*_subnets([2]), 0) == 4.5
