@@ -14,6 +14,7 @@ sub-directories too.
 import datetime
 import math
 import pathlib
+import signal
 import sys
 
 from absl import flags
@@ -233,28 +234,28 @@ def _listen(scorer, class_names, options):
             f"listening at {source.sample_rate_hz} Hz, Ctrl-C ends",
             file=sys.stderr,
         )
+        # Not as an exception: native code, where most of the time is spent,
+        # may swallow it.
+        signal.signal(signal.SIGINT, lambda *unused: source.stop())
         print(event_formats.live_header(_FORMAT.value), end="", flush=True)
-        try:
-            for start_time, window in microphone.listen(
-                microphone.resample(
-                    source.blocks(), source.sample_rate_hz, rate_hz
+        for start_time, window in microphone.listen(
+            microphone.resample(
+                source.blocks(), source.sample_rate_hz, rate_hz
+            ),
+            scorer,
+            max_seconds=_MICROPHONE_SECONDS.value,
+            **options,
+        ):
+            local_time = datetime.datetime.fromtimestamp(start_time)
+            text = event_formats.format_live(
+                _FORMAT.value,
+                local_time.astimezone().isoformat(
+                    sep=" ", timespec="milliseconds"
                 ),
-                scorer,
-                max_seconds=_MICROPHONE_SECONDS.value,
-                **options,
-            ):
-                local_time = datetime.datetime.fromtimestamp(start_time)
-                text = event_formats.format_live(
-                    _FORMAT.value,
-                    local_time.astimezone().isoformat(
-                        sep=" ", timespec="milliseconds"
-                    ),
-                    window.events,
-                    width,
-                )
-                print(text, end="", flush=True)
-        except KeyboardInterrupt:
-            pass
+                window.events,
+                width,
+            )
+            print(text, end="", flush=True)
     if source.num_lost_blocks:
         print(
             f"warning: lost {source.num_lost_blocks} blocks of sound; the "

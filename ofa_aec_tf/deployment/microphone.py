@@ -26,6 +26,8 @@ _BLOCK_SECONDS = 0.1
 _MAX_WAITING_SECONDS = 30
 # A device that is pulled out says nothing, and gives no more blocks.
 _DEVICE_TIMEOUT_SECONDS = 5
+# How long it may take to notice that it is stopped.
+_LOOK_SECONDS = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Microphone:
     def __init__(self, sample_rate_hz: int):
         self.sample_rate_hz = sample_rate_hz
         self.num_lost_blocks = 0
+        self._is_stopped = False
         self._waiting = queue.Queue(
             maxsize=round(_MAX_WAITING_SECONDS / _BLOCK_SECONDS)
         )
@@ -73,16 +76,27 @@ class Microphone:
         except queue.Full:
             self.num_lost_blocks += 1
 
+    def stop(self) -> None:
+        """Lets `blocks` end; a handler of signals may call it."""
+        self._is_stopped = True
+
     def blocks(self) -> Iterator[TimedBlock]:
-        """The blocks of the device, without end.
+        """The blocks of the device, until it is stopped.
 
         Raises:
             ValueError: if no more come.
         """
-        while True:
+        last_seconds = time.monotonic()
+        while not self._is_stopped:
             try:
-                yield self._waiting.get(timeout=_DEVICE_TIMEOUT_SECONDS)
+                block = self._waiting.get(timeout=_LOOK_SECONDS)
+                yield block
+                # What is done with a block may take its time.
+                last_seconds = time.monotonic()
             except queue.Empty:
+                waited_seconds = time.monotonic() - last_seconds
+                if waited_seconds < _DEVICE_TIMEOUT_SECONDS:
+                    continue
                 raise ValueError(
                     "The microphone has given no sound for "
                     f"{_DEVICE_TIMEOUT_SECONDS} s. Connect it again."

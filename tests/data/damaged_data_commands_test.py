@@ -76,6 +76,7 @@ def _arguments(command, data, workdir):
             f"--output_dir={workdir}",
             "--modes=float32",
             "--evaluate_split=test",
+            "--max_map_drop=1",
         ],
     }[command] + [f"--data_dir={directory}"]
 

@@ -119,7 +119,7 @@ def test_ctrl_c_ends_it_in_order(predicting, tmp_path):
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 0
+    assert process.returncode == 0, errors
     assert "Traceback" not in errors
 
 
