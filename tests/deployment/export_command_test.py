@@ -71,6 +71,8 @@ def export_run(data, model_paths, tmp_path_factory):
         num_calibration_clips=8,
         num_parity_clips=5,
         evaluate_split="test",
+        # Of networks that were never trained mAP is a matter of luck.
+        max_map_drop=1,
         seed=3,
     )
     assert result.returncode == 0, result.stderr
