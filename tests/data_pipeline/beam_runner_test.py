@@ -22,6 +22,7 @@ from data_pipeline.clips import ClipRow
 from data_pipeline.config import PreprocessConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
+from tests.data_pipeline.fake_clips import FakeClip
 
 _CONFIG = PreprocessConfig(
     FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0),
@@ -118,17 +119,8 @@ def test_the_runner_that_downloads_is_replaced(name):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Breaker:
+class _Breaker(FakeClip):
     """A clip whose rendering is a fault of ours, and not of the audio."""
-
-    clip_id: str = "breaker"
-    labels = ("dog",)
-    split = "train"
-    audio_paths = ()
-    decoders = ()
-
-    def to_json(self):
-        return {}
 
     def render(self, sample_rate_hz, num_samples):
         raise RuntimeError("out of luck")
@@ -137,7 +129,7 @@ class _Breaker:
 def test_a_pipeline_that_fails_is_one_line(rows, tmp_path):
     runner = BeamRunner("FnApiRunner", ("--direct_running_mode=in_memory",))
     with pytest.raises(ChildProcessError, match="FnApiRunner.*out of luck"):
-        _run([*rows, _Breaker()], tmp_path / "out", runner)
+        _run([*rows, _Breaker("breaker")], tmp_path / "out", runner)
     assert not (tmp_path / "out" / "dataset.json").exists()
 
 

@@ -26,6 +26,7 @@ from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.frontend import FrontendConfig
 from tests.data_pipeline import processes
+from tests.data_pipeline.fake_clips import FakeClip
 
 _CONFIG = PreprocessConfig(
     FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0),
@@ -184,24 +185,15 @@ def test_rows_that_were_rejected_are_dead_letters_too(rows, tmp_path):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Noted:
+class _Noted(FakeClip):
     """A clip that is kept, with a note."""
-
-    clip_id: str = "noted"
-    labels = ("dog",)
-    split = "train"
-    audio_paths = ()
-    decoders = ()
-
-    def to_json(self):
-        return {}
 
     def render(self, sample_rate_hz, num_samples):
         return RenderedClip(np.zeros(num_samples, np.float32), ("silent",))
 
 
 def test_what_is_odd_about_clips_is_listed_and_counted(rows, tmp_path):
-    result = _run([*rows, _Noted()], tmp_path / "out")
+    result = _run([*rows, _Noted("noted")], tmp_path / "out")
     text = (tmp_path / "out" / "notes.jsonl").read_text()
     assert json.loads(text) == {
         "clip_id": "noted",
@@ -228,19 +220,11 @@ def test_too_many_bad_clips_fail_the_job_when_all_is_listed(rows, tmp_path):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Unlucky:
+class _Unlucky(FakeClip):
     """A clip that fails until a file is there."""
 
     file: str
     code: str
-    clip_id: str = "unlucky"
-    labels = ("dog",)
-    split = "train"
-    audio_paths = ()
-    decoders = ()
-
-    def to_json(self):
-        return {}
 
     def render(self, sample_rate_hz, num_samples):
         if not os.path.exists(self.file):
@@ -255,7 +239,7 @@ class _Unlucky:
 def test_faults_of_the_moment_are_tried_again(
     rows, tmp_path, code, is_tried_again
 ):
-    clip = _Unlucky(str(tmp_path / "flag"), code)
+    clip = _Unlucky("unlucky", str(tmp_path / "flag"), code)
     first = _run([*rows, clip], tmp_path / "out")
     assert first.report["left_out"] == {code: 1}
     (tmp_path / "flag").touch()
@@ -390,17 +374,8 @@ def test_numbers_below_one_are_refused(rows, tmp_path, option):
         _run(rows, tmp_path / "out", **{option: 0})
 
 
-class _Killer:
+class _Killer(FakeClip):
     """A clip whose decoder ends the process."""
-
-    clip_id = "killer"
-    labels = ("dog",)
-    split = "train"
-    audio_paths = ()
-    decoders = ()
-
-    def to_json(self):
-        return {}
 
     def render(self, sample_rate_hz, num_samples):
         os._exit(9)
@@ -408,23 +383,15 @@ class _Killer:
 
 def test_a_worker_that_dies_is_reported(rows, tmp_path):
     with pytest.raises(ChildProcessError, match="ended abruptly.*--num_work"):
-        _run([*rows, _Killer()], tmp_path / "out", num_workers=2)
+        _run([*rows, _Killer("killer")], tmp_path / "out", num_workers=2)
     assert not (tmp_path / "out" / "dataset.json").exists()
 
 
 @dataclasses.dataclass(frozen=True)
-class _Sleeper:
+class _Sleeper(FakeClip):
     """A clip that notes its process and takes for ever."""
 
-    clip_id: str
     directory: str
-    labels = ("dog",)
-    split = "train"
-    audio_paths = ()
-    decoders = ()
-
-    def to_json(self):
-        return dataclasses.asdict(self)
 
     def render(self, sample_rate_hz, num_samples):
         pathlib.Path(self.directory, f"{os.getpid()}.pid").touch()

@@ -204,6 +204,15 @@ def test_sound_that_nobody_takes_is_counted_as_lost(install):
     assert source.num_lost_blocks == 22
 
 
+def test_a_stopped_device_gives_no_further_block(install):
+    install(_FakeSounddevice(waveform=np.zeros(4800)))
+    with microphone.open_microphone(RATE_HZ) as source:
+        stream = source.blocks()
+        next(stream)
+        source.stop()
+        assert not list(stream)
+
+
 def test_a_device_that_falls_silent_for_good_is_reported(monkeypatch):
     monkeypatch.setattr(microphone, "_DEVICE_TIMEOUT_SECONDS", 0.01)
     with pytest.raises(ValueError, match="no sound for 0.01 s"):
