@@ -151,9 +151,9 @@ def mel_filterbank(config):
 
 
 @functools.lru_cache(maxsize=8)
-def periodic_hann(window_samples):
-    """The window, a float32 array of shape (window_samples,)."""
-    return scipy.signal.get_window("hann", window_samples).astype(np.float32)
+def periodic_hann(window_samples, dtype="float32"):
+    """The window, an array of `dtype` and of shape (window_samples,)."""
+    return scipy.signal.get_window("hann", window_samples).astype(dtype)
 
 
 def log_mel_spectrogram(waveform, config):

@@ -1,47 +1,19 @@
 """Tests of the log-mel front end against librosa."""
 
 import dataclasses
-import os
-import pathlib
 
 import librosa
 import numpy as np
 import pytest
 
-from ofa_aec_tf import audio
 from ofa_aec_tf import frontend
 from ofa_aec_tf.frontend import FrontendConfig
-
-_ESC10_DIR = pathlib.Path(
-    os.environ.get(
-        "ESC10_DIR",
-        pathlib.Path(__file__).resolve().parents[2] / "shared/data/esc10",
-    )
-)
-
-
-def _reference(waveform, config):
-    power = librosa.feature.melspectrogram(
-        y=waveform.astype(np.float64),
-        sr=config.sample_rate_hz,
-        n_fft=config.window_samples,
-        hop_length=config.hop_samples,
-        window="hann",
-        center=True,
-        pad_mode="reflect",
-        power=2.0,
-        n_mels=config.num_mel_bins,
-        fmin=config.min_frequency_hz,
-        fmax=config.max_frequency_hz,
-        htk=False,
-        norm="slaney",
-        dtype=np.float64,
-    )
-    return 10 * np.log10(np.maximum(power.T, config.power_floor))
+from tests import esc10
+from tests import librosa_frontend
 
 
 def _assert_equals_librosa(waveform, config):
-    expected = _reference(waveform, config)
+    expected = librosa_frontend.log_mel_spectrogram(waveform, config)
     log_mel = frontend.log_mel_spectrogram(waveform, config)
     assert log_mel.dtype == np.float32
     assert log_mel.shape == expected.shape
@@ -74,7 +46,7 @@ def test_log_mel_equals_librosa(waveform):
 def test_float32_shows_only_far_below_a_loud_low_tone():
     # 150 dB below the tone, the rounding of float32 samples is what remains.
     waveform = (_tone(60) + _tone(13900)).astype(np.float32)
-    expected = _reference(waveform, FrontendConfig())
+    expected = librosa_frontend.log_mel_spectrogram(waveform, FrontendConfig())
     log_mel = frontend.log_mel_spectrogram(waveform, FrontendConfig())
     difference_db = np.abs(log_mel - expected)
     assert difference_db[expected > -60].max() <= 5e-3
@@ -95,13 +67,10 @@ def test_other_settings_equal_librosa_too(config):
     _assert_equals_librosa(waveform.astype(np.float32), config)
 
 
-@pytest.mark.real_audio
-@pytest.mark.skipif(
-    not _ESC10_DIR.is_dir(), reason="ESC-10 is not here; set ESC10_DIR"
-)
+@esc10.needs_recordings
 def test_log_mel_of_recordings_equals_librosa():
-    for path in sorted((_ESC10_DIR / "audio").iterdir())[::40]:
-        _assert_equals_librosa(audio.load_audio(path, 32000), FrontendConfig())
+    for waveform in esc10.waveforms(step=40):
+        _assert_equals_librosa(waveform, FrontendConfig())
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,8 @@ def export_frontend(
             "with --modes= for files on log-mel spectrograms only."
         )
     inputs = keras.Input((num_samples,))
-    model = keras.Model(inputs, LogMelSpectrogram(config)(inputs))
+    layer = LogMelSpectrogram(config, transform_dtype="float32")
+    model = keras.Model(inputs, layer(inputs))
     content = tflite_converter.convert_float32(
         model,
         keras.InputSpec(

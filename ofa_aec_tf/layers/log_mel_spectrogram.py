@@ -7,10 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from ofa_aec_tf import frontend
+from ofa_aec_tf.choices import check_choice
 
 # Neighbouring filters reach over few bins: in groups they need an eighth of the
 # multiplications and of the constants in an exported file.
 _FILTERS_PER_GROUP = 8
+_TRANSFORM_DTYPES = ("float64", "float32")
 
 
 def _filter_groups(config):
@@ -59,12 +61,15 @@ def _frames(padded, num_frames, window_samples, hop_samples):
 class LogMelSpectrogram(keras.layers.Layer):
     """Log-mel spectrograms of clips, as `ofa_aec_tf.frontend` defines them.
 
-    It always computes in float32, under any policy: bfloat16 would round by
-    half a dB. The Fourier transform differs from SciPy's in the last bits,
-    which shows where a band is far quieter than others.
+    It has no regard for policies: bfloat16 would round by half a dB. A
+    transform in float32 is seen where a band is far quieter than others: on
+    recordings it is up to 1.3e-3 dB off above -60 dB, and 0.04 dB below.
 
     Args:
         config: FrontendConfig, or the dict of its `to_json`.
+        transform_dtype: "float64" or "float32". That of the window and the
+            Fourier transform. TFLite, which computes in double inside, takes
+            float32 only.
 
     Call arguments:
         inputs: float32 tensor of shape (batch, num_samples), at
@@ -73,13 +78,18 @@ class LogMelSpectrogram(keras.layers.Layer):
     Output shape:
         (batch, config.num_frames(num_samples), num_mel_bins), float32, in dB
         relative to a power of 1.
+
+    Raises:
+        ValueError: if `transform_dtype` is another.
     """
 
-    def __init__(self, config, **kwargs):
+    def __init__(self, config, transform_dtype="float64", **kwargs):
         super().__init__(autocast=False, **{**kwargs, "dtype": "float32"})
         if isinstance(config, dict):
             config = frontend.FrontendConfig.from_json(config)
+        check_choice("transform_dtype", transform_dtype, _TRANSFORM_DTYPES)
         self.config = config
+        self.transform_dtype = transform_dtype
         self.built = True
 
     def build(self, input_shape=None):
@@ -98,11 +108,16 @@ class LogMelSpectrogram(keras.layers.Layer):
             config.window_samples,
             config.hop_samples,
         )
-        window = frontend.periodic_hann(config.window_samples)
-        spectrum = tf.signal.rfft(frames * tf.constant(window))
+        window = frontend.periodic_hann(
+            config.window_samples, self.transform_dtype
+        )
+        spectrum = tf.signal.rfft(
+            tf.cast(frames, self.transform_dtype) * tf.constant(window)
+        )
         power = tf.square(tf.math.real(spectrum)) + tf.square(
             tf.math.imag(spectrum)
         )
+        power = tf.cast(power, tf.float32)
         mel_power = tf.concat(
             [
                 tf.matmul(power[..., first:stop], tf.constant(filters))
@@ -121,4 +136,8 @@ class LogMelSpectrogram(keras.layers.Layer):
         return (batch, num_frames, self.config.num_mel_bins)
 
     def get_config(self):
-        return {**super().get_config(), "config": self.config.to_json()}
+        return {
+            **super().get_config(),
+            "config": self.config.to_json(),
+            "transform_dtype": self.transform_dtype,
+        }

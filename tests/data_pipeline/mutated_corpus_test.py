@@ -1,8 +1,6 @@
 """Real recordings, damaged at random: a job takes them all."""
 
 import json
-import os
-import pathlib
 
 import numpy as np
 import pytest
@@ -15,13 +13,10 @@ from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import audio
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
+from tests import esc10
 from tests.audio import mutations
 from tests.audio import sound_files
 
-_ROOT = pathlib.Path(__file__).resolve().parents[2]
-_ESC10_DIR = pathlib.Path(
-    os.environ.get("ESC10_DIR", _ROOT.parent / "shared/data/esc10")
-)
 _NUM_FILES = 2000
 _NUM_RECORDINGS = 20
 _SECONDS = 2.0
@@ -29,7 +24,8 @@ _SECONDS = 2.0
 
 def _contents(directory):
     """Recordings as they are, and their start in other formats."""
-    for path in sorted((_ESC10_DIR / "audio").glob("*.ogg"))[:_NUM_RECORDINGS]:
+    recordings = sorted((esc10.DIRECTORY / "audio").glob("*.ogg"))
+    for path in recordings[:_NUM_RECORDINGS]:
         yield path.read_bytes()
         waveform = audio.load_audio(path, 48000, _SECONDS)
         for options in (
@@ -49,10 +45,7 @@ def _contents(directory):
 
 
 @pytest.mark.slow
-@pytest.mark.real_audio
-@pytest.mark.skipif(
-    not _ESC10_DIR.is_dir(), reason="ESC-10 is not here; set ESC10_DIR"
-)
+@esc10.needs_recordings
 def test_no_damage_stops_a_job_or_reaches_its_records(tmp_path):
     pytest.importorskip("av")
     contents = list(_contents(tmp_path))

@@ -1,7 +1,6 @@
 """Tests of the command, each in a process of its own, as users run it."""
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -17,15 +16,10 @@ from data_pipeline.config import PreprocessConfig
 from ofa_aec_tf import audio
 from ofa_aec_tf import frontend
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from tests import esc10
 from tests import tensorflow_parsing
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
-_ESC10_DIR = pathlib.Path(
-    os.environ.get("ESC10_DIR", _ROOT.parent / "shared/data/esc10")
-)
-_needs_esc10 = pytest.mark.skipif(
-    not _ESC10_DIR.is_dir(), reason="ESC-10 is not here; set ESC10_DIR"
-)
 
 
 def _preprocess(output_dir, *beam_arguments, **flag_values):
@@ -337,7 +331,8 @@ def test_fractions_beside_a_split_column_are_refused(tmp_path):
 
 def _esc_subset(tmp_path, clips_per_class=1):
     """A directory in the layout of ESC-10 with some clips of every fold."""
-    header, *lines = (_ESC10_DIR / "meta/esc10.csv").read_text().splitlines()
+    table = esc10.DIRECTORY / "meta/esc10.csv"
+    header, *lines = table.read_text().splitlines()
     columns = header.split(",")
     kept, counts = [header], {}
     for line in lines:
@@ -349,15 +344,14 @@ def _esc_subset(tmp_path, clips_per_class=1):
     directory = tmp_path / "esc"
     (directory / "meta").mkdir(parents=True)
     (directory / "meta/esc10.csv").write_text("\n".join(kept) + "\n")
-    (directory / "audio").symlink_to(_ESC10_DIR.resolve() / "audio")
+    (directory / "audio").symlink_to(esc10.DIRECTORY.resolve() / "audio")
     return directory
 
 
 _FOLDS = {"train_folds": "1,2,3", "validation_folds": 4, "test_folds": 5}
 
 
-@pytest.mark.real_audio
-@_needs_esc10
+@esc10.needs_recordings
 def test_recordings_come_back_from_the_records(tmp_path):
     directory = _esc_subset(tmp_path)
     finished = _preprocess(
@@ -398,8 +392,7 @@ def test_recordings_come_back_from_the_records(tmp_path):
         np.testing.assert_allclose(log_mel, expected, atol=0.04)
 
 
-@pytest.mark.real_audio
-@_needs_esc10
+@esc10.needs_recordings
 def test_recordings_are_mixed_within_their_folds(tmp_path):
     finished = _preprocess(
         tmp_path / "out",

@@ -8,8 +8,8 @@ from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment import waveform_exporter
 from ofa_aec_tf.frontend import log_mel_spectrogram
+from tests import esc10
 from tests.deployment import predict_command
-from tests.deployment import real_audio_test
 from tests.deployment import small_models
 from tests.deployment import waveform_models
 
@@ -66,9 +66,7 @@ def waveform_files(exported, frontend_file):
 @pytest.fixture(scope="session")
 def exported_for_recordings():
     """ExportedFile of every mode, of a network that has heard recordings."""
-    waveforms = real_audio_test.recorded_waveforms(
-        num_clips=real_audio_test.NUM_CLIPS
-    )
+    waveforms = esc10.waveforms(step=17)
     log_mel = [log_mel_spectrogram(w, small_models.FRONTEND) for w in waveforms]
     log_mel = np.random.default_rng(0).permutation(np.stack(log_mel))
     half = len(log_mel) // 2

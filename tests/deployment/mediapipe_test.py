@@ -5,8 +5,8 @@ import pytest
 import soxr
 
 from ofa_aec_tf.deployment import waveform_exporter
+from tests import esc10
 from tests.deployment import small_models
-from tests.deployment.real_audio_test import recorded_waveforms
 
 pytest.importorskip("mediapipe")
 from mediapipe.tasks.python import BaseOptions  # noqa: E402
@@ -161,12 +161,12 @@ def test_a_file_on_log_mel_spectrograms_is_not_for_it(exported, tmp_path):
         audio.AudioClassifier.create_from_options(_options(path))
 
 
-@pytest.mark.real_audio
+@esc10.needs_recordings
 @pytest.mark.parametrize("mode", ["float32", "int8"])
 def test_recordings_of_fold_5_get_the_scores_of_litert(
     exported_for_recordings, tmp_path, mode
 ):
-    waveforms = recorded_waveforms("5-*")
+    waveforms = esc10.waveforms(pattern="5-*")
     frontend = waveform_exporter.export_frontend(
         small_models.FRONTEND, waveforms.shape[1], num_latency_runs=3
     )

@@ -1,45 +1,18 @@
 """Exported networks on recordings: silence, clipping and all."""
 
-import os
-import pathlib
-
-import librosa
 import numpy as np
 import pytest
 
-from ofa_aec_tf import audio
 from ofa_aec_tf.deployment import sliding_windows
 from ofa_aec_tf.deployment import waveform_exporter
+from tests import esc10
+from tests import librosa_frontend
 from tests.deployment import small_models
 
-CLIP_SECONDS = 5
 NUM_CLIPS = 24
 
 
-def _esc10_dir():
-    default = pathlib.Path(__file__).parents[2] / "../shared/data/esc10"
-    return pathlib.Path(os.environ.get("ESC10_DIR", default))
-
-
-def recorded_waveforms(pattern="*.*", num_clips=None):
-    """Recordings of ESC-10 as samples; at most so many, from all over it."""
-    paths = sorted((_esc10_dir() / "audio").glob(pattern))
-    if not paths:
-        pytest.skip(f"no ESC-10 recordings in {_esc10_dir()}")
-    if num_clips is not None:
-        paths = paths[:: len(paths) // num_clips][:num_clips]
-    rate_hz = small_models.FRONTEND.sample_rate_hz
-    return np.stack(
-        [
-            audio.fit_length(
-                audio.load_audio(path, rate_hz), CLIP_SECONDS * rate_hz
-            )
-            for path in paths
-        ]
-    )
-
-
-@pytest.mark.real_audio
+@esc10.needs_recordings
 @pytest.mark.parametrize(
     ("mode", "min_snr_db"),
     [("float32", 80), ("float16", 50), ("dynamic_range", 25), ("int8", 20)],
@@ -52,26 +25,31 @@ def test_recordings_get_the_scores_of_the_keras_model(
     assert parity.logit_snr_db > min_snr_db
 
 
-@pytest.mark.real_audio
+@esc10.needs_recordings
 def test_the_front_end_in_a_file_equals_its_definition_on_recordings():
-    waveforms = recorded_waveforms(num_clips=NUM_CLIPS)
+    waveforms = esc10.waveforms(step=17)
     file = waveform_exporter.export_frontend(
         small_models.FRONTEND, waveforms.shape[1], num_latency_runs=3
     )
     received = file.exported.runner.predict(waveforms)
     # In float64, which the definition in float32 is as far from as the file.
-    expected = np.stack([_librosa_log_mel(w) for w in waveforms])
+    expected = np.stack(
+        [
+            librosa_frontend.log_mel_spectrogram(w, small_models.FRONTEND)
+            for w in waveforms
+        ]
+    )
     difference_db = np.abs(received - expected)
     assert difference_db[expected > -60].max() < 1e-3
     assert difference_db.max() < 0.02
 
 
-@pytest.mark.real_audio
+@esc10.needs_recordings
 def test_only_pauses_in_recordings_are_silent():
     rate_hz = small_models.FRONTEND.sample_rate_hz
     num_silent = 0
-    for waveform in recorded_waveforms(num_clips=100):
-        seconds = waveform.reshape(CLIP_SECONDS, rate_hz)
+    for waveform in esc10.waveforms(step=4):
+        seconds = waveform.reshape(esc10.CLIP_SECONDS, rate_hz)
         silent = np.array(
             [sliding_windows.is_silent(s, rate_hz, -70) for s in seconds]
         )
@@ -83,18 +61,3 @@ def test_only_pauses_in_recordings_are_silent():
         num_silent += silent.sum()
     # Zeros, with which recordings of less than 5 s were filled up, and more.
     assert 20 < num_silent < 100
-
-
-def _librosa_log_mel(waveform):
-    config = small_models.FRONTEND
-    power = librosa.feature.melspectrogram(
-        y=waveform.astype(np.float64),
-        sr=config.sample_rate_hz,
-        n_fft=config.window_samples,
-        hop_length=config.hop_samples,
-        n_mels=config.num_mel_bins,
-        fmin=config.min_frequency_hz,
-        fmax=config.max_frequency_hz,
-        pad_mode="reflect",
-    )
-    return librosa.power_to_db(power, amin=config.power_floor, top_db=None).T

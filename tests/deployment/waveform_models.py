@@ -17,7 +17,8 @@ def make_network(num_classes=small_models.NUM_CLASSES):
     """From half a second of sound to scores, with random weights."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((NUM_SAMPLES,))
-    features = LogMelSpectrogram(FrontendConfig())(inputs)
+    layer = LogMelSpectrogram(FrontendConfig(), transform_dtype="float32")
+    features = layer(inputs)
     features = keras.layers.Rescaling(0.02, 1.0)(features)
     features = keras.layers.Reshape((*features.shape[1:], 1))(features)
     features = keras.layers.Conv2D(8, 3, strides=4, activation="relu")(features)
