@@ -20,7 +20,9 @@ test-tfio: $(TFIO_VENV)/.installed
 
 # tensorflow-model-optimization cannot be installed beside MediaPipe.
 test-qat: $(QAT_VENV)/.installed
-	$(QAT_VENV)/bin/python -m pytest -m qat tests/deployment
+	$(QAT_VENV)/bin/python -m pytest -m qat \
+	  tests/deployment/qat \
+	  tests/deployment/quantization_aware_training_test.py
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .
