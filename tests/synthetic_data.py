@@ -96,3 +96,29 @@ def damage(path, position):
     content = bytearray(path.read_bytes())
     content[position] ^= 0x10
     path.write_bytes(content)
+
+
+def damage_a_record(path, offsets, seed):
+    """Damages some byte of some record of a shard.
+
+    Args:
+        path: pathlib.Path of the shard.
+        offsets: sequence of int. Where its records begin.
+        seed: int.
+
+    Returns:
+        number: int. Which record.
+        part: str. Whose checksum is wrong then, "length" or "data".
+    """
+    rng = np.random.default_rng(seed)
+    number = int(rng.integers(len(offsets)))
+    start, end = [*offsets, path.stat().st_size][number : number + 2]
+    # Length, its checksum, data, its checksum.
+    first, last = (
+        (start, start + 8),
+        (start + 8, start + 12),
+        (start + 12, end - 4),
+        (end - 4, end),
+    )[seed % 4]
+    damage(path, int(rng.integers(first, last)))
+    return number, "length" if seed % 4 < 2 else "data"

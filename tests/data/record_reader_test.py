@@ -9,6 +9,7 @@ from ofa_aec_tf.data.record_reader import RandomAccessReader
 from ofa_aec_tf.data.records import RecordError
 from ofa_aec_tf.data.records import side_car_path
 from tests.synthetic_data import damage
+from tests.synthetic_data import damage_a_record
 from tests.synthetic_data import write_dataset
 
 
@@ -49,19 +50,8 @@ def test_clips_come_back_in_any_order(data):
 def test_any_damaged_byte_is_found_with_its_offset(data, seed):
     directory, info, _ = data
     path, offsets = offsets_of(directory, info, 1)
-    rng = np.random.default_rng(seed)
-    number = int(rng.integers(5))
-    ends = [*offsets[1:], path.stat().st_size]
-    # Length, its checksum, data, its checksum: three seeds each.
-    first, last = (
-        (offsets[number], offsets[number] + 8),
-        (offsets[number] + 8, offsets[number] + 12),
-        (offsets[number] + 12, ends[number] - 4),
-        (ends[number] - 4, ends[number]),
-    )[seed % 4]
-    damage(path, int(rng.integers(first, last)))
+    number, part = damage_a_record(path, offsets, seed)
     reader = RandomAccessReader(directory, info, "train")
-    part = "length" if seed % 4 < 2 else "data"
     for other in set(range(10)) - {5 + number}:
         reader.read_record(other)
     with pytest.raises(RecordError) as raised:

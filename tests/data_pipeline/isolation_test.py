@@ -5,8 +5,6 @@ import dataclasses
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -210,21 +208,4 @@ def test_no_process_outlives_one_that_was_killed(tmp_path):
         "from tests.data_pipeline import isolation_test;"
         f"isolation_test.render_stuck({str(tmp_path)!r})"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=pathlib.Path(__file__).resolve().parents[2],
-    )
-    pids = []
-    try:
-        assert processes.wait_until(lambda: list(tmp_path.glob("*.pid")))
-        pids = [int(path.stem) for path in tmp_path.glob("*.pid")]
-        assert all(map(processes.is_running, pids))
-        parent.kill()
-        parent.wait()
-        assert processes.wait_until(
-            lambda: not any(map(processes.is_running, pids)), seconds=15
-        )
-    finally:
-        parent.kill()
-        for pid in filter(processes.is_running, pids):
-            os.kill(pid, signal.SIGKILL)
+    processes.assert_children_end_with_parent(code, tmp_path, 1)

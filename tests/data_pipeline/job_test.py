@@ -5,9 +5,6 @@ import hashlib
 import json
 import os
 import pathlib
-import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -410,24 +407,4 @@ def test_no_worker_outlives_a_job_that_was_killed(tmp_path):
         "from tests.data_pipeline import job_test;"
         f"job_test.run_sleepers({str(tmp_path)!r})"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        cwd=pathlib.Path(__file__).resolve().parents[2],
-    )
-    pids = []
-    try:
-        assert processes.wait_until(
-            lambda: len(list(tmp_path.glob("*.pid"))) == 2
-        )
-        pids = [int(path.stem) for path in tmp_path.glob("*.pid")]
-        assert all(map(processes.is_running, pids))
-        process.kill()
-        process.wait()
-        assert processes.wait_until(
-            lambda: not any(processes.is_running(pid) for pid in pids),
-            seconds=10,
-        )
-    finally:
-        process.kill()
-        for pid in filter(processes.is_running, pids):
-            os.kill(pid, signal.SIGKILL)
+    processes.assert_children_end_with_parent(code, tmp_path, 2)

@@ -14,6 +14,7 @@ from data_pipeline import verification
 from ofa_aec_tf.data import records
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from tests.synthetic_data import damage
+from tests.synthetic_data import damage_a_record
 from tests.synthetic_data import write_dataset
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -134,17 +135,7 @@ def test_no_data_set_is_a_mistake(tmp_path):
 def test_any_damaged_byte_is_found_with_its_offset(data, seed):
     path = _shard(data)
     offsets = _offsets(path)
-    rng = np.random.default_rng(seed)
-    number = int(rng.integers(5))
-    ends = [*offsets[1:], path.stat().st_size]
-    first, last = (
-        (offsets[number], offsets[number] + 8),
-        (offsets[number] + 8, offsets[number] + 12),
-        (offsets[number] + 12, ends[number] - 4),
-        (ends[number] - 4, ends[number]),
-    )[seed % 4]
-    damage(path, int(rng.integers(first, last)))
-    part = "length" if seed % 4 < 2 else "data"
+    number, part = damage_a_record(path, offsets, seed)
     sha256, damaged = _findings(data[0])
     assert "its sha256 is" in sha256
     assert damaged == (

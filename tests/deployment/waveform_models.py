@@ -1,11 +1,8 @@
 """A small network with the front end in it, as a TFLite file too."""
 
-import tempfile
-
 import keras
-import tensorflow as tf
 
-from ofa_aec_tf import native_output
+from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.frontend import FrontendConfig
 from ofa_aec_tf.layers.log_mel_spectrogram import LogMelSpectrogram
 from tests.deployment import small_models
@@ -30,15 +27,4 @@ def make_network(num_classes=small_models.NUM_CLASSES):
 def convert(model):
     """The content of a `.tflite` file for one waveform at a time."""
     signature = keras.InputSpec(shape=(1, NUM_SAMPLES), dtype="float32")
-    with (
-        tempfile.TemporaryDirectory() as saved_model_dir,
-        native_output.to_debug_log(),
-    ):
-        model.export(
-            saved_model_dir,
-            format="tf_saved_model",
-            verbose=False,
-            input_signature=[signature],
-        )
-        converter = tf.lite.TFLiteConverter.from_saved_model(saved_model_dir)
-        return converter.convert()
+    return tflite_converter.convert_float32(model, signature)
