@@ -1,19 +1,15 @@
 """What commands make of a damaged record, run as a user runs them."""
 
 import json
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.models.cnn10 import build_cnn10
+from tests import commands
 from tests.nas.small_supernet import save_supernet
 from tests.synthetic_data import damage
 from tests.synthetic_data import write_dataset
-
-_ROOT = pathlib.Path(__file__).parents[2]
 
 # Every run starts TensorFlow, which takes seconds.
 pytestmark = pytest.mark.slow
@@ -35,13 +31,7 @@ def data(tmp_path_factory):
 
 
 def _run(command, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", f"ofa_aec_tf.{command}", *arguments],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+    return commands.run_with_tensorflow(f"ofa_aec_tf.{command}", *arguments)
 
 
 def _arguments(command, data, workdir):

@@ -2,9 +2,6 @@
 
 import dataclasses
 import json
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,10 +10,9 @@ from matplotlib import image
 from data_pipeline import record_inspection
 from ofa_aec_tf.data import records
 from ofa_aec_tf.frontend import FrontendConfig
+from tests import commands
 from tests.synthetic_data import damage
 from tests.synthetic_data import write_dataset
-
-_ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +22,8 @@ def data(tmp_path_factory):
 
 
 def _inspect(data_dir, *arguments):
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "data_pipeline.inspect_records",
-            f"--data_dir={data_dir}",
-            *arguments,
-        ],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
+    return commands.run(
+        "data_pipeline.inspect_records", f"--data_dir={data_dir}", *arguments
     )
 
 

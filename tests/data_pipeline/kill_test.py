@@ -2,10 +2,8 @@
 
 import hashlib
 import os
-import pathlib
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
@@ -13,8 +11,8 @@ import pytest
 import soundfile
 
 from data_pipeline import job
+from tests import commands
 
-_ROOT = pathlib.Path(__file__).resolve().parents[2]
 _NUM_CLIPS = 400
 _NUM_SHARDS = 40
 _NUM_KILLS = 20
@@ -32,10 +30,8 @@ def _write_corpus(directory):
             soundfile.write(path, noise, 16000)
 
 
-def _command(audio_dir, output_dir):
+def _arguments(audio_dir, output_dir):
     return [
-        sys.executable,
-        "-m",
         "data_pipeline.preprocess",
         "--source=folder",
         f"--audio_dir={audio_dir}",
@@ -67,19 +63,15 @@ def _wait_for_new_file(directory, known, process):
 def test_twenty_kills_leave_no_trace(tmp_path):
     audio_dir, output_dir = tmp_path / "audio", tmp_path / "killed"
     _write_corpus(audio_dir)
-    subprocess.run(
-        _command(audio_dir, tmp_path / "whole"),
-        cwd=_ROOT,
-        check=True,
-        capture_output=True,
-    )
+    whole = commands.run(*_arguments(audio_dir, tmp_path / "whole"))
+    assert whole.returncode == 0, whole.stderr
     rng = np.random.default_rng(0)
     known: set[str] = set()
     num_killed = 0
     for _ in range(_NUM_KILLS):
         process = subprocess.Popen(
-            _command(audio_dir, output_dir),
-            cwd=_ROOT,
+            commands.command(*_arguments(audio_dir, output_dir)),
+            cwd=commands.ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -95,10 +87,6 @@ def test_twenty_kills_leave_no_trace(tmp_path):
         process.wait()
         known = {path.name for path in output_dir.iterdir()}
     assert num_killed == _NUM_KILLS
-    subprocess.run(
-        _command(audio_dir, output_dir),
-        cwd=_ROOT,
-        check=True,
-        capture_output=True,
-    )
+    last = commands.run(*_arguments(audio_dir, output_dir))
+    assert last.returncode == 0, last.stderr
     assert _contents(output_dir) == _contents(tmp_path / "whole")

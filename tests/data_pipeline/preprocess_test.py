@@ -1,9 +1,6 @@
 """Tests of the command, each in a process of its own, as users run it."""
 
 import json
-import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,31 +13,23 @@ from data_pipeline.config import PreprocessConfig
 from ofa_aec_tf import audio
 from ofa_aec_tf import frontend
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from tests import commands
 from tests import esc10
 from tests import tensorflow_parsing
-
-_ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def _preprocess(output_dir, *beam_arguments, **flag_values):
     flag_values = {"output_dir": output_dir, "num_workers": 1, **flag_values}
     if beam_arguments:
         beam_arguments = ("--", *beam_arguments)
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "data_pipeline.preprocess",
-            *(
-                f"--{name}={value}"
-                for name, value in flag_values.items()
-                if value is not None
-            ),
-            *beam_arguments,
-        ],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
+    return commands.run(
+        "data_pipeline.preprocess",
+        *(
+            f"--{name}={value}"
+            for name, value in flag_values.items()
+            if value is not None
+        ),
+        *beam_arguments,
     )
 
 

@@ -2,34 +2,23 @@
 
 import csv
 import json
-import pathlib
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from data_pipeline import dataset_statistics
+from tests import commands
 from tests.synthetic_data import CLASS_NAMES
 from tests.synthetic_data import damage
 from tests.synthetic_data import write_dataset
 
-_ROOT = pathlib.Path(__file__).parents[2]
-
 
 def _stats(data_dir, output_dir):
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "data_pipeline.stats",
-            f"--data_dir={data_dir}",
-            f"--output_dir={output_dir}",
-        ],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
+    return commands.run(
+        "data_pipeline.stats",
+        f"--data_dir={data_dir}",
+        f"--output_dir={output_dir}",
     )
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import pathlib
 import subprocess
 import sys
 
@@ -13,11 +12,10 @@ import pytest
 from data_pipeline import verification
 from ofa_aec_tf.data import records
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from tests import commands
 from tests.synthetic_data import damage
 from tests.synthetic_data import damage_a_record
 from tests.synthetic_data import write_dataset
-
-_ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -27,17 +25,8 @@ def data(tmp_path):
 
 
 def _verify(data_dir, *arguments):
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "data_pipeline.verify",
-            f"--data_dir={data_dir}",
-            *arguments,
-        ],
-        cwd=_ROOT,
-        capture_output=True,
-        text=True,
+    return commands.run(
+        "data_pipeline.verify", f"--data_dir={data_dir}", *arguments
     )
 
 

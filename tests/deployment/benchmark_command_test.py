@@ -16,8 +16,8 @@ from ofa_aec_tf.data.dataset_info import MULTI_LABEL
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.frontend import FrontendConfig
+from tests import commands
 
-_ROOT = pathlib.Path(__file__).parents[2]
 _FAMILY = {"name": "cnn10", "channels": [8, 12, 16, 20]}
 _SUBNET = {"block4_depth": 1}
 _INFO = ModelInfo(
@@ -59,7 +59,7 @@ echo "INFO: Memory footprint delta from the start of the tool (MB):" \
 """
 
 
-def _run(arguments, cwd=_ROOT, **environment):
+def _run(arguments, cwd=None, **environment):
     return subprocess.run(
         arguments,
         cwd=cwd,
@@ -71,8 +71,7 @@ def _run(arguments, cwd=_ROOT, **environment):
 
 
 def _benchmark(*arguments, **options):
-    command = [sys.executable, "-m", "ofa_aec_tf.benchmark"]
-    return _run([*command, *map(str, arguments)], **options)
+    return commands.run("ofa_aec_tf.benchmark", *arguments, **options)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +109,7 @@ def test_files_are_measured_with_each_number_of_threads(models, tmp_path):
         f"--json={path}",
         "--device=here",
         *models,
-        PYTHONPATH=f"{tmp_path}:{_ROOT}",
+        PYTHONPATH=f"{tmp_path}:{commands.ROOT}",
     )
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
@@ -191,7 +190,7 @@ def phone(tmp_path):
     return programs, {
         "PATH": f"{path}:{os.environ['PATH']}",
         "PHONE": str(memory),
-        "PYTHONPATH": str(_ROOT),
+        "PYTHONPATH": str(commands.ROOT),
     }
 
 

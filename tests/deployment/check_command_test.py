@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-import pathlib
 import subprocess
 import sys
 
 import pytest
 
+from tests import commands
 from tests.deployment import small_models
 
-ROOT = pathlib.Path(__file__).parents[2]
 FILES = {
     "a_int8.tflite": "int8",
     "a_log_mel_int8.tflite": "log_mel_int8",
@@ -19,12 +18,7 @@ FILES = {
 
 
 def _check(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "ofa_aec_tf.check", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    return commands.run("ofa_aec_tf.check", *arguments)
 
 
 @pytest.fixture
@@ -67,7 +61,7 @@ def test_a_sound_export_passes_without_tensorflow(directory):
     )
     result = subprocess.run(
         [sys.executable, "-c", code, str(directory)],
-        cwd=ROOT,
+        cwd=commands.ROOT,
         capture_output=True,
         text=True,
     )

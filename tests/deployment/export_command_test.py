@@ -1,9 +1,6 @@
 import hashlib
 import json
-import pathlib
 import shutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -15,9 +12,9 @@ from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
 from ofa_aec_tf.models.cnn10 import build_cnn10
+from tests import commands
 from tests import synthetic_data
 
-ROOT = pathlib.Path(__file__).parents[2]
 MODES = ("float32", "int8")
 KEYS = ["float32", "log_mel_int8", "int8", "frontend"]
 
@@ -27,13 +24,7 @@ pytestmark = pytest.mark.slow
 
 def _export(**flags):
     arguments = [f"--{name}={value}" for name, value in flags.items()]
-    return subprocess.run(
-        [sys.executable, "-m", "ofa_aec_tf.export", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return commands.run_with_tensorflow("ofa_aec_tf.export", *arguments)
 
 
 def _save_network(path, info, filters):

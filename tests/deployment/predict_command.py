@@ -4,7 +4,6 @@ import dataclasses
 import os
 import pathlib
 import subprocess
-import sys
 
 import keras
 
@@ -15,9 +14,9 @@ from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.frontend import FrontendConfig
+from tests import commands
 from tests.deployment import small_models
 
-ROOT = pathlib.Path(__file__).parents[2]
 CLASS_NAMES = tuple(f"event {i}" for i in range(small_models.NUM_CLASSES))
 CLIP_SECONDS = 1.0
 RATE_HZ = 32000
@@ -26,8 +25,8 @@ RATE_HZ = 32000
 def start(*arguments, **environment):
     """Starts the command."""
     return subprocess.Popen(
-        [sys.executable, "-m", "ofa_aec_tf.predict", *map(str, arguments)],
-        cwd=ROOT,
+        commands.command("ofa_aec_tf.predict", *arguments),
+        cwd=commands.ROOT,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -37,14 +36,7 @@ def start(*arguments, **environment):
 
 def run(*arguments, **environment):
     """Runs the command to its end."""
-    process = start(*arguments, **environment)
-    try:
-        output, errors = process.communicate(timeout=120)
-    finally:
-        process.kill()
-    return subprocess.CompletedProcess(
-        process.args, process.returncode, output, errors
-    )
+    return commands.run("ofa_aec_tf.predict", *arguments, **environment)
 
 
 @dataclasses.dataclass(frozen=True)

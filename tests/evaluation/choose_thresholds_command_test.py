@@ -1,8 +1,6 @@
 """Runs the command as a user does, and predicts with what it has chosen."""
 
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -14,6 +12,7 @@ from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.dataset_info import SINGLE_LABEL
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import tflite_converter
+from tests import commands
 from tests.deployment import waveform_models
 from tests.synthetic_data import CLASS_NAMES
 from tests.synthetic_data import write_dataset
@@ -22,15 +21,8 @@ NUM_CLIPS = (3, 40, 6)
 
 
 def _run(*arguments):
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "ofa_aec_tf.choose_thresholds",
-            *map(str, arguments),
-        ],
-        capture_output=True,
-        text=True,
+    return commands.run_with_tensorflow(
+        "ofa_aec_tf.choose_thresholds", *arguments
     )
 
 

@@ -1,8 +1,6 @@
 """Runs the command as a user does, on models of every kind."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -12,6 +10,7 @@ from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.models.materialization import materialize_subnet
+from tests import commands
 from tests.nas.small_supernet import save_supernet
 from tests.synthetic_data import write_dataset
 
@@ -24,16 +23,8 @@ def data_dir(tmp_path_factory):
 
 
 def _evaluate(data_dir, *arguments):
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "ofa_aec_tf.evaluate",
-            f"--data_dir={data_dir}",
-            *arguments,
-        ],
-        capture_output=True,
-        text=True,
+    return commands.run_with_tensorflow(
+        "ofa_aec_tf.evaluate", f"--data_dir={data_dir}", *arguments
     )
 
 

@@ -1,8 +1,6 @@
 """Evaluation on recordings: what an app hears, not what was stored."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -19,6 +17,7 @@ from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import waveform_exporter
 from ofa_aec_tf.frontend import FrontendConfig
 from ofa_aec_tf.models.cnn10 import build_cnn10
+from tests import commands
 
 _RATE_HZ = 32_000
 _CLASSES = ("high", "low", "middle")
@@ -76,16 +75,8 @@ def made(tmp_path_factory):
 
 
 def _evaluate(made, *arguments):
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "ofa_aec_tf.evaluate",
-            f"--data_dir={made / 'data'}",
-            *arguments,
-        ],
-        capture_output=True,
-        text=True,
+    return commands.run_with_tensorflow(
+        "ofa_aec_tf.evaluate", f"--data_dir={made / 'data'}", *arguments
     )
 
 

@@ -2,23 +2,17 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import keras
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests import commands
+
 SIZES = ("small", "medium", "large")
 
 
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "ofa_aec_tf.pipeline", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    return commands.run("ofa_aec_tf.pipeline", *arguments)
 
 
 @pytest.fixture(scope="module")

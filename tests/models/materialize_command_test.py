@@ -1,9 +1,6 @@
 """The materialize command, run as a user runs it."""
 
 import json
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -13,19 +10,14 @@ from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.models import registry
+from tests import commands
 from tests.synthetic_data import write_dataset
 
-ROOT = pathlib.Path(__file__).parents[2]
 FAMILY = Cnn10Family(3, channels=(6, 8, 10, 12), hidden_units=16)
 
 
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "ofa_aec_tf.materialize", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    return commands.run_with_tensorflow("ofa_aec_tf.materialize", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,12 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import pytest
 
 from ofa_aec_tf import latency_table
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from tests import commands
 from tests.nas.small_supernet import save_supernet
 from tests.synthetic_data import write_dataset
 
@@ -37,10 +36,8 @@ def inputs(data_dir, supernet_path, family):
 
 
 def _search(inputs, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "ofa_aec_tf.search", *inputs, *arguments],
-        capture_output=True,
-        text=True,
+    return commands.run_with_tensorflow(
+        "ofa_aec_tf.search", *inputs, *arguments
     )
 
 

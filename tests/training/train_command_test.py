@@ -2,10 +2,8 @@
 
 import json
 import os
-import pathlib
 import signal
 import subprocess
-import sys
 import time
 
 import keras
@@ -15,9 +13,8 @@ import pytest
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.models.supernet import load_supernet
+from tests import commands
 from tests.synthetic_data import write_dataset
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 SMALL = (
     "--channels=6,8,10,12",
@@ -31,14 +28,8 @@ SMALL = (
 )
 
 
-def command(*arguments):
-    return [sys.executable, "-m", "ofa_aec_tf.train", *map(str, arguments)]
-
-
 def run(*arguments):
-    return subprocess.run(
-        command(*arguments), cwd=ROOT, capture_output=True, text=True
-    )
+    return commands.run_with_tensorflow("ofa_aec_tf.train", *arguments)
 
 
 def check_one_line_error(result, *parts):
@@ -117,8 +108,8 @@ def test_other_settings_in_the_same_workdir_are_refused(teacher, data_dir):
     )
 
 
-def supernet_command(data_dir, teacher, workdir):
-    return command(
+def supernet_arguments(data_dir, teacher, workdir):
+    return (
         "--stage=supernet",
         f"--data_dir={data_dir}",
         f"--teacher={teacher}",
@@ -133,12 +124,7 @@ def supernet_command(data_dir, teacher, workdir):
 @pytest.fixture(scope="module")
 def supernet(data_dir, teacher, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("supernet")
-    result = subprocess.run(
-        supernet_command(data_dir, teacher, workdir),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    result = run(*supernet_arguments(data_dir, teacher, workdir))
     assert result.returncode == 0, result.stderr
     return workdir / "supernet.keras"
 
@@ -147,10 +133,10 @@ def supernet(data_dir, teacher, tmp_path_factory):
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
     data_dir, teacher, supernet, tmp_path
 ):
-    resumed = supernet_command(data_dir, teacher, tmp_path)
+    arguments = supernet_arguments(data_dir, teacher, tmp_path)
     with subprocess.Popen(
-        resumed,
-        cwd=ROOT,
+        commands.command("ofa_aec_tf.train", *arguments),
+        cwd=commands.ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
@@ -164,7 +150,8 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert not (tmp_path / "supernet.keras").exists()
-    result = subprocess.run(resumed, cwd=ROOT, capture_output=True, text=True)
+    # With all that a user sees of the start of TensorFlow.
+    result = commands.run("ofa_aec_tf.train", *arguments)
     assert result.returncode == 0, result.stderr
     assert "going on after epoch" in result.stderr
     expected = load_supernet(supernet).get_weights()

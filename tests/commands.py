@@ -1,0 +1,94 @@
+"""Runs commands as `python -m` does, in processes of their own."""
+
+import multiprocessing
+import os
+import pathlib
+import runpy
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+_TIMEOUT_SECONDS = 1200
+
+# Commands that use TensorFlow are forked from a process that has imported it,
+# and computed nothing: half of what short ones take is this import.
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(["tests.preloaded_tensorflow"])
+
+
+def command(module, *arguments):
+    """The words of a command.
+
+    Args:
+        module: str, such as "ofa_aec_tf.train".
+        arguments: what `str` makes flags of.
+    """
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+def run(module, *arguments, cwd=ROOT, **environment):
+    """Runs a command to its end.
+
+    Args:
+        module: str, such as "data_pipeline.verify".
+        arguments: what `str` makes flags of.
+        cwd: directory to run it in.
+        environment: variables beside those of this process.
+
+    Returns:
+        subprocess.CompletedProcess, with what it printed as str.
+    """
+    return subprocess.run(
+        command(module, *arguments),
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT_SECONDS,
+    )
+
+
+def run_with_tensorflow(module, *arguments, cwd=ROOT, **environment):
+    """As `run`, with TensorFlow and Keras imported beforehand.
+
+    What they print when they are imported is not seen, which is what
+    `quiet_tensorflow` is about: `run` shows it.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        process = _forks.Process(
+            target=_run_module,
+            args=(
+                module,
+                list(map(str, arguments)),
+                str(cwd),
+                {**os.environ, **environment},
+                directory,
+            ),
+        )
+        process.start()
+        process.join(_TIMEOUT_SECONDS)
+        if process.is_alive():
+            process.kill()
+            raise subprocess.TimeoutExpired(
+                command(module, *arguments), _TIMEOUT_SECONDS
+            )
+        return subprocess.CompletedProcess(
+            command(module, *arguments),
+            process.exitcode,
+            *(
+                pathlib.Path(directory, name).read_text()
+                for name in ("stdout", "stderr")
+            ),
+        )
+
+
+def _run_module(module, arguments, cwd, environment, output_dir):
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        with open(pathlib.Path(output_dir, name), "wb") as file:
+            os.dup2(file.fileno(), descriptor)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(cwd)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
