@@ -12,7 +12,8 @@ quickstart: $(VENV)/.installed
 	  --flags_dir=flags/quickstart --workdir=runs/quickstart
 
 test: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile
+	$(VENV)/bin/python -m pytest --numprocesses=$(TEST_PROCESSES) \
+	  --dist=loadfile --no-loadscope-reorder
 
 # tensorflow-io loads with TensorFlow 2.16 only, which nothing else here uses.
 test-tfio: $(TFIO_VENV)/.installed

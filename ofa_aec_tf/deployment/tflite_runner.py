@@ -134,12 +134,12 @@ class TFLiteModel:
         self.input_shape = tuple(int(size) for size in inputs[0]["shape"])
         self.output_shape = tuple(int(size) for size in outputs[0]["shape"])
 
-    def predict(self, log_mel: np.ndarray) -> np.ndarray:
+    def predict(self, clips: np.ndarray) -> np.ndarray:
         """Scores of clips, computed one after the other.
 
         Args:
-            log_mel: float array of shape (num_clips, num_frames,
-                num_mel_bins), in dB.
+            clips: float array of shape (num_clips, num_frames, num_mel_bins),
+                in dB, or (num_clips, num_samples), whichever the model takes.
 
         Returns:
             float32 array of shape (num_clips, num_classes).
@@ -148,18 +148,16 @@ class TFLiteModel:
             ValueError: if the clips are not of the shape that the model was
                 exported for.
         """
-        log_mel = np.asarray(log_mel, np.float32)
-        if log_mel.ndim == 0 or log_mel.shape[1:] != self.input_shape[1:]:
+        clips = np.asarray(clips, np.float32)
+        if clips.ndim == 0 or clips.shape[1:] != self.input_shape[1:]:
             raise ValueError(
                 f"{self._name} takes clips of shape {self.input_shape[1:]}, "
                 "stacked along a first axis. Received an array of shape "
-                f"{log_mel.shape}. Cut or pad the clips, or export the model "
+                f"{clips.shape}. Cut or pad the clips, or export the model "
                 "for this length."
             )
-        scores = np.empty(
-            (len(log_mel), *self.output_shape[1:]), dtype=np.float32
-        )
-        for index, clip in enumerate(log_mel):
+        scores = np.empty((len(clips), *self.output_shape[1:]), np.float32)
+        for index, clip in enumerate(clips):
             self._interpreter.set_tensor(self._input_index, clip[np.newaxis])
             self._interpreter.invoke()
             scores[index] = self._interpreter.get_tensor(self._output_index)[0]

@@ -79,10 +79,11 @@ def predict_batches(
     """Outputs of a model for all clips of some batches, and their labels.
 
     Args:
-        predict_fn: function from log-mel spectrograms in dB, float32 of shape
-            (batch, num_frames, num_mel_bins), to outputs of shape (batch,
+        predict_fn: function from what the model takes, float32 log-mel
+            spectrograms of shape (batch, num_frames, num_mel_bins) or samples
+            of shape (batch, num_samples), to outputs of shape (batch,
             num_classes).
-        batches: iterable of (log-mel spectrograms, labels).
+        batches: iterable of (clips, labels).
 
     Returns:
         tuple of two arrays of shape (num_clips, num_classes).
@@ -91,8 +92,8 @@ def predict_batches(
         ValueError: if there is no batch.
     """
     all_outputs, all_labels = [], []
-    for log_mel, labels in batches:
-        all_outputs.append(np.asarray(predict_fn(log_mel)))
+    for clips, labels in batches:
+        all_outputs.append(np.asarray(predict_fn(clips)))
         all_labels.append(np.asarray(labels))
     if not all_outputs:
         raise ValueError(
@@ -111,11 +112,9 @@ def evaluate(
     """Metrics of a model on batches of clips.
 
     Args:
-        predict_fn: function from log-mel spectrograms in dB, float32 of shape
-            (batch, num_frames, num_mel_bins), to logits of shape (batch,
-            num_classes). For a model with sigmoid scores wrap it with
-            `metrics.scores_to_logits`.
-        batches: iterable of (log-mel spectrograms, labels).
+        predict_fn: function to logits, as that of `predict_batches`. For a
+            model with sigmoid scores wrap it with `metrics.scores_to_logits`.
+        batches: iterable of (clips, labels).
         class_map: ClassMap of the outputs.
         label_type: `"multi_label"` or `"single_label"`.
 
