@@ -37,13 +37,15 @@ setuptools.setup(
         "keras>=3.15,<3.16",
         "matplotlib>=3.9,<4",
         "numpy>=2.0,<2.5",
-        "optuna>=4.5,<6",
+        "optuna>=5,<6",
         # Below 7, so that Apache Beam can be installed beside TensorFlow.
         "protobuf>=6.31.1,<7",
         "scikit-learn>=1.6,<2",
         "scipy>=1.14,<2",
         "soundfile>=0.13,<1",
         "soxr>=0.5,<2",
+        # What Optuna keeps trials in; for its errors.
+        "sqlalchemy>=2,<3",
         "tensorboard>=2.20,<3",
         "tensorflow>=2.21,<2.22",
         "tqdm>=4.66,<5",

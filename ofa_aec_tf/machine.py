@@ -10,6 +10,8 @@ import sys
 _CPU_INFO = pathlib.Path("/proc/cpuinfo")
 _MEMORY_INFO = pathlib.Path("/proc/meminfo")
 _PROCESS_STATUS = pathlib.Path("/proc/self/status")
+# Of the fields behind the name of a process in /proc/<id>/stat.
+_STATE_FIELD, _START_FIELD = 0, 19
 
 
 def _values(path):
@@ -96,3 +98,40 @@ def _process_bytes(wanted):
         if name == wanted:
             return int(value.split()[0]) * 1024
     return None
+
+
+def process_start(process_id):
+    """When a process of this machine started.
+
+    Its id alone does not tell it from a later one that was given the same,
+    which is likely in a container.
+
+    Args:
+        process_id: int.
+
+    Returns:
+        str, equal for the same process and for no other. Empty where the
+        system does not tell; None if there is no such process.
+    """
+    try:
+        status = pathlib.Path(f"/proc/{process_id}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return (
+            None
+            if _PROCESS_STATUS.is_file()
+            else _start_without_proc(process_id)
+        )
+    fields = status.rpartition(")")[2].split()
+    # A zombie has ended, and waits for its parent to notice.
+    return None if fields[_STATE_FIELD] == "Z" else fields[_START_FIELD]
+
+
+def _start_without_proc(process_id):
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        # Another user's, but there.
+        pass
+    return ""

@@ -15,6 +15,7 @@ from ofa_aec_tf import latency_table
 from ofa_aec_tf import machine
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
+from ofa_aec_tf import search_evaluation
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data import reading_flags
@@ -25,11 +26,13 @@ from ofa_aec_tf.models.supernet import load_supernet
 from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.nas import candidates
 from ofa_aec_tf.nas import latency_model
+from ofa_aec_tf.nas import objectives
 from ofa_aec_tf.nas import plot
 from ofa_aec_tf.nas import report
+from ofa_aec_tf.nas import search_methods
+from ofa_aec_tf.nas import study
 from ofa_aec_tf.nas import subnet_evaluator
 from ofa_aec_tf.nas import subnet_search
-from ofa_aec_tf.nas.study import SearchStudy
 
 _SPLIT = "validation"
 
@@ -48,10 +51,20 @@ _WORKDIR = flags.DEFINE_string(
 )
 _METHOD = flags.DEFINE_enum(
     "method",
-    subnet_search.EXHAUSTIVE,
-    subnet_search.METHODS,
-    "Evaluate every subnet that keeps a budget, or for each budget a random "
-    "population of them.",
+    search_methods.AUTO,
+    [search_methods.AUTO, *search_methods.METHODS],
+    "Which subnets to evaluate: all that keep a budget (exhaustive); a random "
+    "population for each (random, the paper's); what NSGA-II (nsga2), "
+    "tree-structured Parzen estimators (tpe) or a predictor that learns from "
+    "those before (predictor) ask for. By default all where they are "
+    f"{search_methods.MAX_EXHAUSTIVE} at the most, else nsga2.",
+)
+_OBJECTIVE = flags.DEFINE_list(
+    "objective",
+    ["mAP", "parameters", "macs"],
+    "What the Pareto front is about: mAP and int8_mAP (each subnet is really "
+    "quantized, which takes seconds), of which the first chooses the subnet "
+    f"of a budget, and costs of {', '.join(budgets.ALL_COST_NAMES)}.",
 )
 _BUDGET = flags.DEFINE_multi_string(
     "budget",
@@ -78,7 +91,24 @@ _LATENCY_THREADS = flags.DEFINE_integer(
     lower_bound=1,
 )
 _POPULATION = flags.DEFINE_integer(
-    "population", 25, "Subnets a budget with --method=random.", lower_bound=1
+    "population",
+    25,
+    "Subnets a budget with --method=random or in each round of predictor, or "
+    "of a generation with nsga2.",
+    lower_bound=1,
+)
+_MAX_EVALUATIONS = flags.DEFINE_integer(
+    "max_evaluations",
+    512,
+    "Subnets that nsga2, tpe and predictor evaluate.",
+    lower_bound=1,
+)
+_STORAGE = flags.DEFINE_string(
+    "storage",
+    None,
+    "Database of the trials, which several processes may share: a URL that "
+    f"Optuna knows, or `{study.JOURNAL_PREFIX}` and the path of a file. By "
+    "default SQLite in --workdir.",
 )
 _NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
     "num_calibration_clips",
@@ -101,7 +131,8 @@ _SEED = flags.DEFINE_integer(
 )
 
 
-def _subnet_evaluator(supernet, dataset):
+def _subnet_evaluator(supernet, dataset, wanted):
+    """Function from a subnet to its metrics on the validation split."""
     calibration_clips, _, _ = input_pipeline.load_split(
         _DATA_DIR.value,
         dataset,
@@ -113,7 +144,7 @@ def _subnet_evaluator(supernet, dataset):
     log_mel, labels, _ = input_pipeline.load_split(
         _DATA_DIR.value, dataset, _SPLIT, skip_corrupt=_SKIP_CORRUPT.value
     )
-    return subnet_evaluator.make_subnet_evaluator(
+    arguments = (
         supernet,
         calibration_clips,
         log_mel,
@@ -121,8 +152,17 @@ def _subnet_evaluator(supernet, dataset):
         dataset.class_map,
         dataset.label_type,
         _BATCH_SIZE.value,
-        _cache_bytes(),
     )
+    evaluate = subnet_evaluator.make_subnet_evaluator(
+        *arguments, _cache_bytes()
+    )
+    if objectives.INT8_QUALITY not in wanted.qualities:
+        return evaluate
+    evaluate_int8 = search_evaluation.make_int8_evaluator(*arguments)
+    return lambda subnet: {
+        **evaluate(subnet),
+        objectives.INT8_QUALITY: evaluate_int8(subnet),
+    }
 
 
 def _cache_bytes():
@@ -192,11 +232,14 @@ def _print_summary(results):
     for budget in results["budgets"]:
         chosen = budget["chosen"]
         if chosen is None:
-            print(f"{budget['name']}: every evaluation failed")
+            print(
+                f"{budget['name']}: no subnet of it was evaluated with success"
+            )
             continue
         costs = chosen["costs"]
         print(
-            f"{budget['name']}: mAP {chosen['metrics']['mAP']:.4f}, "
+            f"{budget['name']}: {results['objective']} "
+            f"{chosen['metrics'][results['objective']]:.4f}, "
             f"{costs['parameters']:,} parameters, "
             f"{costs['macs'] / 1e9:.3f} GMAC, "
             f"{_latency_text(chosen, results.get('latency'))}"
@@ -204,23 +247,70 @@ def _print_summary(results):
         )
 
 
+def _print_feasibility(wanted, pools, num_candidates, complete):
+    for budget, pool in zip(wanted, pools):
+        of = "subnets" if complete else "random subnets of a large space"
+        print(
+            f"{budget.name}: {len(pool):,} of {num_candidates:,} {of} keep "
+            f"{budget.text}"
+        )
+
+
+def _batches(method, space, costs_of, wanted, front, pools):
+    """What the method asks for, batch by batch."""
+    population, seed = _POPULATION.value, _SEED.value
+    if method == search_methods.EXHAUSTIVE:
+        return search_methods.exhaustive(pools)
+    if method == search_methods.RANDOM:
+        return search_methods.random_populations(pools, population, seed)
+    if method == search_methods.PREDICTOR:
+        return search_methods.predicted_best(
+            space,
+            pools,
+            front.quality,
+            population,
+            _MAX_EVALUATIONS.value,
+            seed,
+        )
+    sampler = search_methods.OptunaSearch(
+        space,
+        costs_of,
+        wanted,
+        front,
+        pools,
+        population,
+        _MAX_EVALUATIONS.value,
+        seed,
+    )
+    return getattr(sampler, method)()
+
+
 def main(unused_arguments):
     """Runs the command."""
     wanted = budgets.parse_budgets(
         _BUDGET.value, has_latency=_LATENCY_TABLE.value is not None
+    )
+    front = objectives.parse_objectives(
+        _OBJECTIVE.value,
+        [
+            name
+            for name in budgets.ALL_COST_NAMES
+            if name != budgets.LATENCY or _LATENCY_TABLE.value is not None
+        ],
     )
     dataset = DatasetInfo.read(_DATA_DIR.value)
     model_info = ModelInfo.read(_SUPERNET.value)
     model_info.check_matches(dataset)
     supernet = load_supernet(_SUPERNET.value)
     space = supernet.family.search_space()
-    rng = np.random.default_rng(_SEED.value)
     latencies = _latency_model(supernet, dataset.num_frames)
     costs_of = _costs_function(supernet.family, dataset.num_frames, latencies)
-    listed, complete = candidates.list_candidates(space, costs_of, rng)
-    planned = subnet_search.plan_evaluations(
-        listed, complete, wanted, _METHOD.value, _POPULATION.value, rng
+    listed, complete = candidates.list_candidates(
+        space, costs_of, np.random.default_rng(_SEED.value)
     )
+    pools = search_methods.feasible_pools(listed, complete, wanted)
+    method = search_methods.resolve_method(_METHOD.value, pools, complete)
+    _print_feasibility(wanted, pools, len(listed), complete)
     # Not method and budgets: a later run may add some, and keeps the trials.
     identity = {
         "supernet_digest": workdir.file_digest(_SUPERNET.value),
@@ -229,18 +319,19 @@ def main(unused_arguments):
         "batch_size": _BATCH_SIZE.value,
         "seed": _SEED.value,
         "skip_corrupt": _SKIP_CORRUPT.value,
+        "qualities": sorted(front.qualities),
     }
     run_record.start_run(
         _WORKDIR.value, identity, flags.FLAGS.flags_into_string()
     )
-    # One after the other as they share most; the trials are the same.
-    order = staged_evaluation.stage_order(supernet)
-    planned.sort(key=lambda candidate: order(candidate.subnet))
-    study = SearchStudy(_WORKDIR.value, space, identity)
-    trials = subnet_search.evaluate_candidates(
-        study,
-        planned,
-        _subnet_evaluator(supernet, dataset),
+    trials = subnet_search.run_search(
+        study.SearchStudy(
+            study.open_storage(_STORAGE.value, _WORKDIR.value), space, identity
+        ),
+        _batches(method, space, costs_of, wanted, front, pools),
+        _subnet_evaluator(supernet, dataset, front),
+        # One after the other as they share most; the trials are the same.
+        order=staged_evaluation.stage_order(supernet),
         recoverable_errors=subnet_evaluator.RECOVERABLE_ERRORS,
     )
     # Earlier runs may have had another latency table, or none.
@@ -248,26 +339,34 @@ def main(unused_arguments):
         dataclasses.replace(trial, costs=costs_of(trial.subnet))
         for trial in trials
     ]
-    results = report.pareto_report(trials, wanted, listed, complete, _SPLIT)
+    results = report.pareto_report(
+        trials, wanted, listed, complete, _SPLIT, front
+    )
+    results["method"] = method
     # For whoever cuts out the subnets: the same supernet, the same statistics.
     results["identity"] = identity
     if latencies is not None:
         _add_latencies(results, latencies, space)
+    _write(results, trials, wanted, space, front, dataset)
+    _print_summary(results)
+    print(f"wrote {pathlib.Path(_WORKDIR.value) / report.PARETO_REPORT}")
+
+
+def _write(results, trials, wanted, space, front, dataset):
     directory = pathlib.Path(_WORKDIR.value)
     workdir.write_text(
         directory / report.TRIALS_TABLE,
-        report.trials_table(trials, wanted, space),
+        report.trials_table(trials, wanted, space, front),
     )
     workdir.write_json(directory / report.PARETO_REPORT, results)
     plot.plot_search(
         directory / plot.PARETO_PLOT,
         trials,
         wanted,
+        front,
         f"Subnets of {_SUPERNET.value} on "
         f"{dataset.split(_SPLIT).num_clips} {_SPLIT} clips",
     )
-    _print_summary(results)
-    print(f"wrote {directory / report.PARETO_REPORT}")
 
 
 if __name__ == "__main__":

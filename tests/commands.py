@@ -56,17 +56,9 @@ def run_with_tensorflow(module, *arguments, cwd=ROOT, **environment):
     `quiet_tensorflow` is about: `run` shows it.
     """
     with tempfile.TemporaryDirectory() as directory:
-        process = _forks.Process(
-            target=_run_module,
-            args=(
-                module,
-                list(map(str, arguments)),
-                str(cwd),
-                {**os.environ, **environment},
-                directory,
-            ),
+        process = start_with_tensorflow(
+            directory, module, *arguments, cwd=cwd, **environment
         )
-        process.start()
         process.join(_TIMEOUT_SECONDS)
         if process.is_alive():
             process.kill()
@@ -81,6 +73,32 @@ def run_with_tensorflow(module, *arguments, cwd=ROOT, **environment):
                 for name in ("stdout", "stderr")
             ),
         )
+
+
+def start_with_tensorflow(
+    output_dir, module, *arguments, cwd=ROOT, **environment
+):
+    """Starts a command as `run_with_tensorflow`.
+
+    Args:
+        output_dir: directory, in which it writes `stdout` and `stderr`.
+        module: as in `run`, and the others too.
+
+    Returns:
+        multiprocessing.Process, started.
+    """
+    process = _forks.Process(
+        target=_run_module,
+        args=(
+            module,
+            list(map(str, arguments)),
+            str(cwd),
+            {**os.environ, **environment},
+            str(output_dir),
+        ),
+    )
+    process.start()
+    return process
 
 
 def _run_module(module, arguments, cwd, environment, output_dir):

@@ -68,3 +68,39 @@ def front(points: Sequence[Point]) -> list[int]:
         ).any()
     ]
     return sorted(kept, key=lambda i: (points[i].costs, -points[i].quality, i))
+
+
+def hypervolume(points: Sequence[Point], reference: Point) -> float:
+    """How much of the space between a bad point and the best is dominated.
+
+    Args:
+        points: Points with equally many costs.
+        reference: Point. Its quality is the lowest and its costs the highest
+            that count; what is worse in anything adds nothing.
+
+    Returns:
+        float, 0 without any point. Costs on scales of their own count by the
+        product of all: divide them by a maximum first.
+    """
+    worst = np.array([-reference.quality, *reference.costs], np.float64)
+    # What is dominated adds nothing but time.
+    best = [points[index] for index in front(points)]
+    values = np.array(
+        [(-p.quality, *p.costs) for p in best], np.float64
+    ).reshape(-1, len(worst))
+    return _dominated(values[(values < worst).all(axis=1)], worst)
+
+
+def _dominated(values, worst) -> float:
+    """Volume between points and the worst, in slices of the last axis."""
+    if not len(values):
+        return 0.0
+    if len(worst) == 1:
+        return float(worst[0] - values.min())
+    values = values[np.argsort(values[:, -1], kind="stable")]
+    ends = [*values[1:, -1], worst[-1]]
+    return sum(
+        (end - value[-1]) * _dominated(values[: index + 1, :-1], worst[:-1])
+        for index, (value, end) in enumerate(zip(values, ends))
+        if end > value[-1]
+    )

@@ -8,20 +8,32 @@ from matplotlib import ticker
 from matplotlib.backends import backend_agg
 
 from ofa_aec_tf.nas.budgets import Budget
+from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.report import front_trials
-from ofa_aec_tf.nas.study import OBJECTIVE
 from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.nas.subnet_search import best_trial
 
 PARETO_PLOT = "pareto.png"
-_PANELS = (("parameters", "Parameters"), ("macs", "MACs per clip"))
+_LABELS = {
+    "parameters": "Parameters",
+    "macs": "MACs per clip",
+    "peak_activation_bytes": "Bytes of activations at the peak",
+    "float32_file_bytes": "Bytes of the float32 file",
+    "int8_file_bytes": "Bytes of the int8 file",
+    "latency_ms": "Latency in ms",
+}
+_PANEL_INCHES, _HEIGHT_INCHES = 5.5, 4.8
 _COLOR_TRIAL, _COLOR_FRONT, _COLOR_CHOSEN = "#9aa5b1", "#1f6fb4", "#d1495b"
 # Of a label, as parts of the panel's width and height.
 _CHARACTER_WIDTH, _LANE_HEIGHT = 0.018, 0.09
 
 
 def plot_search(
-    path, trials: Sequence[Trial], budgets: Sequence[Budget], title: str
+    path,
+    trials: Sequence[Trial],
+    budgets: Sequence[Budget],
+    objectives: Objectives,
+    title: str,
 ) -> None:
     """Draws all trials, the front and the chosen subnets into a PNG file.
 
@@ -32,19 +44,27 @@ def plot_search(
         path: path of the PNG file.
         trials: sequence of Trial, of which at least one succeeded.
         budgets: sequence of Budget.
+        objectives: Objectives. A panel for each of its costs.
         title: str.
     """
     # Not pyplot: it would keep state, and look for a screen.
+    costs = objectives.costs or ("parameters",)
     canvas = backend_agg.FigureCanvasAgg(
-        figure.Figure(figsize=(11, 4.8), layout="constrained")
+        figure.Figure(
+            figsize=(_PANEL_INCHES * len(costs), _HEIGHT_INCHES),
+            layout="constrained",
+        )
     )
-    panels = canvas.figure.subplots(1, len(_PANELS), sharey=True)
+    panels = canvas.figure.subplots(1, len(costs), sharey=True, squeeze=False)[
+        0
+    ]
     succeeded = [trial for trial in trials if trial.failure is None]
-    labels = _chosen_labels(succeeded, budgets)
-    for axes, (cost, label) in zip(panels, _PANELS):
-        _draw_panel(axes, succeeded, budgets, labels, cost)
-        axes.set_xlabel(label)
-    panels[0].set_ylabel(f"Validation {OBJECTIVE}")
+    quality = objectives.quality
+    labels = _chosen_labels(succeeded, budgets, quality)
+    for axes, cost in zip(panels, costs):
+        _draw_panel(axes, succeeded, budgets, labels, quality, cost)
+        axes.set_xlabel(_LABELS.get(cost, cost))
+    panels[0].set_ylabel(f"Validation {quality}")
     handles, names = panels[0].get_legend_handles_labels()
     canvas.figure.legend(
         handles,
@@ -58,23 +78,25 @@ def plot_search(
     canvas.figure.savefig(path, dpi=150)
 
 
-def _chosen_labels(trials, budgets) -> list[tuple[Trial, str]]:
+def _chosen_labels(trials, budgets, quality) -> list[tuple[Trial, str]]:
     """Names of the budgets that chose a trial; one may win several."""
     labels: dict[int, tuple[Trial, list[str]]] = {}
     for budget in budgets:
-        chosen = best_trial(trials, budget)
+        chosen = best_trial(trials, budget, quality)
         if chosen is not None:
             entry = labels.setdefault(id(chosen), (chosen, []))
             entry[1].append(budget.name)
     return [
-        (trial, f"{', '.join(names)}\n{trial.metrics[OBJECTIVE]:.3f}")
+        (trial, f"{', '.join(names)}\n{trial.metrics[quality]:.3f}")
         for trial, names in labels.values()
     ]
 
 
-def _draw_panel(axes, trials, budgets, labels, cost) -> None:
+def _draw_panel(axes, trials, budgets, labels, quality, cost) -> None:
+    front = front_trials(trials, Objectives((quality,), (cost,)))
+
     def position(trial):
-        return trial.costs[cost], trial.metrics[OBJECTIVE]
+        return trial.costs[cost], trial.metrics[quality]
 
     axes.scatter(
         *zip(*map(position, trials)),
@@ -85,7 +107,7 @@ def _draw_panel(axes, trials, budgets, labels, cost) -> None:
         label=f"evaluated subnets ({len(trials)})",
     )
     axes.plot(
-        *zip(*map(position, front_trials(trials, (cost,)))),
+        *zip(*map(position, front)),
         drawstyle="steps-post",
         marker="o",
         ms=4,

@@ -7,24 +7,23 @@ from collections.abc import Sequence
 from ofa_aec_tf.nas import pareto
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.candidates import Candidate
-from ofa_aec_tf.nas.study import OBJECTIVE
+from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.nas.subnet_search import best_trial
 from ofa_aec_tf.search_space import SearchSpace
 
 TRIALS_TABLE = "trials.csv"
 PARETO_REPORT = "pareto.json"
-# What the front trades against quality. Peak memory would keep subnets that
-# are dear in every other way.
-FRONT_COSTS = ("parameters", "macs")
 
 
 def front_trials(
-    trials: Sequence[Trial], cost_names: Sequence[str] = FRONT_COSTS
+    trials: Sequence[Trial], objectives: Objectives
 ) -> list[Trial]:
     """The trials that no other one dominates, the cheapest first."""
     succeeded = [trial for trial in trials if trial.failure is None]
-    indices = pareto.front([trial.point(cost_names) for trial in succeeded])
+    indices = pareto.front(
+        [objectives.point(trial.metrics, trial.costs) for trial in succeeded]
+    )
     return [succeeded[index] for index in indices]
 
 
@@ -34,6 +33,7 @@ def pareto_report(
     candidates: Sequence[Candidate],
     complete: bool,
     split: str,
+    objectives: Objectives,
 ) -> dict:
     """The outcome of a search as JSON types.
 
@@ -43,29 +43,34 @@ def pareto_report(
         candidates: distinct Candidates.
         complete: bool. Whether they are the whole space.
         split: str. The split that the trials were scored on.
+        objectives: Objectives.
 
     Returns:
-        dict with `objective`, `split`, `costs` (what the front minimizes),
-        `front` and `budgets`. A subnet is `chosen` for each budget, or None
-        where no evaluation succeeded; `num_feasible` is None for a space too
-        large to count.
+        dict with `objective` (what chooses subnets), `objectives` (those of
+        the front), `split`, `front` and `budgets`. A subnet is `chosen` for
+        each budget, or None where no evaluation succeeded; `num_feasible` is
+        None for a space too large to count.
     """
     return {
-        "objective": OBJECTIVE,
+        "objective": objectives.quality,
+        "objectives": objectives.to_json(),
         "split": split,
-        "costs": list(FRONT_COSTS),
         "num_trials": len(trials),
         "num_failed": sum(trial.failure is not None for trial in trials),
-        "front": [trial.to_json() for trial in front_trials(trials)],
+        "front": [
+            trial.to_json() for trial in front_trials(trials, objectives)
+        ],
         "budgets": [
-            _budget_report(trials, budget, candidates, complete)
+            _budget_report(
+                trials, budget, candidates, complete, objectives.quality
+            )
             for budget in budgets
         ],
     }
 
 
-def _budget_report(trials, budget, candidates, complete) -> dict:
-    chosen = best_trial(trials, budget)
+def _budget_report(trials, budget, candidates, complete, quality) -> dict:
+    chosen = best_trial(trials, budget, quality)
     return {
         "name": budget.name,
         "text": budget.text,
@@ -81,20 +86,24 @@ def _budget_report(trials, budget, candidates, complete) -> dict:
 
 
 def trials_table(
-    trials: Sequence[Trial], budgets: Sequence[Budget], space: SearchSpace
+    trials: Sequence[Trial],
+    budgets: Sequence[Budget],
+    space: SearchSpace,
+    objectives: Objectives,
 ) -> str:
-    """All trials as CSV, one a line, in the order of evaluation.
+    """All trials as CSV, one a line, in the order that they come in.
 
     Args:
         trials: sequence of Trial.
         budgets: sequence of Budget.
         space: SearchSpace.
+        objectives: Objectives of the front.
 
     Returns:
         str. Columns: the decisions, the costs, the metrics, `on_front` (0 or
         1), `budgets` (names of those it keeps, joined by `;`) and `failure`.
     """
-    on_front = {trial.subnet for trial in front_trials(trials)}
+    on_front = {trial.subnet for trial in front_trials(trials, objectives)}
     cost_names = list(dict.fromkeys(name for t in trials for name in t.costs))
     metric_names = list(
         dict.fromkeys(name for t in trials for name in t.metrics or ())

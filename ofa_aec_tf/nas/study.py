@@ -1,18 +1,38 @@
-"""The trials of a search, in a database that survives a killed run."""
+"""The trials of a search, in a database that processes can share.
+
+Optuna keeps them: what has been evaluated is a finished trial of its study.
+What a process is about to evaluate is a running one, a claim, by which others
+see that they need not.
+"""
 
 import dataclasses
+import os
 import pathlib
+import socket
+import time
+import uuid
+from collections.abc import Iterator
 from collections.abc import Mapping
 
 import optuna
+import sqlalchemy
+from optuna.storages import journal
 
-from ofa_aec_tf.nas import pareto
+from ofa_aec_tf import machine
+from ofa_aec_tf.nas.candidates import Candidate
+from ofa_aec_tf.nas.objectives import FLOAT_QUALITY
 from ofa_aec_tf.search_space import SearchSpace
 from ofa_aec_tf.search_space import Subnet
 
 STUDY_DATABASE = "study.db"
-OBJECTIVE = "mAP"
+JOURNAL_PREFIX = "journal:"
 _STUDY_NAME = "search"
+# For what another process needs to write one trial.
+_SQLITE_TIMEOUT_SECONDS = 60
+_NUM_OPENINGS, _OPENING_PAUSE_SECONDS = 5, 0.3
+# A process of another machine that has been silent so long has ended. An
+# evaluation takes seconds; one that takes longer may be done twice.
+_LEASE_SECONDS = 900
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +42,8 @@ class Trial:
     Args:
         subnet: Subnet.
         costs: dict of numbers, as in Candidate.
-        metrics: dict of JSON types with `mAP`; None if the trial failed.
+        metrics: dict of JSON types with `mAP` and other qualities that were
+            asked for; None if the trial failed.
         failure: str. Why it failed; None if it did not.
     """
 
@@ -30,13 +51,6 @@ class Trial:
     costs: Mapping[str, int | float]
     metrics: Mapping[str, float | None] | None
     failure: str | None = None
-
-    def point(self, cost_names) -> pareto.Point:
-        """This trial among others with regard to some of the costs."""
-        return pareto.Point(
-            self.metrics[OBJECTIVE],
-            tuple(self.costs[name] for name in cost_names),
-        )
 
     def to_json(self) -> dict:
         """A trial that did not fail, as a dict of JSON types."""
@@ -47,6 +61,52 @@ class Trial:
         }
 
 
+def open_storage(url: str | None, workdir):
+    """The storage that a URL names.
+
+    Args:
+        url: str. A database URL, such as `postgresql://host/name`, or
+            `journal:` and the path of a file; None for SQLite in `workdir`.
+        workdir: path of a directory, which is created.
+
+    Returns:
+        optuna.storages.BaseStorage.
+
+    Raises:
+        ValueError: if the storage cannot be opened.
+    """
+    if url is None:
+        path = pathlib.Path(workdir) / STUDY_DATABASE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        url = f"sqlite:///{path}"
+    for attempt in range(1, _NUM_OPENINGS + 1):
+        try:
+            return _open(url)
+        except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError) as error:
+            # Processes that start together make the same tables.
+            is_race = isinstance(error, sqlalchemy.exc.DBAPIError)
+            if is_race and attempt < _NUM_OPENINGS:
+                time.sleep(_OPENING_PAUSE_SECONDS * attempt)
+                continue
+            raise ValueError(
+                f"The storage {url} cannot be opened ({error}). Give a "
+                f"database URL, or `{JOURNAL_PREFIX}` and the path of a file."
+            ) from error
+
+
+def _open(url):
+    if url.startswith(JOURNAL_PREFIX):
+        path = pathlib.Path(url.removeprefix(JOURNAL_PREFIX))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return optuna.storages.JournalStorage(
+            journal.JournalFileBackend(str(path))
+        )
+    options = None
+    if url.startswith("sqlite:"):
+        options = {"connect_args": {"timeout": _SQLITE_TIMEOUT_SECONDS}}
+    return optuna.storages.RDBStorage(url, engine_kwargs=options)
+
+
 class SearchStudy:
     """The trials of one supernet on one data set.
 
@@ -54,18 +114,18 @@ class SearchStudy:
     leaves nothing half done.
 
     Args:
-        workdir: path of a directory. Holds the database, and is created.
+        storage: what `open_storage` returns.
         space: SearchSpace of the supernet.
         identity: dict of JSON types. What the results depend on: supernet,
             data, calibration. Trials of another identity don't compare.
 
     Raises:
-        ValueError: if `workdir` holds a study with another identity.
+        ValueError: if the storage holds a study with another identity.
     """
 
     def __init__(
         self,
-        workdir,
+        storage,
         space: SearchSpace,
         identity: Mapping[str, str | int],
     ):
@@ -76,65 +136,156 @@ class SearchStudy:
             )
             for decision in space.decisions
         }
-        path = pathlib.Path(workdir) / STUDY_DATABASE
-        path.parent.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(
-            storage=f"sqlite:///{path}",
+            storage=storage,
             study_name=_STUDY_NAME,
             direction="maximize",
             load_if_exists=True,
         )
+        self._num_read = 0
+        self._results: dict[Subnet, Trial] = {}
+        # By the number of their running trial.
+        self._claims: dict[int, Mapping] = {}
+        self._check_identity(dict(identity))
+
+    def _check_identity(self, identity):
         stored = self._study.user_attrs.get("identity")
         if stored is None:
-            self._study.set_user_attr("identity", dict(identity))
-        elif stored != dict(identity):
+            self._study.set_user_attr("identity", identity)
+        elif stored != identity:
             differing = sorted(
                 key
                 for key in set(stored) | set(identity)
                 if stored.get(key) != identity.get(key)
             )
             raise ValueError(
-                f"{path} has trials of another search: expected "
+                "The study has trials of another search: expected "
                 f"{ {key: stored.get(key) for key in differing} }. Received: "
                 f"{ {key: identity.get(key) for key in differing} }. Use "
                 "another --workdir, or the values that the study began with."
             )
 
-    def trials(self) -> list[Trial]:
-        """All trials so far, failed ones too, in the order of evaluation."""
-        return [
-            Trial(
+    def _read(self):
+        """Reads what has come since the last time."""
+        stored = self._study.get_trials(deepcopy=False)
+        for trial in stored[self._num_read :]:
+            claim = trial.user_attrs.get("claim")
+            if claim is not None:
+                self._claims[trial.number] = claim
+                continue
+            result = Trial(
                 self._space.subnet(trial.params),
                 trial.user_attrs["costs"],
                 trial.user_attrs.get("metrics"),
                 trial.user_attrs.get("failure"),
             )
-            for trial in self._study.get_trials(deepcopy=False)
-        ]
+            # A subnet that failed once may have been evaluated since.
+            known = self._results.get(result.subnet)
+            if known is None or known.failure is not None:
+                self._results[result.subnet] = result
+        self._num_read = len(stored)
+        for number in list(self._claims):
+            if stored[number].state.is_finished():
+                del self._claims[number]
+
+    def trials(self) -> list[Trial]:
+        """All results so far, failed ones too, in the order of the space."""
+        return sorted(
+            self.results().values(),
+            key=lambda trial: tuple(self._space.to_indices(trial.subnet)),
+        )
+
+    def results(self) -> Mapping[Subnet, Trial]:
+        """The last result of each subnet that has one."""
+        self._read()
+        return self._results
+
+    def is_claimed(self, candidate: Candidate) -> bool:
+        """Whether some process that lives is evaluating a subnet."""
+        self._read()
+        return next(self._live_claims(candidate), None) is not None
+
+    def claim(self, candidate: Candidate) -> int | None:
+        """Tells other processes that this one evaluates a subnet.
+
+        Returns:
+            int, what `release` takes; None if another process was first.
+        """
+        if self.is_claimed(candidate):
+            return None
+        token = uuid.uuid4().hex
+        self._add(
+            candidate.subnet,
+            optuna.trial.TrialState.RUNNING,
+            claim={
+                "token": token,
+                "subnet": dict(candidate.subnet),
+                "host": socket.gethostname(),
+                "process": os.getpid(),
+                "started": machine.process_start(os.getpid()),
+                "expires": time.time() + _LEASE_SECONDS,
+            },
+        )
+        self._read()
+        # The storage numbers them one after the other: the first wins.
+        first, *_ = sorted(self._live_claims(candidate))
+        (own,) = (
+            number
+            for number, claim in self._claims.items()
+            if claim["token"] == token
+        )
+        if first != own:
+            self.release(own)
+            return None
+        return own
+
+    def release(self, claim: int) -> None:
+        """Takes a claim back."""
+        self._study.tell(
+            claim, state=optuna.trial.TrialState.FAIL, skip_if_finished=True
+        )
+
+    def _live_claims(self, candidate) -> Iterator[int]:
+        for number, claim in self._claims.items():
+            if claim["subnet"] == dict(candidate.subnet) and _is_live(claim):
+                yield number
 
     def add(self, trial: Trial) -> None:
         """Stores a finished trial.
 
         Args:
-            trial: Trial of a subnet that has none yet.
+            trial: Trial.
         """
         attributes = {"costs": dict(trial.costs)}
         if trial.failure is None:
-            state = optuna.trial.TrialState.COMPLETE
-            value = trial.metrics[OBJECTIVE]
             attributes["metrics"] = dict(trial.metrics)
         else:
-            state, value = optuna.trial.TrialState.FAIL, None
             attributes["failure"] = trial.failure
+        self._add(
+            trial.subnet,
+            optuna.trial.TrialState.COMPLETE
+            if trial.failure is None
+            else optuna.trial.TrialState.FAIL,
+            **attributes,
+        )
+
+    def _add(self, subnet, state, **attributes):
+        metrics = attributes.get("metrics")
         self._study.add_trial(
             optuna.trial.create_trial(
                 state=state,
-                value=value,
-                params=dict(trial.subnet),
+                value=None if metrics is None else metrics[FLOAT_QUALITY],
+                params=dict(subnet),
                 distributions={
-                    name: self._distributions[name] for name in trial.subnet
+                    name: self._distributions[name] for name in subnet
                 },
                 user_attrs=attributes,
             )
         )
+
+
+def _is_live(claim) -> bool:
+    if claim["host"] != socket.gethostname():
+        return time.time() < claim["expires"]
+    return machine.process_start(claim["process"]) == claim["started"]

@@ -1,92 +1,45 @@
 """Search for the best subnet of each budget."""
 
+import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-import numpy as np
 import tqdm
 from absl import logging
 
-from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.candidates import Candidate
-from ofa_aec_tf.nas.candidates import draw_population
-from ofa_aec_tf.nas.candidates import feasible_candidates
-from ofa_aec_tf.nas.study import OBJECTIVE
+from ofa_aec_tf.nas.objectives import FLOAT_QUALITY
+from ofa_aec_tf.nas.search_methods import Batches
 from ofa_aec_tf.nas.study import SearchStudy
 from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.search_space import Subnet
 
-EXHAUSTIVE = "exhaustive"
-RANDOM = "random"
-METHODS = (EXHAUSTIVE, RANDOM)
+# How often to look whether other processes have finished their subnets.
+_POLL_SECONDS = 0.5
 
 
-def plan_evaluations(
-    candidates: Sequence[Candidate],
-    complete: bool,
-    budgets: Sequence[Budget],
-    method: str,
-    population: int,
-    rng: np.random.Generator,
-) -> list[Candidate]:
-    """Which subnets to evaluate, each once.
-
-    Args:
-        candidates: distinct Candidates.
-        complete: bool. Whether they are the whole space.
-        budgets: sequence of Budget. Without any, every candidate is feasible.
-        method: `"exhaustive"`, all candidates that are feasible for a budget;
-            or `"random"`, a random population for each budget.
-        population: int. Size of each population.
-        rng: numpy.random.Generator.
-
-    Returns:
-        list of Candidate.
-
-    Raises:
-        ValueError: if a budget is infeasible, or if an exhaustive search is
-            asked for in a space too large to list.
-    """
-    check_choice("method", method, METHODS)
-    if population < 1:
-        raise ValueError(
-            "`population` must be at least 1. "
-            f"Received: population={population}"
-        )
-    # All before the first draw: an impossible budget shows at once.
-    pools = [feasible_candidates(candidates, b, complete) for b in budgets]
-    pools = pools or [list(candidates)]
-    if method == EXHAUSTIVE:
-        if not complete:
-            raise ValueError(
-                "The search space is too large to list, so there is no "
-                f"exhaustive search in it. Use the method {RANDOM!r}. "
-                f"Received: method={method!r}"
-            )
-    else:
-        pools = [draw_population(pool, population, rng) for pool in pools]
-    planned = {c.subnet: c for pool in pools for c in pool}
-    return list(planned.values())
-
-
-def evaluate_candidates(
+def run_search(
     study: SearchStudy,
-    planned: Sequence[Candidate],
+    batches: Batches,
     evaluate_subnet: Callable[[Subnet], Mapping[str, float | None]],
+    order: Callable[[Subnet], object] | None = None,
     recoverable_errors: tuple[type[Exception], ...] = (ValueError,),
     show_progress: bool = True,
 ) -> list[Trial]:
-    """Evaluates what the study has no trial of yet.
+    """Evaluates what a method asks for and the study has no trial of yet.
 
     A subnet whose evaluation fails is stored with the reason, and the search
     goes on; any other exception ends it, with all finished trials stored.
+    Processes with the same study and method share the work.
 
     Args:
         study: SearchStudy.
-        planned: sequence of Candidate.
+        batches: generator of `search_methods`.
         evaluate_subnet: function from a subnet to its metrics, with `mAP`.
+        order: sort key of subnets, in which a batch is evaluated; None for
+            the order that the method gives.
         recoverable_errors: tuple of exception types that fail one trial only.
         show_progress: bool. Whether to show a progress bar.
 
@@ -96,24 +49,27 @@ def evaluate_candidates(
     Raises:
         ValueError: if no trial of the study has succeeded.
     """
-    known = {trial.subnet for trial in study.trials()}
-    missing = [c for c in planned if c.subnet not in known]
-    if len(missing) < len(planned):
-        logging.info(
-            "%d of %d subnets were evaluated before.",
-            len(planned) - len(missing),
-            len(planned),
-        )
+    num_known = 0
     with tqdm.tqdm(
-        total=len(planned),
-        initial=len(planned) - len(missing),
-        unit="subnet",
-        disable=not show_progress,
+        total=0, unit="subnet", disable=not show_progress
     ) as progress:
-        for candidate in missing:
-            trial = _evaluate(candidate, evaluate_subnet, recoverable_errors)
-            study.add(trial)
-            progress.update()
+        results: Mapping[Subnet, Trial] | None = None
+        while True:
+            try:
+                batch = batches.send(results)
+            except StopIteration:
+                break
+            if order is not None:
+                batch = sorted(batch, key=lambda c: order(c.subnet))
+            num_stored = _count_stored(study, batch)
+            num_known += num_stored
+            progress.total += len(batch)
+            progress.update(num_stored)
+            results = _evaluate_batch(
+                study, batch, evaluate_subnet, recoverable_errors, progress
+            )
+    if num_known:
+        logging.info("%d subnets were evaluated before.", num_known)
     trials = study.trials()
     failures = [trial.failure for trial in trials if trial.failure is not None]
     if len(failures) == len(trials):
@@ -125,12 +81,50 @@ def evaluate_candidates(
     return trials
 
 
-def _evaluate(candidate, evaluate_subnet, recoverable_errors) -> Trial:
+def _count_stored(study, batch) -> int:
+    results = study.results()
+    return sum(candidate.subnet in results for candidate in batch)
+
+
+def _evaluate_batch(
+    study, batch, evaluate_subnet, recoverable_errors, progress
+) -> dict[Subnet, Trial]:
+    results = study.results()
+    waiting = [c for c in batch if c.subnet not in results]
+    while waiting:
+        # What another process has claimed comes again in the next round.
+        others = []
+        for candidate in waiting:
+            claim = study.claim(candidate)
+            if claim is None:
+                others.append(candidate)
+                continue
+            try:
+                # Evaluated between the look into the study and the claim?
+                if candidate.subnet not in study.results():
+                    study.add(
+                        _evaluate(
+                            candidate, evaluate_subnet, recoverable_errors
+                        )
+                    )
+            finally:
+                study.release(claim)
+            progress.update()
+        results = study.results()
+        waiting = [c for c in others if c.subnet not in results]
+        progress.update(len(others) - len(waiting))
+        if waiting:
+            time.sleep(_POLL_SECONDS)
+    results = study.results()
+    return {c.subnet: results[c.subnet] for c in batch}
+
+
+def _evaluate(candidate: Candidate, evaluate_subnet, recoverable_errors):
     try:
         metrics = evaluate_subnet(candidate.subnet)
-        if metrics[OBJECTIVE] is None:
+        if metrics[FLOAT_QUALITY] is None:
             raise ValueError(
-                f"{OBJECTIVE} is not defined: no class has a positive clip."
+                f"{FLOAT_QUALITY} is not defined: no class has a positive clip."
             )
     except recoverable_errors as error:
         reason = f"{type(error).__name__}: {error}"
@@ -139,12 +133,15 @@ def _evaluate(candidate, evaluate_subnet, recoverable_errors) -> Trial:
     return Trial(candidate.subnet, candidate.costs, metrics)
 
 
-def best_trial(trials: Sequence[Trial], budget: Budget) -> Trial | None:
-    """The trial of highest mAP within a budget; the cheapest among equals.
+def best_trial(
+    trials: Sequence[Trial], budget: Budget, quality: str = FLOAT_QUALITY
+) -> Trial | None:
+    """The trial of highest quality within a budget; the cheapest among equals.
 
     Args:
         trials: sequence of Trial.
         budget: Budget.
+        quality: str. The metric to go by.
 
     Returns:
         Trial, or None if no feasible subnet was evaluated with success.
@@ -157,7 +154,7 @@ def best_trial(trials: Sequence[Trial], budget: Budget) -> Trial | None:
     return min(
         feasible,
         key=lambda trial: (
-            -trial.metrics[OBJECTIVE],
+            -trial.metrics[quality],
             *trial.costs.values(),
             str(trial.subnet),
         ),

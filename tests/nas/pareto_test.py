@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,3 +79,41 @@ def test_points_without_a_value_are_refused():
 def test_points_with_different_costs_are_refused():
     with pytest.raises(ValueError, match=r"Received: \[1, 2\]"):
         pareto.front([Point(0.5, (1,)), Point(0.5, (1, 2))])
+
+
+def test_hypervolume_of_boxes_by_hand():
+    reference = pareto.Point(0.0, (10.0, 10.0))
+    # 0.5 x 6 x 8 and 0.8 x 2 x 3; both have 0.5 x 2 x 3.
+    points = [pareto.Point(0.5, (4.0, 2.0)), pareto.Point(0.8, (8.0, 7.0))]
+    volume = pareto.hypervolume(points, reference)
+    assert volume == pytest.approx(24 + 4.8 - 3)
+    # Dominated, equal, or beyond the reference: nothing more.
+    more = [
+        *points,
+        pareto.Point(0.4, (4.0, 2.0)),
+        points[0],
+        pareto.Point(0.9, (11.0, 1.0)),
+        pareto.Point(-0.1, (1.0, 1.0)),
+    ]
+    assert pareto.hypervolume(more, reference) == pytest.approx(25.8)
+    assert pareto.hypervolume([], reference) == 0
+
+
+@pytest.mark.parametrize("num_costs", [1, 2, 3])
+def test_hypervolume_is_what_random_points_hit(num_costs):
+    rng = np.random.default_rng(num_costs)
+    points = [
+        pareto.Point(row[0], tuple(row[1:]))
+        for row in rng.uniform(size=(12, num_costs + 1))
+    ]
+    hits = [
+        any(
+            p.quality >= row[0]
+            and all(c <= x for c, x in zip(p.costs, row[1:]))
+            for p in points
+        )
+        for row in rng.uniform(size=(20_000, num_costs + 1))
+    ]
+    volume = pareto.hypervolume(points, pareto.Point(0.0, (1.0,) * num_costs))
+    # Four standard deviations of the share of hits at the most.
+    assert volume == pytest.approx(np.mean(hits), abs=0.015)

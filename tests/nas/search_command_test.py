@@ -52,6 +52,7 @@ def test_a_search_chooses_for_each_budget_and_resumes(inputs, tmp_path):
     result = _search(inputs, *arguments)
     assert result.returncode == 0, result.stderr
     assert "retracing" not in result.stderr
+    assert "small: 4 of 8 subnets keep parameters<=2.2k" in result.stdout
     assert "8 subnets evaluated, 0 failed" in result.stdout
     report = json.loads((tmp_path / "pareto.json").read_text())
     small, everything = report["budgets"]
@@ -70,7 +71,7 @@ def test_a_search_chooses_for_each_budget_and_resumes(inputs, tmp_path):
     }
     again = _search(inputs, *arguments)
     assert again.returncode == 0, again.stderr
-    assert "8 of 8 subnets were evaluated before" in again.stderr
+    assert "8 subnets were evaluated before" in again.stderr
     for name, content in first.items():
         assert (tmp_path / name).read_bytes() == content
 
@@ -93,6 +94,57 @@ def test_memory_for_shared_activations_changes_no_result(inputs, tmp_path):
         assert result.returncode == 0, result.stderr
         tables[gib] = (directory / "trials.csv").read_text()
     assert tables["0"] == tables["1"]
+
+
+@pytest.mark.slow
+def test_an_int8_front_is_of_quantized_subnets(inputs, tmp_path):
+    result = _search(
+        inputs,
+        f"--workdir={tmp_path}",
+        f"--storage=journal:{tmp_path / 'search.log'}",
+        "--num_calibration_clips=8",
+        "--method=random",
+        "--population=3",
+        "--objective=int8_mAP,mAP,peak_activation_bytes",
+        "--budget=any:parameters<=1M",
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "search.log").is_file()
+    assert not (tmp_path / "study.db").exists()
+    report = json.loads((tmp_path / "pareto.json").read_text())
+    assert report["method"] == "random"
+    assert report["objective"] == "int8_mAP"
+    assert report["objectives"] == [
+        "int8_mAP",
+        "mAP",
+        "peak_activation_bytes",
+    ]
+    rows = list(csv.DictReader((tmp_path / "trials.csv").open()))
+    assert len(rows) == 3
+    # Rounding moves the scores of a random network.
+    assert any(row["int8_mAP"] != row["mAP"] for row in rows)
+    (budget,) = report["budgets"]
+    best = max(float(row["int8_mAP"]) for row in rows)
+    assert budget["chosen"]["metrics"]["int8_mAP"] == best
+    # Other qualities are another search.
+    other = _search(inputs, f"--workdir={tmp_path}", "--objective=mAP")
+    assert other.returncode == 2
+    assert "qualities was ['int8_mAP', 'mAP']" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--objective=macs"], "needs a quality of"),
+        (["--objective=mAP,latency_ms"], "An objective is one of"),
+        (["--objective=mAP,macs,macs"], "Objectives must be distinct"),
+        (["--storage=nonsense"], "The storage nonsense cannot be opened"),
+    ],
+)
+def test_a_mistake_ends_in_one_line(inputs, tmp_path, arguments, message):
+    result = _search(inputs, f"--workdir={tmp_path / 'run'}", *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr.splitlines()[-1]
 
 
 def test_an_infeasible_budget_ends_in_one_line_and_writes_nothing(
@@ -151,7 +203,7 @@ def test_a_search_keeps_a_latency_on_a_device(
         "--budget=slow:latency_ms<=1M",
     )
     assert result.returncode == 0, result.stderr
-    assert "8 of 8 subnets were evaluated before" in result.stderr
+    assert "8 subnets were evaluated before" in result.stderr
     assert " ms on phone (" in result.stdout
     report = json.loads((tmp_path / "run" / "pareto.json").read_text())
     assert report["latency"]["device"] == "phone"

@@ -1,0 +1,286 @@
+"""In what order a search evaluates subnets.
+
+A method is a generator of batches: it yields Candidates, and is sent their
+trials. It draws from a seed and from what it is sent and from nothing else, so
+that a search that was killed goes the same way again over what is stored, and
+several processes go it together.
+"""
+
+from collections.abc import Callable
+from collections.abc import Generator
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import numpy as np
+import optuna
+
+from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.nas.accuracy_predictor import AccuracyPredictor
+from ofa_aec_tf.nas.budgets import Budget
+from ofa_aec_tf.nas.candidates import Candidate
+from ofa_aec_tf.nas.candidates import draw_population
+from ofa_aec_tf.nas.candidates import feasible_candidates
+from ofa_aec_tf.nas.objectives import Objectives
+from ofa_aec_tf.nas.study import Trial
+from ofa_aec_tf.search_space import SearchSpace
+from ofa_aec_tf.search_space import Subnet
+
+AUTO = "auto"
+EXHAUSTIVE = "exhaustive"
+RANDOM = "random"
+NSGA2 = "nsga2"
+TPE = "tpe"
+PREDICTOR = "predictor"
+METHODS = (EXHAUSTIVE, RANDOM, NSGA2, TPE, PREDICTOR)
+# Feasible subnets up to which all of them are evaluated.
+MAX_EXHAUSTIVE = 512
+_TPE_BATCH = 8
+# Of a subnet that could not be evaluated, worse than any that keeps a budget.
+_FAILED_VIOLATION = 1e9
+
+Batches = Generator[list[Candidate], Mapping[Subnet, Trial], None]
+
+
+def feasible_pools(
+    candidates: Sequence[Candidate],
+    complete: bool,
+    budgets: Sequence[Budget],
+) -> list[list[Candidate]]:
+    """The candidates within each budget; all as one pool without budgets.
+
+    Raises:
+        ValueError: if a budget is infeasible.
+    """
+    pools = [feasible_candidates(candidates, b, complete) for b in budgets]
+    return pools or [list(candidates)]
+
+
+def resolve_method(
+    method: str, pools: Sequence[Sequence[Candidate]], complete: bool
+) -> str:
+    """The method that `"auto"` stands for.
+
+    Args:
+        method: one of `METHODS`, or `"auto"`.
+        pools: as `feasible_pools` returns them.
+        complete: bool. Whether they were taken from the whole space.
+
+    Raises:
+        ValueError: if the method is unknown, or an exhaustive search is asked
+            for in a space too large to list.
+    """
+    check_choice("method", method, (AUTO, *METHODS))
+    if method == AUTO:
+        small = complete and len(_union(pools)) <= MAX_EXHAUSTIVE
+        return EXHAUSTIVE if small else NSGA2
+    if method == EXHAUSTIVE and not complete:
+        raise ValueError(
+            "The search space is too large to list, so there is no exhaustive "
+            f"search in it. Use the method {NSGA2!r}. "
+            f"Received: method={method!r}"
+        )
+    return method
+
+
+def _union(pools) -> list[Candidate]:
+    return list({c.subnet: c for pool in pools for c in pool}.values())
+
+
+def exhaustive(pools: Sequence[Sequence[Candidate]]) -> Batches:
+    """All candidates that keep a budget."""
+    yield _union(pools)
+
+
+def random_populations(
+    pools: Sequence[Sequence[Candidate]], population: int, seed: int
+) -> Batches:
+    """A random population of each budget, without duplicates.
+
+    Reference: OFA-AEC, section 2.4.
+    """
+    rng = np.random.default_rng(seed)
+    yield _union([draw_population(pool, population, rng) for pool in pools])
+
+
+class OptunaSearch:
+    """Search by a sampler of Optuna, in generations.
+
+    Subnets that keep no budget cost nothing: they are never evaluated, and
+    the sampler is told how far off they are.
+
+    Args:
+        space: SearchSpace.
+        costs_of: function from a subnet to its costs by name.
+        budgets: sequence of Budget. A subnet is feasible that keeps one.
+        objectives: Objectives.
+        pools: as `feasible_pools` returns them. The first generation is drawn
+            from them.
+        population: int. Subnets of a generation.
+        max_evaluations: int. Distinct subnets to evaluate.
+        seed: int.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        costs_of: Callable[[Subnet], Mapping[str, int | float]],
+        budgets: Sequence[Budget],
+        objectives: Objectives,
+        pools: Sequence[Sequence[Candidate]],
+        population: int,
+        max_evaluations: int,
+        seed: int,
+    ):
+        self._space = space
+        self._costs_of = costs_of
+        self._budgets = budgets
+        self._objectives = objectives
+        self._pools = pools
+        self._population = population
+        self._max_evaluations = max_evaluations
+        self._seed = seed
+
+    def nsga2(self) -> Batches:
+        """NSGA-II (Deb et al., 2002): a generation at a time."""
+        return self._run(
+            optuna.samplers.NSGAIISampler(
+                population_size=self._population, seed=self._seed
+            ),
+            self._population,
+        )
+
+    def tpe(self) -> Batches:
+        """Tree-structured Parzen estimators (Bergstra et al., 2011)."""
+        return self._run(
+            optuna.samplers.TPESampler(
+                seed=self._seed,
+                n_startup_trials=self._population,
+                constant_liar=True,
+            ),
+            _TPE_BATCH,
+        )
+
+    def _run(self, sampler, batch_size) -> Batches:
+        num_costs = len(self._objectives.costs)
+        study = optuna.create_study(
+            sampler=sampler,
+            directions=["maximize"] * len(self._objectives.qualities)
+            + ["minimize"] * num_costs,
+        )
+        rng = np.random.default_rng(self._seed)
+        share = -(-self._population // len(self._pools))
+        first = _union(
+            [draw_population(pool, share, rng) for pool in self._pools]
+        )
+        self._enqueue(study, first[: self._population])
+        everything = _union(self._pools)
+        evaluated: dict[Subnet, Trial] = {}
+        while len(evaluated) < self._max_evaluations:
+            asked = [self._ask(study) for _ in range(batch_size)]
+            remaining = self._max_evaluations - len(evaluated)
+            new = {
+                candidate.subnet: candidate
+                for _, candidate in asked
+                if self._violation(candidate.costs) == 0
+                and candidate.subnet not in evaluated
+            }
+            batch = list(new.values())[:remaining]
+            if batch:
+                evaluated.update((yield batch))
+            for trial, candidate in asked:
+                self._tell(study, trial, candidate, evaluated)
+            if not batch:
+                # It goes round in circles, as where little keeps a budget.
+                unknown = [c for c in everything if c.subnet not in evaluated]
+                if not unknown:
+                    return
+                self._enqueue(study, draw_population(unknown, batch_size, rng))
+
+    def _enqueue(self, study, drawn):
+        for candidate in drawn:
+            indices = self._space.to_indices(candidate.subnet)
+            study.enqueue_trial(
+                {
+                    decision.name: int(index)
+                    for decision, index in zip(self._space.decisions, indices)
+                }
+            )
+
+    def _ask(self, study):
+        """A trial of the sampler, and the subnet that it means.
+
+        It decides everything, whether it matters for the subnet or not:
+        samplers learn little where the decisions change from trial to trial.
+        """
+        trial = study.ask()
+        subnet = self._space.from_indices(
+            [
+                trial.suggest_int(decision.name, 0, len(decision.choices) - 1)
+                for decision in self._space.decisions
+            ]
+        )
+        return trial, Candidate(subnet, dict(self._costs_of(subnet)))
+
+    def _violation(self, costs) -> float:
+        if not self._budgets:
+            return 0.0
+        return min(budget.distance(costs) for budget in self._budgets)
+
+    def _tell(self, study, trial, candidate, evaluated):
+        result = evaluated.get(candidate.subnet)
+        metrics = None if result is None else result.metrics
+        violation = self._violation(candidate.costs)
+        if metrics is None:
+            # Too far out, failed, or beyond the last evaluation.
+            metrics = dict.fromkeys(self._objectives.qualities, 0.0)
+            violation = violation or _FAILED_VIOLATION
+        trial.set_constraint("budget", violation)
+        study.tell(
+            trial,
+            [
+                *(metrics[name] for name in self._objectives.qualities),
+                *(candidate.costs[name] for name in self._objectives.costs),
+            ],
+        )
+
+
+def predicted_best(
+    space: SearchSpace,
+    pools: Sequence[Sequence[Candidate]],
+    quality: str,
+    population: int,
+    max_evaluations: int,
+    seed: int,
+) -> Batches:
+    """A random population of each budget, then what a predictor thinks best.
+
+    Args:
+        space: SearchSpace.
+        pools: as `feasible_pools` returns them.
+        quality: str. The metric that is predicted.
+        population: int. Subnets of a budget in each round.
+        max_evaluations: int. Distinct subnets to evaluate.
+        seed: int.
+    """
+    rng = np.random.default_rng(seed)
+    first = _union([draw_population(pool, population, rng) for pool in pools])
+    evaluated = dict((yield first[:max_evaluations]))
+    while len(evaluated) < max_evaluations:
+        succeeded = [t for t in evaluated.values() if t.failure is None]
+        predictor = AccuracyPredictor(space, quality).fit(succeeded)
+        batch: dict[Subnet, Candidate] = {}
+        for pool in pools:
+            rest = [
+                c
+                for c in pool
+                if c.subnet not in evaluated and c.subnet not in batch
+            ]
+            if not rest:
+                continue
+            predicted = predictor.predict([c.subnet for c in rest])
+            for index in np.argsort(-predicted, kind="stable")[:population]:
+                batch[rest[index].subnet] = rest[index]
+        if not batch:
+            return
+        remaining = max_evaluations - len(evaluated)
+        evaluated.update((yield list(batch.values())[:remaining]))

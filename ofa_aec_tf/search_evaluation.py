@@ -1,0 +1,61 @@
+"""Evaluation for `search`: what subnets lose when they are quantized."""
+
+from ofa_aec_tf.deployment import tflite_converter
+from ofa_aec_tf.deployment import tflite_runner
+from ofa_aec_tf.evaluation import batch_norm_calibration
+from ofa_aec_tf.evaluation import evaluator
+from ofa_aec_tf.evaluation import metrics
+from ofa_aec_tf.models.materialization import materialize_subnet
+
+
+def make_int8_evaluator(
+    supernet,
+    calibration_clips,
+    log_mel,
+    labels,
+    class_map,
+    label_type,
+    batch_size,
+):
+    """Function from a subnet to the mAP of its int8 file.
+
+    The subnet is cut out, converted as `export` does it and run by LiteRT.
+
+    Args:
+        supernet: Supernet.
+        calibration_clips: float32 array of shape (num_clips, num_frames,
+            num_mel_bins), training clips, for batch normalization and for the
+            ranges of the activations.
+        log_mel: float32 array of the same shape but for the number of clips:
+            what subnets are compared on, never training clips.
+        labels: array of 0 and 1 of shape (num_clips, num_classes).
+        class_map: ClassMap.
+        label_type: `"multi_label"` or `"single_label"`.
+        batch_size: int. Clips a step of the calibration.
+
+    Returns:
+        Function from a Subnet to a float, or None where mAP is undefined.
+    """
+    batches = batch_norm_calibration.split_into_batches(
+        calibration_clips, batch_size
+    )
+    _, num_frames, num_mel_bins = log_mel.shape
+
+    def evaluate_int8(subnet):
+        moments = batch_norm_calibration.calibrate(supernet, subnet, batches)
+        model = tflite_converter.float32_model(
+            materialize_subnet(supernet, subnet, moments)
+        )
+        content = tflite_converter.convert(
+            model,
+            num_frames,
+            num_mel_bins,
+            tflite_converter.INT8,
+            calibration_clips,
+        )
+        scores = tflite_runner.TFLiteModel(content).predict(log_mel)
+        return evaluator.evaluate_scores(
+            metrics.scores_to_logits(scores), labels, class_map, label_type
+        )["mAP"]
+
+    return evaluate_int8
