@@ -230,9 +230,9 @@ def _number(value) -> str:
     return f"{value:,.{4 if abs(value) < 100 else 1}f}"
 
 
-def _table(headings, rows) -> str:
+def _table(headings, rows, css_class="table") -> str:
     """A table of HTML cells; the headings are text."""
-    lines = ['<div class="table"><table>', "<thead><tr>"]
+    lines = [f'<div class="{css_class}"><table>', "<thead><tr>"]
     lines += [f'<th scope="col">{_escape(text)}</th>' for text in headings]
     lines.append("</tr></thead>")
     lines.append("<tbody>")
@@ -242,9 +242,8 @@ def _table(headings, rows) -> str:
 
 
 def _cell(value) -> str:
-    if _is_finite_number(value):
-        return f'<td class="number">{_escape(_number(value))}</td>'
-    return f"<td>{_escape(_number(value))}</td>"
+    css_class = "text" if isinstance(value, str) else "number"
+    return f'<td class="{css_class}">{_escape(_number(value))}</td>'
 
 
 def _budgets_table(budgets, data) -> str:
@@ -264,8 +263,10 @@ def _budgets_table(budgets, data) -> str:
         num_feasible = budget["num_feasible"]
         row = [
             f'<th scope="row">{_escape(budget["name"])}</th>',
-            f"<td><code>{_escape(budget['text'])}</code></td>",
-            _cell("not counted" if num_feasible is None else num_feasible),
+            f'<td class="text"><code>{_escape(budget["text"])}</code></td>',
+            "<td>not counted</td>"
+            if num_feasible is None
+            else _cell(num_feasible),
             _cell(budget["num_evaluated"]),
         ]
         if drawn["chosen"] is None:
@@ -275,7 +276,7 @@ def _budgets_table(budgets, data) -> str:
             trial = data["trials"][drawn["chosen"]]
             subnet = json.dumps(budget["chosen"]["subnet"])
             row.append(
-                f'<td class="text"><code>{_escape(subnet)}</code> '
+                f'<td class="text subnet"><code>{_escape(subnet)}</code> '
                 f'<button type="button" data-trial="{drawn["chosen"]}" hidden>'
                 f"Show trial {drawn['chosen'] + 1:,}</button></td>"
             )
@@ -288,7 +289,7 @@ def _failed_table(trials) -> str:
     failed = [
         [
             _cell(number),
-            f'<td class="text"><code>{_escape(trial.subnet)}</code></td>',
+            f'<td class="text subnet"><code>{_escape(trial.subnet)}</code></td>',
             f'<td class="text">{_escape(trial.failure)}</td>',
         ]
         for number, trial in enumerate(trials, 1)
@@ -296,7 +297,7 @@ def _failed_table(trials) -> str:
     ]
     if not failed:
         return "<p>None.</p>"
-    return _table(["#", "Subnet", "Reason"], failed)
+    return _table(["#", "Subnet", "Reason"], failed, "table long")
 
 
 def _definitions(values) -> str:

@@ -7,7 +7,7 @@ const MARGIN = {left: 56, right: 16, top: 12, bottom: 44};
 const PANEL_HEIGHT = 360;
 const LANE_HEIGHT = 18;
 // Where a label may be beside its point: the nearest that is free is taken.
-const LABEL_OFFSETS = [14, 30, 46, 62, 78, 94].flatMap((distance) =>
+const LABEL_OFFSETS = [17, 33, 49, 65, 81, 97].flatMap((distance) =>
   [[0, -1], [0.7, 0.7], [-0.7, 0.7], [0.7, -0.7], [-0.7, -0.7], [0, 1]].map(
     ([dx, dy]) => [dx * distance, dy * distance]));
 const POINTER_REACH = 24;
@@ -54,7 +54,7 @@ function makeChart(svg, data, onPoint, onMark) {
       return;
     }
     const right = width - MARGIN.right;
-    const numTicks = Math.max(2, Math.floor(width / 90));
+    const numTicks = Math.max(3, Math.floor(width / 90));
     const x = makeScale(
       trials.map((trial) => trial.x), MARGIN.left, right, axes.isLog, numTicks);
     const y = makeScale(

@@ -68,8 +68,7 @@ function makeTable(wrapper, data, onMark) {
     columns.forEach((column, position) => {
       const value = column.value(index);
       const format = column.format || formatValue;
-      const cell = add(row, "td", {
-        class: isNumber(value) ? "number" : column.isText ? "text" : ""});
+      const cell = add(row, "td", {class: column.isText ? "text" : "number"});
       if (position === 0) {
         add(cell, "button", {
           type: "button", "aria-label": `Mark trial ${value}`},
@@ -128,7 +127,7 @@ function tableColumns(data) {
   columns.push(
     {label: "On the front",
       value: (index) => data.trials[index].on_front ? "yes" : "no"},
-    {label: "Chosen for", value: (index) => budgets[index]});
+    {label: "Chosen for", isText: true, value: (index) => budgets[index]});
   if (data.trials.some((trial) => trial.failure !== null)) {
     columns.push({label: "Failure", isText: true,
       value: (index) => data.trials[index].failure});
@@ -168,12 +167,14 @@ function start() {
       ...data.metrics.map(
         ({label}, i) => [label, formatValue(trial.metrics[i])]),
       ...data.costs.map(({label}, i) => [label, formatValue(trial.costs[i])]),
-      ...data.decisions.map((label, i) => [label, formatChoice(trial.subnet[i])]),
     ];
     for (const [label, value] of rows) {
       add(list, "dt", {}, label);
       add(list, "dd", {}, value);
     }
+    add(tooltip, "p", {}, data.decisions
+      .map((name, i) => `${name} ${formatChoice(trial.subnet[i])}`)
+      .filter((_, i) => trial.subnet[i] !== null).join(", "));
     const width = byId("chart").clientWidth;
     const isLeft = x > width / 2;
     const left = isLeft ? x - tooltip.offsetWidth - 16 : x + 16;
@@ -190,7 +191,8 @@ function start() {
     const selected = byId("selected");
     selected.textContent = "";
     if (index === null) return;
-    selected.append(`Trial ${index + 1} is marked: `);
+    selected.append(`Trial ${index + 1} is marked${
+      data.trials[index].failure === null ? "" : " (it failed)"}: `);
     add(selected, "code", {}, subnetText(data, index));
   }
 
