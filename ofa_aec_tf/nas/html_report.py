@@ -219,6 +219,10 @@ def _escape(value) -> str:
     return html.escape(str(value), quote=True)
 
 
+def _code(value) -> str:
+    return f"<code>{_escape(value)}</code>"
+
+
 def _number(value) -> str:
     """A value for people, as the script formats it."""
     if value is None:
@@ -263,7 +267,7 @@ def _budgets_table(budgets, data) -> str:
         num_feasible = budget["num_feasible"]
         row = [
             f'<th scope="row">{_escape(budget["name"])}</th>',
-            f'<td class="text"><code>{_escape(budget["text"])}</code></td>',
+            f'<td class="text">{_code(budget["text"])}</td>',
             "<td>not counted</td>"
             if num_feasible is None
             else _cell(num_feasible),
@@ -276,7 +280,7 @@ def _budgets_table(budgets, data) -> str:
             trial = data["trials"][drawn["chosen"]]
             subnet = json.dumps(budget["chosen"]["subnet"])
             row.append(
-                f'<td class="text subnet"><code>{_escape(subnet)}</code> '
+                f'<td class="text subnet">{_code(subnet)} '
                 f'<button type="button" data-trial="{drawn["chosen"]}" hidden>'
                 f"Show trial {drawn['chosen'] + 1:,}</button></td>"
             )
@@ -289,8 +293,8 @@ def _failed_table(trials) -> str:
     failed = [
         [
             _cell(number),
-            f'<td class="text subnet"><code>{_escape(trial.subnet)}</code></td>',
-            f'<td class="text">{_escape(trial.failure)}</td>',
+            f'<td class="text subnet">{_code(trial.subnet)}</td>',
+            _cell(trial.failure),
         ]
         for number, trial in enumerate(trials, 1)
         if trial.failure is not None
