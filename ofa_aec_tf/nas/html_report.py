@@ -105,14 +105,13 @@ def report_data(
     by_decisions = sorted(trials, key=lambda trial: -len(trial.subnet))
     decisions = list(dict.fromkeys(n for t in by_decisions for n in t.subnet))
     costs = _columns([trial.costs for trial in trials])
-    metrics = _columns(
-        [trial.metrics for trial in trials if trial.metrics is not None]
-    )
+    measured = [t.metrics for t in trials if t.metrics is not None]
+    metrics = _columns(measured)
     for column in metrics:
-        # The number of clips is a number too, but the same for all.
-        column["is_axis"] &= column["name"] == objective or (
-            len({t.metrics[column["name"]] for t in trials if t.metrics}) > 1
-        )
+        name = column["name"]
+        if column["is_axis"] and name != objective:
+            # The number of clips is a number too, but the same for all.
+            column["is_axis"] = len({row[name] for row in measured}) > 1
     indices = {_key(trial.subnet): index for index, trial in enumerate(trials)}
     on_front = {_key(entry["subnet"]) for entry in results["front"]}
     limits = {budget.name: _limits(budget) for budget in budgets}
