@@ -27,6 +27,7 @@ setuptools.setup(
     packages=setuptools.find_packages(
         include=["ofa_aec_tf*", "data_pipeline*"]
     ),
+    package_data={"ofa_aec_tf.nas": ["html/*"]},
     python_requires=">=3.11,<3.13",
     install_requires=[
         "absl-py>=1.4,<3",
