@@ -49,17 +49,20 @@ def start_run(directory, identity, flags_text, has_results=True):
             "started": datetime.datetime.now(datetime.UTC).isoformat(
                 timespec="seconds"
             ),
-            "versions": {
-                "ofa_aec_tf": ofa_aec_tf.__version__,
-                "python": platform.python_version(),
-                **{
-                    name: importlib.metadata.version(name) for name in _PACKAGES
-                },
-            },
+            "versions": versions(),
             "machine": platform.platform(),
             "git_commit": _git_commit(),
         },
     )
+
+
+def versions():
+    """Versions of this package, of Python and of what computes."""
+    return {
+        "ofa_aec_tf": ofa_aec_tf.__version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
 
 
 def _differences(recorded, identity, prefix=""):

@@ -23,8 +23,10 @@ from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import staged_evaluation
 from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.nas import accuracy_predictor
 from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.nas import candidates
+from ofa_aec_tf.nas import html_report
 from ofa_aec_tf.nas import latency_model
 from ofa_aec_tf.nas import objectives
 from ofa_aec_tf.nas import plot
@@ -345,11 +347,19 @@ def main(unused_arguments):
     results["method"] = method
     # For whoever cuts out the subnets: the same supernet, the same statistics.
     results["identity"] = identity
+    if method == search_methods.PREDICTOR:
+        results["predictor"] = _rank_correlation(space, front, trials)
     if latencies is not None:
         _add_latencies(results, latencies, space)
     _write(results, trials, wanted, space, front, dataset)
     _print_summary(results)
     print(f"wrote {pathlib.Path(_WORKDIR.value) / report.PARETO_REPORT}")
+
+
+def _rank_correlation(space, front, trials):
+    """How well the predictor ranks trials that it was not fitted to."""
+    predictor = accuracy_predictor.AccuracyPredictor(space, front.quality)
+    return predictor.fit(trials).held_out_rank_correlation(seed=_SEED.value)
 
 
 def _write(results, trials, wanted, space, front, dataset):
@@ -359,13 +369,24 @@ def _write(results, trials, wanted, space, front, dataset):
         report.trials_table(trials, wanted, space, front),
     )
     workdir.write_json(directory / report.PARETO_REPORT, results)
-    plot.plot_search(
-        directory / plot.PARETO_PLOT,
+    num_clips = dataset.split(_SPLIT).num_clips
+    title = f"Subnets of {_SUPERNET.value} on {num_clips} {_SPLIT} clips"
+    plot.plot_search(directory / plot.PARETO_PLOT, trials, wanted, front, title)
+    measured = {
+        "split": _SPLIT,
+        "num_clips": num_clips,
+        "method": results["method"],
+        **results["identity"],
+        "versions": run_record.versions(),
+    }
+    html_report.write_report(
+        directory / html_report.HTML_REPORT,
+        results,
         trials,
         wanted,
-        front,
-        f"Subnets of {_SUPERNET.value} on "
-        f"{dataset.split(_SPLIT).num_clips} {_SPLIT} clips",
+        title,
+        measured,
+        results.get("predictor"),
     )
 
 

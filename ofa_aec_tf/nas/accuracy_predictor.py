@@ -10,7 +10,7 @@ import scipy.stats
 from sklearn import linear_model
 from sklearn import model_selection
 
-from ofa_aec_tf.nas.study import OBJECTIVE
+from ofa_aec_tf.nas.objectives import FLOAT_QUALITY
 from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.search_space import Choice
 from ofa_aec_tf.search_space import SearchSpace
@@ -32,10 +32,12 @@ class AccuracyPredictor:
 
     Args:
         space: SearchSpace of the supernet.
+        quality: str. The metric to predict.
     """
 
-    def __init__(self, space: SearchSpace):
+    def __init__(self, space: SearchSpace, quality: str = FLOAT_QUALITY):
         self._space = space
+        self._quality = quality
         self._regression = None
 
     def fit(self, trials: Sequence[Trial]) -> "AccuracyPredictor":
@@ -53,12 +55,14 @@ class AccuracyPredictor:
         succeeded = [trial for trial in trials if trial.failure is None]
         if len(succeeded) < MIN_TRIALS:
             raise ValueError(
-                f"To predict {OBJECTIVE}, at least {MIN_TRIALS} trials must "
-                f"have succeeded. Evaluate more subnets. Received: "
+                f"To predict {self._quality}, at least {MIN_TRIALS} trials "
+                f"must have succeeded. Evaluate more subnets. Received: "
                 f"{len(succeeded)} of {len(trials)} trials"
             )
         self._features = self._features_of([t.subnet for t in succeeded])
-        self._qualities = np.array([t.metrics[OBJECTIVE] for t in succeeded])
+        self._qualities = np.array(
+            [t.metrics[self._quality] for t in succeeded]
+        )
         self._regression = _fit(self._features, self._qualities)
         return self
 

@@ -9,21 +9,13 @@ from collections.abc import Sequence
 from importlib import resources
 
 from ofa_aec_tf import workdir
+from ofa_aec_tf.nas import axis_labels
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.study import Trial
 
 HTML_REPORT = "report.html"
 _PAGE, _STYLE = "page.html", "page.css"
 _SCRIPTS = ("numbers.js", "chart.js", "page.js")
-_LABELS = {
-    "parameters": "Parameters",
-    "macs": "MACs per clip",
-    "peak_activation_bytes": "Peak activation memory (bytes)",
-    "latency_ms": "Latency (ms)",
-    "d_prime": "d′",
-    "accuracy": "Accuracy",
-    "num_clips": "Clips",
-}
 _MISSING = "–"
 
 
@@ -73,8 +65,8 @@ def write_report(
         budgets=_budgets_table(results["budgets"], data),
         front_note=_escape(
             "In it, the front is that of "
-            f"{' and '.join([results['objective'], *results['costs']])} "
-            "together, whatever the plot shows."
+            f"{' and '.join(results['objectives'])} together, whatever the "
+            "plot shows."
         ),
         failed=_failed_table(trials),
         measured=_definitions(measured),
@@ -115,9 +107,12 @@ def report_data(
     indices = {_key(trial.subnet): index for index, trial in enumerate(trials)}
     on_front = {_key(entry["subnet"]) for entry in results["front"]}
     limits = {budget.name: _limits(budget) for budget in budgets}
+    cost_names = [column["name"] for column in costs]
     return {
         "objective": objective,
-        "first_cost": results["costs"][0],
+        "first_cost": next(
+            (n for n in results["objectives"] if n in cost_names), cost_names[0]
+        ),
         "decisions": decisions,
         "costs": costs,
         "metrics": metrics,
@@ -154,15 +149,11 @@ def _columns(rows) -> list[dict]:
     return [
         {
             "name": name,
-            "label": _label(name),
+            "label": axis_labels.label(name),
             "is_axis": all(_is_finite_number(row.get(name)) for row in rows),
         }
         for name in dict.fromkeys(name for row in rows for name in row)
     ]
-
-
-def _label(name) -> str:
-    return _LABELS.get(name, str(name).replace("_", " "))
 
 
 def _is_finite_number(value) -> bool:
@@ -312,7 +303,9 @@ def _definitions(values) -> str:
             if isinstance(value, Mapping)
             else _escape(_shown(value))
         )
-        lines.append(f"<dt>{_escape(_label(name))}</dt><dd>{shown}</dd>")
+        lines.append(
+            f"<dt>{_escape(axis_labels.label(name))}</dt><dd>{shown}</dd>"
+        )
     lines.append("</dl>")
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ from matplotlib import figure
 from matplotlib import ticker
 from matplotlib.backends import backend_agg
 
+from ofa_aec_tf.nas import axis_labels
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.report import front_trials
@@ -14,14 +15,6 @@ from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.nas.subnet_search import best_trial
 
 PARETO_PLOT = "pareto.png"
-_LABELS = {
-    "parameters": "Parameters",
-    "macs": "MACs per clip",
-    "peak_activation_bytes": "Bytes of activations at the peak",
-    "float32_file_bytes": "Bytes of the float32 file",
-    "int8_file_bytes": "Bytes of the int8 file",
-    "latency_ms": "Latency in ms",
-}
 _PANEL_INCHES, _HEIGHT_INCHES = 5.5, 4.8
 _COLOR_TRIAL, _COLOR_FRONT, _COLOR_CHOSEN = "#9aa5b1", "#1f6fb4", "#d1495b"
 # Of a label, as parts of the panel's width and height.
@@ -63,7 +56,7 @@ def plot_search(
     labels = _chosen_labels(succeeded, budgets, quality)
     for axes, cost in zip(panels, costs):
         _draw_panel(axes, succeeded, budgets, labels, quality, cost)
-        axes.set_xlabel(_LABELS.get(cost, cost))
+        axes.set_xlabel(axis_labels.label(cost))
     panels[0].set_ylabel(f"Validation {quality}")
     handles, names = panels[0].get_legend_handles_labels()
     canvas.figure.legend(

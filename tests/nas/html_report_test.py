@@ -12,6 +12,7 @@ from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.budgets import Constraint
 from ofa_aec_tf.nas.budgets import parse_budgets
 from ofa_aec_tf.nas.candidates import Candidate
+from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.search_space import Decision
 from ofa_aec_tf.search_space import SearchSpace
@@ -83,7 +84,9 @@ def _trials(failing=()):
 
 def _results(trials, budgets, complete=True):
     listed = [Candidate(trial.subnet, trial.costs) for trial in trials]
-    return report.pareto_report(trials, budgets, listed, complete, "validation")
+    return report.pareto_report(
+        trials, budgets, listed, complete, "validation", Objectives()
+    )
 
 
 def _write(directory, trials, budgets, **options):
