@@ -118,7 +118,7 @@ def search_methods(measurements: Sequence[Measurement]) -> list[Table]:
                         "budget",
                         "method",
                         f"best {cells.MEAN_HEADER}",
-                        "hypervolume: mean ± sd [95 % interval]",
+                        "hypervolume: mean ± sd [interval]",
                         "seeds",
                         f"less {_RANDOM}, {cells.DIFFERENCE_HEADER}",
                         "positive in",

@@ -10,9 +10,9 @@ from ofa_aec_tf.reporting.measurements import METRIC
 from ofa_aec_tf.reporting.measurements import Measurement
 
 # Search spaces of the paper, in its order.
-_PAPER_SPACES = ("[2,2,X]", "[2,X,X]", "[X,X,X]", "EW-only")
-MEAN_HEADER = "mAP, %: mean ± sd [95 % interval]"
-DIFFERENCE_HEADER = "points: mean ± sd [95 % interval]"
+PAPER_SPACES = ("[2,2,X]", "[2,X,X]", "[X,X,X]", "EW-only")
+MEAN_HEADER = "mAP, %: mean ± sd [interval]"
+DIFFERENCE_HEADER = "points: mean ± sd [interval]"
 NO_VALUE = "-"
 
 
@@ -72,5 +72,5 @@ def millions(parameters: float) -> str:
 def spaces(measurements: Iterable[Measurement]) -> list[str]:
     """Search spaces among the series, the paper's first and in its order."""
     names = {m.series for m in measurements}
-    paper = [name for name in _PAPER_SPACES if name in names]
+    paper = [name for name in PAPER_SPACES if name in names]
     return paper + sorted(names - set(paper))

@@ -8,6 +8,7 @@ from matplotlib import figure
 from matplotlib import lines
 from matplotlib import patches
 from matplotlib import ticker
+from matplotlib import transforms
 from matplotlib.backends import backend_agg
 
 from ofa_aec_tf.reporting import cells
@@ -25,8 +26,15 @@ _MARKERS = ("o", "s", "^", "D", "v", "P")
 _HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo")
 _BASELINES = {KD: ("#444444", "X"), SCRATCH: ("#888888", "*")}
 _DPI = 150
+_LEGEND_COLUMNS = 4
 # Width of a budget's boxes; budgets are 1 apart.
 _GROUP_WIDTH = 0.8
+# Of Figure 3's lines from each other, or bars of equal sizes would cover
+# each other.
+_DODGE_POINTS = 3
+# Of all of a seed's points in a box together, in square points.
+_POINT_AREA = 300
+_GOLDEN_RATIO = 0.6180339887
 
 
 def figure3(measurements: Sequence[Measurement]) -> bytes | None:
@@ -45,8 +53,11 @@ def figure3(measurements: Sequence[Measurement]) -> bytes | None:
     if not measured:
         return None
     alone = measurements_lib.select(measurements, "table1", split="test")
-    canvas, axes = _canvas()
-    for index, space in enumerate(cells.spaces(measured)):
+    canvas, axes = _canvas("both")
+    names = cells.spaces(measured)
+    for position, space in enumerate(names):
+        index = _style_index(names, space)
+        aside = _DODGE_POINTS * (position - (len(names) - 1) / 2)
         _draw_points(
             axes,
             _row(measured, space),
@@ -54,6 +65,10 @@ def figure3(measurements: Sequence[Measurement]) -> bytes | None:
             color=_style(_COLORS, index),
             marker=_style(_MARKERS, index),
             lw=1.8,
+            transform=axes.transData
+            + transforms.ScaledTranslation(
+                aside / 72, 0, canvas.figure.dpi_scale_trans
+            ),
         )
     for series, (color, marker) in _BASELINES.items():
         _draw_points(
@@ -100,8 +115,9 @@ def figure4(measurements: Sequence[Measurement]) -> bytes | None:
     )
     if not measured:
         return None
-    canvas, axes = _canvas()
+    canvas, axes = _canvas("y")
     names = cells.spaces(measured)
+    styles = [_style_index(names, space) for space in names]
     budgets = measurements_lib.budgets(measured)
     seeds = sorted({m.seed for m in measured})
     width = _GROUP_WIDTH / len(names)
@@ -110,8 +126,9 @@ def figure4(measurements: Sequence[Measurement]) -> bytes | None:
             scores = paper_tables.scores_of_subnets(measured, space, budget)
             if scores:
                 left = column - _GROUP_WIDTH / 2 + index * width
-                _draw_box(axes, scores, seeds, left + width / 2, width, index)
-    axes.set_xticks(range(len(budgets)), budgets)
+                center = left + width / 2
+                _draw_box(axes, scores, seeds, center, width, styles[index])
+    axes.set_xticks(range(len(budgets)), budgets, parse_math=False)
     axes.set_xlim(-0.6, len(budgets) - 0.4)
     for border in np.arange(len(budgets) - 1) + 0.5:
         axes.axvline(border, color="black", alpha=0.15, lw=1)
@@ -122,18 +139,19 @@ def figure4(measurements: Sequence[Measurement]) -> bytes | None:
             facecolor=_pale(_style(_COLORS, index)),
             edgecolor=_style(_COLORS, index),
             hatch=_style(_HATCHES, index),
-            label=space,
+            label=f"OFA {space}",
         )
-        for index, space in enumerate(names)
+        for index, space in zip(styles, names)
     ]
     handles += [
         lines.Line2D(
             [],
             [],
-            color="black",
             lw=0,
             marker=_style(_MARKERS, index),
             ms=5,
+            markerfacecolor="white",
+            markeredgecolor="black",
             label=f"seed {seed}",
         )
         for index, seed in enumerate(seeds)
@@ -141,22 +159,28 @@ def figure4(measurements: Sequence[Measurement]) -> bytes | None:
     return _png(canvas, handles, [handle.get_label() for handle in handles])
 
 
-def _canvas():
+def _canvas(grid_axis):
     # Not pyplot: it would keep state, and look for a screen.
     canvas = backend_agg.FigureCanvasAgg(
-        figure.Figure(figsize=(9, 5.2), layout="constrained")
+        figure.Figure(figsize=(10, 6), layout="constrained")
     )
     axes = canvas.figure.subplots()
-    axes.grid(alpha=0.25)
+    axes.grid(axis=grid_axis, alpha=0.25)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return canvas, axes
 
 
 def _png(canvas, handles, labels) -> bytes:
-    canvas.figure.legend(
-        handles, labels, loc="outside right upper", frameon=False
+    legend = canvas.figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=_LEGEND_COLUMNS,
+        frameon=False,
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     content = io.BytesIO()
     canvas.figure.savefig(content, dpi=_DPI)
     return content.getvalue()
@@ -164,6 +188,14 @@ def _png(canvas, handles, labels) -> bytes:
 
 def _style(styles, index):
     return styles[index % len(styles)]
+
+
+def _style_index(names, space) -> int:
+    """The same for a space of the paper, whichever others are there."""
+    if space in cells.PAPER_SPACES:
+        return cells.PAPER_SPACES.index(space)
+    others = [name for name in names if name not in cells.PAPER_SPACES]
+    return len(cells.PAPER_SPACES) + others.index(space)
 
 
 def _pale(color) -> tuple[str, float]:
@@ -211,21 +243,24 @@ def _draw_box(axes, scores, seeds, center, width, index) -> None:
             "edgecolor": color,
             "hatch": _style(_HATCHES, index),
         },
-        medianprops={"color": "black", "lw": 1.8},
+        medianprops={"color": "black", "lw": 1.8, "zorder": 4},
         whiskerprops={"color": color},
         capprops={"color": color},
     )
-    # Seeds side by side within the box.
-    step = 0.6 * width / len(seeds)
+    # Seeds side by side within the box, their subnets scattered evenly.
+    lane = 0.8 * width / len(seeds)
+    largest = max(map(len, scores.values()))
+    size = np.clip(_POINT_AREA / largest, 2, 16)
     for seed, values in scores.items():
-        offset = (seeds.index(seed) - (len(seeds) - 1) / 2) * step
+        middle = center + (seeds.index(seed) - (len(seeds) - 1) / 2) * lane
+        scatter = np.arange(1, len(values) + 1) * _GOLDEN_RATIO % 1 - 0.5
         axes.scatter(
-            [center + offset] * len(values),
+            middle + 0.7 * lane * scatter,
             [100 * value for value in values],
-            s=14,
+            s=size,
             marker=_style(_MARKERS, seeds.index(seed)),
             facecolor="white",
             edgecolor="black",
-            lw=0.7,
+            lw=0.05 * size,
             zorder=3,
         )
