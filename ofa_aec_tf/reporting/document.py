@@ -10,29 +10,29 @@ import re
 from collections.abc import Iterable
 from collections.abc import Sequence
 
-_NUMBER = re.compile(r"[+-]?\d")
+_NUMBER = re.compile(r"-|[+-]?\d[\d., ]*(±.*|of \d+|to \d+|\(one seed\))?")
 # What Markdown, or GitHub's, could read as markup inside a line. Of links the
 # joint is enough: a search space may go on being called [2,2,X].
-_MARKUP = re.compile(r"[\\`*_<>|~$&]|(?<=\])[(\[:]")
-# What would begin a heading or a list.
-_BEGINNING = re.compile(r"^(\d*)([#+.)-]+ )")
+_MARKUP = re.compile(r"[\\`*_<>|~$&]|(?<=\])[(\[]")
+# What would begin a heading, a list or the target of a link.
+_BEGINNING = re.compile(r"^(\d*)([#+.)-]+ |\[.*\]:)")
 _STYLE = """
 :root { color-scheme: light dark; --line: #c9ced6; --soft: #f2f4f7; }
 @media (prefers-color-scheme: dark) {
   :root { --line: #4a515c; --soft: #262a31; }
 }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto;
-  max-width: 62rem; padding: 0 1rem; }
+  max-width: 72rem; padding: 0 1rem; }
 h2 { border-top: 1px solid var(--line); margin-top: 2.5rem;
   padding-top: 1rem; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; }
+table { border-collapse: collapse; font-size: .9rem; }
 caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .8rem;
-  text-align: left; white-space: nowrap; }
-td.text { white-space: normal; min-width: 8rem; }
-th { background: var(--soft); }
+th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem;
+  text-align: left; min-width: 4rem; }
+th { background: var(--soft); vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { white-space: nowrap; }
 figure { margin: 1rem 0; }
 img { max-width: 100%; height: auto; background: white; }
 pre { background: var(--soft); overflow-x: auto; padding: .8rem; }
@@ -70,11 +70,7 @@ class Table:
     def numeric(self) -> list[bool]:
         """Which columns hold numbers, or a dash, in each row."""
         return [
-            bool(self.rows)
-            and all(
-                cell == "-" or _NUMBER.match(cell)
-                for cell in (row[index] for row in self.rows)
-            )
+            all(_NUMBER.fullmatch(row[index]) for row in self.rows)
             for index in range(len(self.header))
         ]
 
@@ -193,7 +189,7 @@ def _html(block) -> str:
             )
     classes = ["number" if n else "text" for n in block.numeric()]
     lines = [
-        '<div class="scroll"><table>',
+        '<div class="scroll" tabindex="0"><table>',
         f"<caption>{html.escape(block.caption)}</caption>",
         f"<thead>{_row('th', block.header, classes)}</thead><tbody>",
         *(_row("td", row, classes) for row in block.rows),

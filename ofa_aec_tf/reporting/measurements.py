@@ -9,8 +9,9 @@
 | `sampling`, `calibration`, `subnets_per_step`, `stem` | variants | any | any |
 | `methods` | search methods: the best subnet found | any | validation |
 
-Of `methods` the costs may have `evaluations` and the metrics `hypervolume`.
-The teacher is larger than every budget and has the budget "".
+Variants are compared with `uniform`, `calibrated`, `K=4` and `static`, methods
+with `random`, seed by seed. Of `methods` the costs may have `evaluations`, and
+the metrics `hypervolume`. The teacher's budget is "": it is larger than all.
 """
 
 import csv
@@ -53,8 +54,8 @@ class Measurement:
         series: str. The row or curve that it belongs to.
         budget: str. Name of the budget, such as `"0.9M"`; "" where none is.
         seed: int. Of everything that was trained for it.
-        subnet: dict from decisions to choices, or None.
-        costs: dict of numbers with `parameters`.
+        subnet: dict of JSON types from decisions to choices, or None.
+        costs: dict of JSON numbers with `parameters`.
         metrics: dict of numbers with `mAP` in [0, 1]. None is the same as
             no value, and left out.
         split: str. One of SPLITS.
@@ -75,6 +76,7 @@ class Measurement:
     def __post_init__(self):
         known = {k: v for k, v in self.metrics.items() if v is not None}
         object.__setattr__(self, "metrics", known)
+        object.__setattr__(self, "costs", dict(self.costs))
         if self.subnet is not None:
             object.__setattr__(self, "subnet", dict(self.subnet))
         _check("experiment", self.experiment, EXPERIMENTS)

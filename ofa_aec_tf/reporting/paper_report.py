@@ -75,11 +75,12 @@ def write_report(
         ValueError: if a thing was measured twice.
     """
     directory = pathlib.Path(directory)
-    measurements = list(measurements)
+    measurements = sorted(measurements, key=Measurement.key)
+    # First, so that an error leaves an older report whole.
+    sections = _sections(measurements, facts)
     measurements_lib.write_measurements(
         directory / measurements_lib.MEASUREMENTS, measurements
     )
-    sections = _sections(measurements, facts)
     for picture in document.pictures(sections):
         workdir.write_bytes(directory / picture.file, picture.png)
     # Last: they show the others.
@@ -188,7 +189,7 @@ def _facts(facts: Mapping) -> list[Block]:
         elif _has_parts(value):
             blocks.append(Paragraph(f"{name}:"))
             blocks.append(Code(tuple(map(str, value))))
-    return blocks or [Paragraph("Nothing is known about it.")]
+    return blocks or [Paragraph("No facts were given.")]
 
 
 def _has_parts(value) -> bool:

@@ -62,9 +62,9 @@ def table1(measurements: Sequence[Measurement]) -> list[Table]:
             "model",
             "budget",
             "#params, M",
-            "% of the teacher's",
+            "#params, % of the teacher's",
             cells.MEAN_HEADER,
-            "% of the teacher's",
+            "mAP, % of the teacher's",
             "seeds",
         ),
         tuple(rows),
@@ -105,7 +105,7 @@ def table2(measurements: Sequence[Measurement]) -> list[Table]:
                     budget,
                     longest.parameters_text(),
                     *(cell.score_text() for cell in row),
-                    ", ".join(str(len(cell.scores)) for cell in row),
+                    _numbers_text([len(cell.scores) for cell in row]),
                 )
             )
     scores = Table(
@@ -227,11 +227,12 @@ def scores_of_subnets(
 ) -> dict[int, list[float]]:
     """For each seed the mAP of its subnets within a budget."""
     scores: dict[int, list[float]] = {}
-    for m in measurements_lib.select(
+    subnets = measurements_lib.select(
         measurements, "figure4", space, budget, "validation"
-    ):
+    )
+    for m in sorted(subnets, key=Measurement.key):
         scores.setdefault(m.seed, []).append(m.metrics[METRIC])
-    return dict(sorted(scores.items()))
+    return scores
 
 
 def _comparisons(measured, budget, first, second) -> list[tuple[str, ...]]:
@@ -250,6 +251,13 @@ def comparison_row(difference: statistics.PairedDifference) -> tuple[str, ...]:
         cells.NO_VALUE if relative is None else f"{100 * relative:+.1f}",
         difference.statistics.text(signed=True),
         difference.positive_text(),
+    )
+
+
+def _numbers_text(numbers) -> str:
+    """Numbers, or the one that all of them are."""
+    return ", ".join(
+        map(str, numbers if len(set(numbers)) > 1 else numbers[:1])
     )
 
 

@@ -88,6 +88,13 @@ def test_differences_are_paired_by_seed():
     assert text == "+5.00 ± 5.57 [-1.00, +10.00]"
 
 
+def test_rounding_makes_no_difference():
+    first = {0: 0.38 - 0.3, 1: 0.49 - 0.4}
+    second = {0: 0.58 - 0.5, 1: 0.69 - 0.6}
+    result = statistics.paired_difference(first, second)
+    assert (result.statistics.interval, result.num_positive) == ((0, 0), 0)
+
+
 def test_series_without_a_common_seed_have_no_difference():
     assert statistics.paired_difference({0: 0.5}, {1: 0.5}) is None
 
