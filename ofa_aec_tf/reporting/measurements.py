@@ -9,6 +9,7 @@
 | `sampling`, `calibration`, `subnets_per_step`, `stem` | variants | any | any |
 | `methods` | search methods: the best subnet found | any | validation |
 
+Search spaces are called `[2,2,X]`, `[2,X,X]`, `[X,X,X]` and `EW-only`.
 Variants are compared with `uniform`, `calibrated`, `K=4` and `static`, methods
 with `random`, seed by seed. Of `methods` the costs may have `evaluations`, and
 the metrics `hypervolume`. The teacher's budget is "": it is larger than all.

@@ -4,7 +4,9 @@ An interval is a bootstrap percentile interval of the mean. It can't know more
 than the seeds do: of two or three values it is the range from the lowest to
 the highest. For values that lie evenly around their mean that range has the
 mean in it with a probability of 1 - 2 / 2**n: 50 % for two values, 75 % for
-three, and not 95 %. One value has no interval.
+three, and not 95 %. For more values it is too narrow still: of normal ones it
+has the mean in it in 84 % of the cases for five, in 91 % for ten (simulated).
+One value has no interval.
 """
 
 import dataclasses

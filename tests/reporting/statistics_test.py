@@ -66,6 +66,13 @@ def test_the_range_misses_the_mean_as_often_as_the_text_says(num_seeds):
     assert inside.mean() == pytest.approx(1 - 2 / 2**num_seeds, abs=0.01)
 
 
+def test_five_seeds_miss_the_mean_as_often_as_the_text_says():
+    draws = np.random.default_rng(0).normal(size=(500, 5))
+    intervals = [statistics.over_seeds(values).interval for values in draws]
+    inside = [low < 0 < high for low, high in intervals]
+    assert np.mean(inside) == pytest.approx(0.84, abs=0.04)
+
+
 def test_no_values_are_an_error():
     with pytest.raises(ValueError, match="at least one seed"):
         statistics.over_seeds([])
