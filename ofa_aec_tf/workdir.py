@@ -43,21 +43,17 @@ def lock(directory):
         os.close(descriptor)
 
 
-def write_lines(path, lines):
-    """Writes a text file so that readers see the old one or the new one.
-
-    Args:
-        path: path of the file; its directory is created.
-        lines: iterable of str, with their ends. They are never held at once.
-    """
+@contextlib.contextmanager
+def _replaced(path, mode, encoding=None):
+    """A file to write that takes its place when the context ends well."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name}."
     )
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(lines)
+        with os.fdopen(descriptor, mode, encoding=encoding) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -65,6 +61,23 @@ def write_lines(path, lines):
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_lines(path, lines):
+    """Writes a text file so that readers see the old one or the new one.
+
+    Args:
+        path: path of the file; its directory is created.
+        lines: iterable of str, with their ends. They are never held at once.
+    """
+    with _replaced(path, "w", encoding="utf-8") as file:
+        file.writelines(lines)
+
+
+def write_bytes(path, content):
+    """Writes a binary file as `write_lines` does."""
+    with _replaced(path, "wb") as file:
+        file.write(content)
 
 
 def write_text(path, text):

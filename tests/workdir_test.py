@@ -29,6 +29,14 @@ def test_text_replaces_what_was_there_and_leaves_no_other_file(tmp_path):
     assert os.listdir(tmp_path) == ["x.txt"]
 
 
+def test_bytes_are_written_as_they_are(tmp_path):
+    path = tmp_path / "new" / "x.bin"
+    content = bytes(range(256)) + b"\r\n"
+    workdir.write_bytes(path, content)
+    assert path.read_bytes() == content
+    assert os.listdir(path.parent) == ["x.bin"]
+
+
 def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path, monkeypatch):
     path = tmp_path / "x.txt"
     workdir.write_text(path, "old")

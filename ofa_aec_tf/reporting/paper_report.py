@@ -1,0 +1,214 @@
+"""The report of a reproduction of the paper, finished or still running."""
+
+import pathlib
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from ofa_aec_tf import workdir
+from ofa_aec_tf.reporting import ablation_tables
+from ofa_aec_tf.reporting import cells
+from ofa_aec_tf.reporting import claims
+from ofa_aec_tf.reporting import document
+from ofa_aec_tf.reporting import measurements as measurements_lib
+from ofa_aec_tf.reporting import paper_figures
+from ofa_aec_tf.reporting import paper_tables
+from ofa_aec_tf.reporting import statistics
+from ofa_aec_tf.reporting.document import Block
+from ofa_aec_tf.reporting.document import Code
+from ofa_aec_tf.reporting.document import Paragraph
+from ofa_aec_tf.reporting.document import Picture
+from ofa_aec_tf.reporting.document import Section
+from ofa_aec_tf.reporting.document import Table
+from ofa_aec_tf.reporting.measurements import Measurement
+
+MARKDOWN_REPORT, HTML_REPORT = "report.md", "report.html"
+FIGURE3, FIGURE4 = "figure3.png", "figure4.png"
+_CAPTIONS = {
+    FIGURE3: "Figure 3: test mAP of the subnets found in each search space, "
+    "against their parameters. Means over the seeds; bars are standard "
+    "deviations, and one seed has none. Lines stand a few points aside of "
+    "each other.",
+    FIGURE4: "Figure 4: validation mAP of all subnets of similar size. Boxes "
+    "are the quartiles of all seeds together, with whiskers to the last "
+    "subnet within 1.5 times their distance; each point is a subnet.",
+}
+_INTERVALS = (
+    "Scores are in percent. Over the seeds they are mean ± standard deviation "
+    f"and [interval]: a bootstrap interval of the mean, nominally of "
+    f"{100 * statistics.CONFIDENCE:.0f} %. Few seeds can't give that: the "
+    "interval of two or three is only the range of their values, which has "
+    "the mean in it with a probability of about 50 % for two and 75 % for "
+    "three; five seeds reach about 84 %. One seed has no interval. Seeds vary "
+    "the training, not the clips: no interval says what other clips would "
+    "give."
+)
+_VERDICTS = (
+    "An ordering holds if the whole interval of its paired difference is "
+    "above 0, and does not hold if it is below. It is undecided if the "
+    f"interval contains 0, or if fewer than {statistics.MIN_SEEDS} seeds have "
+    "both. With three seeds chance alone gives all the same sign in one case "
+    "of four, so such a verdict is weak."
+)
+
+
+def write_report(
+    directory,
+    measurements: Iterable[Measurement],
+    facts: Mapping,
+    title: str = "Reproduction of the paper",
+) -> None:
+    """Writes the report beside its measurements and figures.
+
+    The files are `report.md`, `report.html` (which needs no other file),
+    `measurements.csv`, and `figure3.png` and `figure4.png` as far as they were
+    measured. What was not measured is left out, and named.
+
+    Args:
+        directory: path of a directory; created.
+        measurements: iterable of Measurement.
+        facts: dict of JSON types, in the order to show. How it was measured:
+            corpus, schedule, machine, versions, seconds a stage. A dict
+            becomes a table, a list lines to type.
+        title: str.
+
+    Raises:
+        ValueError: if a thing was measured twice.
+    """
+    directory = pathlib.Path(directory)
+    measurements = sorted(measurements, key=Measurement.key)
+    # First, so that an error leaves an older report whole.
+    sections = _sections(measurements, facts)
+    measurements_lib.write_measurements(
+        directory / measurements_lib.MEASUREMENTS, measurements
+    )
+    for picture in document.pictures(sections):
+        workdir.write_bytes(directory / picture.file, picture.png)
+    # Last: they show the others.
+    workdir.write_text(
+        directory / MARKDOWN_REPORT, document.to_markdown(title, sections)
+    )
+    workdir.write_text(
+        directory / HTML_REPORT, document.to_html(title, sections)
+    )
+
+
+def _sections(measurements, facts) -> list[Section]:
+    results = {
+        "Table 1": paper_tables.table1(measurements),
+        "Table 2": paper_tables.table2(measurements),
+        "Search spaces (Figure 3)": [
+            *_figure(FIGURE3, paper_figures.figure3(measurements)),
+            *paper_tables.subnets_found(measurements),
+        ],
+        "Subnets of similar size (Figure 4)": [
+            *_figure(FIGURE4, paper_figures.figure4(measurements)),
+            *paper_tables.subnet_variance(measurements),
+        ],
+        **{
+            heading: ablation_tables.ablation(measurements, experiment)
+            for experiment, (heading, _) in ablation_tables.ABLATIONS.items()
+        },
+        "Search methods": ablation_tables.search_methods(measurements),
+    }
+    missing = [heading for heading, blocks in results.items() if not blocks]
+    seeds = sorted({m.seed for m in measurements})
+    summary = [
+        f"{len(measurements)} measurements of {len(seeds)} seeds"
+        f"{_listed(seeds)}, all in {measurements_lib.MEASUREMENTS}."
+    ]
+    if missing:
+        summary.append(f"Not measured yet: {', '.join(missing)}.")
+    return [
+        Section("Summary", tuple(map(Paragraph, [*summary, _INTERVALS]))),
+        Section("Orderings of the paper", tuple(_claims(measurements))),
+        *(
+            Section(heading, tuple(blocks))
+            for heading, blocks in results.items()
+            if blocks
+        ),
+        Section("How it was measured", tuple(_facts(facts))),
+    ]
+
+
+def _listed(seeds) -> str:
+    return f" ({', '.join(map(str, seeds))})" if seeds else ""
+
+
+def _figure(file, png) -> list[Picture]:
+    return [] if png is None else [Picture(file, png, _CAPTIONS[file])]
+
+
+def _claims(measurements) -> list[Block]:
+    blocks: list[Block] = [Paragraph(_VERDICTS)]
+    found = claims.claims(measurements)
+    for claim in found:
+        blocks.append(
+            Table(
+                f"{claim.statement}: {claim.verdict}",
+                (
+                    "compared",
+                    cells.DIFFERENCE_HEADER,
+                    "positive in",
+                    "verdict",
+                ),
+                tuple(map(_comparison, claim.comparisons)),
+            )
+        )
+        blocks.append(Paragraph(f"The paper reports {claim.paper}."))
+    missing = claims.NUM_CLAIMS - len(found)
+    if missing:
+        blocks.append(
+            Paragraph(
+                f"Of the paper's {claims.NUM_CLAIMS} orderings {missing} "
+                "cannot be judged yet."
+            )
+        )
+    return blocks
+
+
+def _comparison(comparison) -> tuple[str, ...]:
+    difference = comparison.difference
+    numbers = (
+        (cells.NO_VALUE, cells.NO_VALUE)
+        if difference is None
+        else (
+            difference.statistics.text(signed=True),
+            difference.positive_text(),
+        )
+    )
+    return (comparison.text, *numbers, comparison.reason)
+
+
+def _facts(facts: Mapping) -> list[Block]:
+    """Facts without parts as one table, then those with parts, each alone."""
+    plain = {k: v for k, v in facts.items() if not _has_parts(v)}
+    blocks: list[Block] = _fact_table("Facts", plain)
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            blocks += _fact_table(str(name), value)
+        elif _has_parts(value):
+            blocks.append(Paragraph(f"{name}:"))
+            blocks.append(Code(tuple(map(str, value))))
+    return blocks or [Paragraph("No facts were given.")]
+
+
+def _has_parts(value) -> bool:
+    return isinstance(value, Mapping | Sequence) and not isinstance(value, str)
+
+
+def _fact_table(caption, facts) -> list[Table]:
+    rows = tuple(
+        (str(name), _fact_text(value)) for name, value in facts.items()
+    )
+    return [Table(caption, ("what", "value"), rows)] * bool(rows)
+
+
+def _fact_text(value) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_fact_text(v)}" for k, v in value.items())
+    if _has_parts(value):
+        return ", ".join(map(_fact_text, value))
+    if value is None:
+        return cells.NO_VALUE
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
