@@ -1,7 +1,10 @@
 """How every command starts and how it ends on a user's mistake."""
 
 import os
+import shlex
+import subprocess
 import sys
+import time
 
 # TensorFlow reads this when it is first imported, after this module: without
 # it every command begins with screens of start-up messages.
@@ -25,6 +28,29 @@ def _parse_flags(argv):
         return flags.FLAGS(argv)
     except flags.Error as error:
         _fail(f"{error} (--help lists the flags)")
+
+
+def call(title, module, *arguments):
+    """Runs another command; its failure ends this one with the same status.
+
+    Args:
+        title: str. What is printed above what it prints.
+        module: str, such as `"ofa_aec_tf.train"`.
+        arguments: what `str` makes its flags of.
+
+    Returns:
+        float. Seconds that it took.
+    """
+    command = ["-m", module, *map(str, arguments)]
+    print(f"\n== {title}\n$ python {shlex.join(command)}", flush=True)
+    start = time.monotonic()
+    status = subprocess.run([sys.executable, *command]).returncode
+    if status:
+        print(f"stopped: {title} failed, see above", file=sys.stderr)
+        sys.exit(status)
+    seconds = time.monotonic() - start
+    print(f"-- {title}: {seconds:.0f} s", flush=True)
+    return seconds
 
 
 def run(main, takes_arguments=False):

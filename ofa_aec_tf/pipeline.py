@@ -9,9 +9,6 @@ after an interruption, it goes on where it was.
 """
 
 import pathlib
-import shlex
-import subprocess
-import sys
 import time
 
 from absl import flags
@@ -61,18 +58,6 @@ _SEED = flags.DEFINE_integer(
 )
 
 
-def _run(title, module, *arguments):
-    """Runs a command; its failure ends this one with the same status."""
-    command = ["-m", module, *map(str, arguments)]
-    print(f"\n== {title}\n$ python {shlex.join(command)}", flush=True)
-    start = time.monotonic()
-    status = subprocess.run([sys.executable, *command]).returncode
-    if status:
-        print(f"stopped: {title} failed, see above", file=sys.stderr)
-        sys.exit(status)
-    print(f"-- {title}: {time.monotonic() - start:.0f} s", flush=True)
-
-
 def _flagfile(name):
     path = pathlib.Path(_FLAGS_DIR.value) / f"{name}.cfg"
     if not path.is_file():
@@ -98,7 +83,7 @@ def _preprocess(directory):
         for flag in (_AUDIO_DIR, _LABELS_CSV)
         if flag.value is not None
     ]
-    _run(
+    command_line.call(
         "data",
         "data_pipeline.preprocess",
         _flagfile("preprocess"),
@@ -113,7 +98,7 @@ def _train_baseline(kind, directory, data, teacher, subnets):
     paths = {}
     for name, subnet in subnets.items():
         run_dir = directory / kind / name
-        _run(
+        command_line.call(
             f"baseline {kind} {name}",
             "ofa_aec_tf.train",
             _flagfile(kind),
@@ -130,7 +115,7 @@ def _train_baseline(kind, directory, data, teacher, subnets):
 def _export(kind, directory, data, models):
     """Exports models; returns all files, `.keras` and `.tflite`, by name."""
     output_dir = directory / "export" / kind
-    _run(
+    command_line.call(
         f"export of {kind}",
         "ofa_aec_tf.export",
         _flagfile("export"),
@@ -161,7 +146,7 @@ def main(unused_arguments):
     data = [f"--data_dir={data_dir}"]
     if _SKIP_CORRUPT.value:
         data.append(f"--{_SKIP_CORRUPT.name}")
-    _run(
+    command_line.call(
         "teacher",
         "ofa_aec_tf.train",
         _flagfile("teacher"),
@@ -169,7 +154,7 @@ def main(unused_arguments):
         f"--workdir={directory / 'teacher'}",
     )
     teacher = directory / "teacher" / "teacher.keras"
-    _run(
+    command_line.call(
         "supernet",
         "ofa_aec_tf.train",
         _flagfile("supernet"),
@@ -180,7 +165,7 @@ def main(unused_arguments):
     )
     supernet = f"--supernet={directory / 'supernet' / 'supernet.keras'}"
     search_dir = directory / "search"
-    _run(
+    command_line.call(
         "search",
         "ofa_aec_tf.search",
         _flagfile("search"),
@@ -189,7 +174,7 @@ def main(unused_arguments):
         f"--workdir={search_dir}",
     )
     pareto = search_dir / "pareto.json"
-    _run(
+    command_line.call(
         "materialize",
         "ofa_aec_tf.materialize",
         supernet,
@@ -206,7 +191,7 @@ def main(unused_arguments):
     for kind, kind_models in models.items():
         paths |= _export(kind, directory, data, kind_models)
     metrics_path = directory / "metrics.json"
-    _run(
+    command_line.call(
         "evaluation on the test split",
         "ofa_aec_tf.evaluate",
         *data,

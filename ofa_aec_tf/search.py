@@ -118,6 +118,13 @@ _NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
     "Training clips that estimate a subnet's batch normalization.",
     lower_bound=1,
 )
+_CALIBRATION = flags.DEFINE_enum(
+    "calibration",
+    subnet_evaluator.OWN,
+    subnet_evaluator.CALIBRATIONS,
+    "Batch normalization statistics: estimated for each subnet, or those of "
+    "the largest subnet for all, which shows what the first is worth.",
+)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 32, "Clips a step.", lower_bound=1
 )
@@ -156,7 +163,7 @@ def _subnet_evaluator(supernet, dataset, wanted):
         _BATCH_SIZE.value,
     )
     evaluate = subnet_evaluator.make_subnet_evaluator(
-        *arguments, _cache_bytes()
+        *arguments, _cache_bytes(), _CALIBRATION.value
     )
     if objectives.INT8_QUALITY not in wanted.qualities:
         return evaluate
@@ -258,35 +265,6 @@ def _print_feasibility(wanted, pools, num_candidates, complete):
         )
 
 
-def _batches(method, space, costs_of, wanted, front, pools):
-    """What the method asks for, batch by batch."""
-    population, seed = _POPULATION.value, _SEED.value
-    if method == search_methods.EXHAUSTIVE:
-        return search_methods.exhaustive(pools)
-    if method == search_methods.RANDOM:
-        return search_methods.random_populations(pools, population, seed)
-    if method == search_methods.PREDICTOR:
-        return search_methods.predicted_best(
-            space,
-            pools,
-            front.quality,
-            population,
-            _MAX_EVALUATIONS.value,
-            seed,
-        )
-    sampler = search_methods.OptunaSearch(
-        space,
-        costs_of,
-        wanted,
-        front,
-        pools,
-        population,
-        _MAX_EVALUATIONS.value,
-        seed,
-    )
-    return getattr(sampler, method)()
-
-
 def main(unused_arguments):
     """Runs the command."""
     wanted = budgets.parse_budgets(
@@ -318,6 +296,7 @@ def main(unused_arguments):
         "supernet_digest": workdir.file_digest(_SUPERNET.value),
         "data_fingerprint": dataset.fingerprint,
         "num_calibration_clips": _NUM_CALIBRATION_CLIPS.value,
+        "calibration": _CALIBRATION.value,
         "batch_size": _BATCH_SIZE.value,
         "seed": _SEED.value,
         "skip_corrupt": _SKIP_CORRUPT.value,
@@ -330,7 +309,17 @@ def main(unused_arguments):
         study.SearchStudy(
             study.open_storage(_STORAGE.value, _WORKDIR.value), space, identity
         ),
-        _batches(method, space, costs_of, wanted, front, pools),
+        search_methods.make_batches(
+            method,
+            space,
+            costs_of,
+            wanted,
+            front,
+            pools,
+            _POPULATION.value,
+            _MAX_EVALUATIONS.value,
+            _SEED.value,
+        ),
         _subnet_evaluator(supernet, dataset, front),
         # One after the other as they share most; the trials are the same.
         order=staged_evaluation.stage_order(supernet),

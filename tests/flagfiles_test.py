@@ -15,6 +15,8 @@ COMMANDS = {
     "search": "ofa_aec_tf.search",
     "export": "ofa_aec_tf.export",
 }
+# Those of whole reproductions have the directories of their stages beside them.
+REPRODUCTIONS = FLAGS / "paper"
 # Included by others; not for a command on its own.
 INCLUDED = ("network", "baseline")
 
@@ -24,6 +26,7 @@ REQUIRED = {
     "ofa_aec_tf.train": ["--data_dir=x", "--workdir=x"],
     "ofa_aec_tf.search": ["--supernet=x", "--data_dir=x", "--workdir=x"],
     "ofa_aec_tf.export": ["--model=x", "--data_dir=x", "--output_dir=x"],
+    "ofa_aec_tf.reproduce": ["--workdir=x"],
 }
 
 # Parses all of a command's files in one process: each start costs seconds.
@@ -51,6 +54,9 @@ for path in sys.argv[3:]:
     elif sys.argv[1] == "ofa_aec_tf.search":
         budgets = module.budgets.parse_budgets(module._BUDGET.value)
         print(path, *[budget.name for budget in budgets])
+    elif sys.argv[1] == "ofa_aec_tf.reproduce":
+        cells = module.planned_cells(num_classes=10, num_frames=501)
+        print(path, *sorted({cell.step.module for cell in cells}))
     else:
         print(path)
 """
@@ -61,6 +67,8 @@ def flagfiles_by_command():
     for path in sorted(FLAGS.rglob("*.cfg")):
         if path.stem not in INCLUDED:
             command = COMMANDS.get(path.stem, "ofa_aec_tf.train")
+            if path.parent == REPRODUCTIONS:
+                command = "ofa_aec_tf.reproduce"
             grouped.setdefault(command, []).append(path)
     return grouped
 

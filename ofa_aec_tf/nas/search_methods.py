@@ -162,6 +162,7 @@ class OptunaSearch:
 
     def _run(self, sampler, batch_size) -> Batches:
         num_costs = len(self._objectives.costs)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(
             sampler=sampler,
             directions=["maximize"] * len(self._objectives.qualities)
@@ -284,3 +285,47 @@ def predicted_best(
             return
         remaining = max_evaluations - len(evaluated)
         evaluated.update((yield list(batch.values())[:remaining]))
+
+
+def make_batches(
+    method: str,
+    space: SearchSpace,
+    costs_of: Callable[[Subnet], Mapping[str, int | float]],
+    budgets: Sequence[Budget],
+    objectives: Objectives,
+    pools: Sequence[Sequence[Candidate]],
+    population: int,
+    max_evaluations: int,
+    seed: int,
+) -> Batches:
+    """What a method asks for.
+
+    Args:
+        method: one of `METHODS`.
+        space, costs_of, budgets, objectives, pools: as in OptunaSearch.
+        population: int. Subnets a budget with `"random"` and in each round of
+            `"predictor"`; of a generation with `"nsga2"`.
+        max_evaluations: int. Distinct subnets to evaluate; exhaustive and
+            random search have no such limit.
+        seed: int.
+    """
+    check_choice("method", method, METHODS)
+    if method == EXHAUSTIVE:
+        return exhaustive(pools)
+    if method == RANDOM:
+        return random_populations(pools, population, seed)
+    if method == PREDICTOR:
+        return predicted_best(
+            space, pools, objectives.quality, population, max_evaluations, seed
+        )
+    search = OptunaSearch(
+        space,
+        costs_of,
+        budgets,
+        objectives,
+        pools,
+        population,
+        max_evaluations,
+        seed,
+    )
+    return search.nsga2() if method == NSGA2 else search.tpe()

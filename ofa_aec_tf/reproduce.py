@@ -1,0 +1,218 @@
+r"""Command: the paper's tables and figures, from one flagfile.
+
+python -m ofa_aec_tf.reproduce --flagfile=flags/paper/esc10.cfg \
+    --audio_dir=ESC10 --workdir=runs/paper/esc10
+
+Runs what the experiments need, each thing once, and writes the report again
+after everything that was measured. Run again after an interruption, it goes on
+where it was.
+"""
+
+import pathlib
+
+from absl import flags
+
+from ofa_aec_tf import command_line
+from ofa_aec_tf import machine
+from ofa_aec_tf import run_record
+from ofa_aec_tf import workdir
+from ofa_aec_tf.data import dataset_info
+from ofa_aec_tf.nas import budgets
+from ofa_aec_tf.reporting import measurements
+from ofa_aec_tf.reporting import paper_report
+from ofa_aec_tf.reproduction import experiments
+from ofa_aec_tf.reproduction import plan as plans
+from ofa_aec_tf.reproduction import steps
+
+_REPORT, _STEPS, _DATA = "report", "steps", "data"
+
+_FLAGS_DIR = flags.DEFINE_string(
+    "flags_dir",
+    None,
+    "Directory with teacher.cfg, supernet.cfg, scratch.cfg, kd.cfg, "
+    "finetune_short.cfg, finetune_long.cfg, search.cfg, and preprocess.cfg "
+    "where there is no --data_dir.",
+    required=True,
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Where everything goes.", required=True
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir",
+    None,
+    "Data that is preprocessed already. By default preprocess.cfg is run.",
+)
+_AUDIO_DIR = flags.DEFINE_string(
+    "audio_dir", None, "Passed on to data_pipeline.preprocess."
+)
+_TITLE = flags.DEFINE_string(
+    "title", "Reproduction of the paper", "Title of the report."
+)
+_EXPERIMENTS = flags.DEFINE_list(
+    "experiments",
+    list(measurements.EXPERIMENTS),
+    f"What to do, of {', '.join(measurements.EXPERIMENTS)}.",
+)
+_SEEDS = flags.DEFINE_list(
+    "seeds", ["0", "1", "2"], "Seeds of what the paper's claims rest on."
+)
+_ABLATION_SEEDS = flags.DEFINE_list(
+    "ablation_seeds", ["0"], "Seeds of the rest, some of --seeds."
+)
+_BUDGET = flags.DEFINE_multi_string(
+    "budget",
+    [],
+    "A budget of the paper, such as `0.9M:parameters=0.9M+-0.1M`; repeated.",
+)
+_BASELINE = flags.DEFINE_multi_string(
+    "baseline",
+    [],
+    "The uniform subnet of [X,X,X] that is trained alone for a budget, such "
+    'as `0.9M:{"block2_width": 0.6, ...}`; repeated.',
+)
+
+
+def _seeds(flag):
+    try:
+        seeds = [int(text) for text in flag.value]
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ValueError(
+            f"--{flag.name} is a list of distinct whole numbers such as "
+            f"0,1,2. Received: {','.join(flag.value)}"
+        )
+    return seeds
+
+
+def _checked_experiments():
+    unknown = sorted(set(_EXPERIMENTS.value) - set(measurements.EXPERIMENTS))
+    if unknown or not _EXPERIMENTS.value:
+        raise ValueError(
+            "--experiments are of "
+            f"{', '.join(measurements.EXPERIMENTS)}. Received: {unknown}"
+        )
+    return _EXPERIMENTS.value
+
+
+def _baselines(names):
+    baselines = {}
+    for text in _BASELINE.value:
+        name, _, subnet = text.partition(":")
+        baselines[name] = subnet
+    unknown = sorted(set(baselines) - set(names))
+    if unknown:
+        raise ValueError(
+            "A --baseline has the name of a --budget and a subnet behind it, "
+            f"of {sorted(names)}. Received: {unknown}"
+        )
+    return baselines
+
+
+def _data_dir(directory):
+    if _DATA_DIR.value is not None:
+        return pathlib.Path(_DATA_DIR.value)
+    data_dir = directory / _DATA
+    if not (data_dir / dataset_info.FILE_NAME).is_file():
+        audio = _AUDIO_DIR.value
+        command_line.call(
+            "data",
+            "data_pipeline.preprocess",
+            f"--flagfile={pathlib.Path(_FLAGS_DIR.value) / 'preprocess.cfg'}",
+            *([] if audio is None else [f"--audio_dir={audio}"]),
+            f"--output_dir={data_dir}",
+        )
+    return data_dir
+
+
+def _facts(dataset):
+    return {
+        "Machine": machine.description(),
+        "Versions": run_record.versions(),
+        "Data": {
+            "clips": {
+                name: split.num_clips for name, split in dataset.splits.items()
+            },
+            "seconds a clip": dataset.clip_seconds,
+            "classes": len(dataset.class_map),
+            "fingerprint": dataset.fingerprint,
+        },
+        "Flags of the stages": {
+            path.name: " ".join(steps.read_flagfile(path))
+            for path in sorted(pathlib.Path(_FLAGS_DIR.value).glob("*.cfg"))
+        },
+    }
+
+
+def planned_cells(num_classes, num_frames):
+    """What the flags ask for.
+
+    Args:
+        num_classes: int. Of the data.
+        num_frames: int. Of a clip of the data.
+
+    Returns:
+        list of Cell.
+
+    Raises:
+        ValueError: if a flag is wrong, or a flagfile is missing.
+    """
+    wanted = budgets.parse_budgets(_BUDGET.value)
+    if not wanted:
+        raise ValueError("Give a --budget for each size of the tables.")
+    plan = plans.Plan(
+        plans.Settings(
+            pathlib.Path(_FLAGS_DIR.value),
+            wanted,
+            _baselines([budget.name for budget in wanted]),
+            num_classes,
+            num_frames,
+        )
+    )
+    cells = list(
+        experiments.cells(
+            plan,
+            _checked_experiments(),
+            _seeds(_SEEDS),
+            _seeds(_ABLATION_SEEDS),
+        )
+    )
+    for cell in cells:
+        # Reads the flagfiles of all steps before the first one runs.
+        _ = cell.step.identity
+    return cells
+
+
+def main(unused_arguments):
+    """Runs the command."""
+    directory = pathlib.Path(_WORKDIR.value)
+    directory.mkdir(parents=True, exist_ok=True)
+    with workdir.lock(directory):
+        data_dir = _data_dir(directory)
+        dataset = dataset_info.DatasetInfo.read(data_dir)
+        cells = planned_cells(len(dataset.class_map), dataset.num_frames)
+        runner = steps.StepRunner(
+            directory / _STEPS, data_dir, dataset.fingerprint
+        )
+        _reproduce(
+            cells,
+            runner,
+            directory / _REPORT,
+            _facts(dataset),
+        )
+
+
+def _reproduce(cells, runner, report_dir, facts):
+    measured = []
+    for number, cell in enumerate(cells, 1):
+        is_new = not runner.is_done(cell.step)
+        runner.run(cell.step)
+        measured += cell.measure(runner)
+        print(f"{number} of {len(cells)} measured: {cell.title}", flush=True)
+        if is_new or number == len(cells):
+            paper_report.write_report(report_dir, measured, facts, _TITLE.value)
+    print(f"wrote {report_dir / paper_report.MARKDOWN_REPORT}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,309 @@
+"""The paper's experiments, each as steps and what they measure.
+
+Reference: OFA-AEC, sections 3 and 4.
+"""
+
+import csv
+import dataclasses
+import json
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from ofa_aec_tf import workdir
+from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.reporting import measurements
+from ofa_aec_tf.reporting.measurements import Measurement
+from ofa_aec_tf.reproduction import plan as plans
+from ofa_aec_tf.reproduction import search_comparison
+from ofa_aec_tf.reproduction.plan import Plan
+from ofa_aec_tf.reproduction.steps import Output
+from ofa_aec_tf.reproduction.steps import Step
+from ofa_aec_tf.reproduction.steps import StepRunner
+
+_TEST, _VALIDATION = "test", "validation"
+_COSTS = ("parameters", "macs")
+_METRICS = ("mAP", "mAUC", "d_prime", "accuracy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """Something to measure.
+
+    Args:
+        title: str.
+        step: Step. When it is done, everything is there.
+        measure: function from a StepRunner to the Measurements.
+    """
+
+    title: str
+    step: Step
+    measure: Callable[[StepRunner], Iterator[Measurement]]
+
+
+def cells(
+    plan: Plan,
+    experiments: Sequence[str],
+    seeds: Sequence[int],
+    ablation_seeds: Sequence[int],
+) -> Iterator[Cell]:
+    """What to measure, the claims of the paper first.
+
+    Args:
+        plan: Plan.
+        experiments: sequence of str, of `measurements.EXPERIMENTS`.
+        seeds: sequence of int. For what the paper's claims rest on.
+        ablation_seeds: sequence of int. For the rest.
+    """
+    makers = {
+        "table1": (_table1, seeds),
+        "figure3": (_figure3, seeds),
+        "figure4": (_figure4, seeds),
+        "table2": (_table2, seeds),
+        "calibration": (_calibration, ablation_seeds),
+        "sampling": (_sampling, ablation_seeds),
+        "subnets_per_step": (_subnets_per_step, ablation_seeds),
+        "stem": (_stem, ablation_seeds),
+        "methods": (_methods, ablation_seeds),
+    }
+    wanted = [name for name in makers if name in experiments]
+    for name in wanted:
+        make, its_seeds = makers[name]
+        for seed in its_seeds:
+            # The spaces beside those of the claims need fewer seeds.
+            extra = seed in ablation_seeds
+            yield from make(plan, seed, extra)
+
+
+def _tested(title, plan, seed, experiment, rows) -> Cell:
+    """Models on the test split.
+
+    Args:
+        title: str.
+        plan: Plan.
+        seed: int.
+        experiment: str.
+        rows: list of (series, budget, Output).
+    """
+    step = plan.evaluated([model for _, _, model in rows], title)
+
+    def measure(runner):
+        metrics = workdir.read_json(runner.path(Output(step, plans.METRICS)))
+        for series, budget, model in rows:
+            path = runner.path(model)
+            details = ModelInfo.read(path).details
+            yield Measurement(
+                experiment,
+                series,
+                budget,
+                seed,
+                details.get("subnet"),
+                {name: details["complexity"][name] for name in _COSTS},
+                {name: metrics[str(path)][name] for name in _METRICS},
+                _TEST,
+            )
+
+    return Cell(title, step, measure)
+
+
+def _table1(plan, seed, extra):
+    rows = []
+    if extra:
+        # One teacher, which no seed of the others changes.
+        rows.append((measurements.TEACHER, "", plan.teacher()))
+    for budget, model in plan.found(seed).items():
+        if budget in plan.settings.baselines:
+            rows += [
+                (series, budget, plan.baseline(stage, budget, seed))
+                for series, stage in (
+                    (measurements.SCRATCH, "scratch"),
+                    (measurements.KD, "kd"),
+                )
+            ]
+        rows.append((measurements.OFA, budget, model))
+    yield _tested(f"table 1 seed {seed}", plan, seed, "table1", rows)
+
+
+def _table2(plan, seed, extra):
+    rows = []
+    for budget, model in plan.found(seed).items():
+        title = f"{budget} seed {seed}"
+        rows += [
+            (measurements.OFA, budget, model),
+            (
+                measurements.OFA_SHORT,
+                budget,
+                plan.finetuned(model, plans.SHORT, title, seed),
+            ),
+            (
+                measurements.OFA_LONG,
+                budget,
+                plan.finetuned(model, plans.LONG, title, seed),
+            ),
+            (
+                measurements.INIT_LONG,
+                budget,
+                plan.retrained(model, title, seed),
+            ),
+        ]
+    yield _tested(f"table 2 seed {seed}", plan, seed, "table2", rows)
+
+
+def _spaces(extra):
+    """The main space and what the claims compare it with, or all."""
+    for name, variant in plans.SPACES.items():
+        if extra or name in (plans.MAIN_SPACE, "[X,X,X]"):
+            # The main space is what supernet.cfg has.
+            yield name, {} if name == plans.MAIN_SPACE else variant
+
+
+def _figure3(plan, seed, extra):
+    for name, variant in _spaces(extra):
+        rows = [
+            (name, budget, model)
+            for budget, model in plan.found(seed, **variant).items()
+        ]
+        yield _tested(f"{name} seed {seed}", plan, seed, "figure3", rows)
+
+
+def _figure4(plan, seed, extra):
+    for name, variant in _spaces(extra):
+        step = plan.searched(seed, **variant)
+        yield Cell(
+            f"subnets of {name} seed {seed}",
+            step,
+            _trials_measurer(step, plan.space(**variant), name, seed),
+        )
+
+
+def _trials(runner, step, space) -> Iterator[dict]:
+    """Trials of a search that succeeded, as Measurement takes them."""
+    path = runner.path(Output(step, plans.TRIALS))
+    names = [decision.name for decision in space.decisions]
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["failure"]:
+                continue
+            yield {
+                "subnet": {
+                    name: json.loads(row[name]) for name in names if row[name]
+                },
+                "costs": {name: int(row[name]) for name in _COSTS},
+                "metrics": {
+                    name: float(row[name]) for name in _METRICS if row[name]
+                },
+                "budgets": row["budgets"].split(";"),
+            }
+
+
+def _trials_measurer(step, space, series, seed):
+    """Measures all subnets within each budget of a search."""
+
+    def measure(runner):
+        for trial in _trials(runner, step, space):
+            for budget in filter(None, trial.pop("budgets")):
+                yield Measurement(
+                    "figure4",
+                    series,
+                    budget,
+                    seed,
+                    split=_VALIDATION,
+                    **trial,
+                )
+
+    return measure
+
+
+def _calibration(plan, seed, extra):
+    """The subnets found, with statistics that were made for the largest."""
+    calibrated = plan.searched(seed)
+    budgets = tuple(plan.feasible_budgets())
+    shared = plan.search(
+        plan.supernet(seed),
+        f"without calibration seed {seed}",
+        budget=budgets,
+        calibration="largest",
+    )
+
+    def measure(runner):
+        found = {
+            budget["name"]: budget["chosen"]["subnet"]
+            for budget in workdir.read_json(
+                runner.path(Output(calibrated, plans.PARETO))
+            )["budgets"]
+        }
+        for series, step in (("calibrated", calibrated), ("shared", shared)):
+            for trial in _trials(runner, step, plan.space()):
+                for budget in trial.pop("budgets"):
+                    if found.get(budget) == trial["subnet"]:
+                        yield Measurement(
+                            "calibration",
+                            series,
+                            budget,
+                            seed,
+                            split=_VALIDATION,
+                            **trial,
+                        )
+
+    # The second search needs the first one's supernet only.
+    for step in (calibrated, shared):
+        is_last = step is shared
+        yield Cell(
+            f"{'shared' if is_last else 'own'} statistics seed {seed}",
+            step,
+            measure if is_last else lambda runner: iter(()),
+        )
+
+
+def _variants(plan, seed, experiment, variants):
+    for series, variant in variants.items():
+        rows = [
+            (series, budget, model)
+            for budget, model in plan.found(seed, **variant).items()
+        ]
+        yield _tested(
+            f"{experiment} {series} seed {seed}", plan, seed, experiment, rows
+        )
+
+
+def _sampling(plan, seed, extra):
+    yield from _variants(
+        plan,
+        seed,
+        "sampling",
+        {"uniform": {}, "sandwich": {"sampling_rule": "sandwich"}},
+    )
+
+
+def _subnets_per_step(plan, seed, extra):
+    yield from _variants(
+        plan,
+        seed,
+        "subnets_per_step",
+        {
+            f"K={number}": {} if number == 4 else {"num_subnets": number}
+            for number in (1, 2, 4, 8)
+        },
+    )
+
+
+def _stem(plan, seed, extra):
+    yield from _variants(
+        plan,
+        seed,
+        "stem",
+        {"static": {}, "elastic": {"elastic_stem": True}},
+    )
+
+
+def _methods(plan, seed, extra):
+    """Methods on the table of all subnets, at equal evaluations."""
+    step = plan.search(plan.supernet(seed), f"all subnets seed {seed}")
+
+    def measure(runner):
+        trials = list(_trials(runner, step, plan.space()))
+        yield from search_comparison.compare(
+            plan.space(), trials, seed, _VALIDATION
+        )
+
+    yield Cell(f"search methods seed {seed}", step, measure)

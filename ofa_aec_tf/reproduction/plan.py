@@ -1,0 +1,272 @@
+"""The steps of the paper's experiments, from the settings of a reproduction."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.nas.budgets import Budget
+from ofa_aec_tf.reproduction import steps
+from ofa_aec_tf.reproduction.steps import Output
+from ofa_aec_tf.reproduction.steps import Step
+from ofa_aec_tf.search_space import SearchSpace
+
+MAIN_SPACE = "[2,2,X]"
+# Names of the paper; the last has a ratio more, so that it has small subnets.
+SPACES = {
+    MAIN_SPACE: {"depth_pattern": "22X"},
+    "[2,X,X]": {"depth_pattern": "2XX"},
+    "[X,X,X]": {"depth_pattern": "XXX"},
+    "EW-only": {
+        "depth_pattern": "222",
+        "width_ratios": "0.2,0.4,0.6,0.8,1.0",
+    },
+}
+METRICS = "metrics.json"
+PARETO = "pareto.json"
+TRIALS = "trials.csv"
+SHORT, LONG = "short", "long"
+_TEACHER, _SUPERNET, _SUBNET = "teacher.keras", "supernet.keras", "subnet.keras"
+_SUBNET_RECORD = "subnet.json"
+_BASELINE_DEPTHS = "XXX"
+# What a family is made of, among the flags of `train`.
+_FAMILY_FLAGS = {
+    "channels": lambda text: tuple(map(int, text.split(","))),
+    "hidden_units": int,
+    "width_ratios": lambda text: tuple(map(float, text.split(","))),
+    "depth_pattern": str,
+    "elastic_stem": lambda text: text.lower() in ("", "true", "1"),
+    "width_granularity": str,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a reproduction is made with.
+
+    Args:
+        flags_dir: path of the flagfiles of the stages: teacher.cfg,
+            supernet.cfg, scratch.cfg, kd.cfg, finetune_short.cfg,
+            finetune_long.cfg and search.cfg.
+        budgets: sequence of Budget.
+        baselines: dict from names of some budgets to JSON text of the subnets
+            that are trained alone for them.
+        num_classes: int. Of the data.
+        num_frames: int. Of the data.
+    """
+
+    flags_dir: pathlib.Path
+    budgets: Sequence[Budget]
+    baselines: Mapping[str, str]
+    num_classes: int
+    num_frames: int
+
+
+class Plan:
+    """Steps by what they are for; equal ones are one step.
+
+    Args:
+        settings: Settings.
+    """
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+
+    def _flagfile(self, name) -> pathlib.Path:
+        return self.settings.flags_dir / f"{name}.cfg"
+
+    def family(self, **variant) -> Cnn10Family:
+        """The family of a supernet.
+
+        Args:
+            variant: flags of `train` beside those of supernet.cfg.
+        """
+        values = {"num_classes": self.settings.num_classes}
+        texts = [
+            *steps.read_flagfile(self._flagfile("supernet")),
+            *(f"--{name}={value}" for name, value in variant.items()),
+        ]
+        for text in texts:
+            name, _, value = text.lstrip("-").partition("=")
+            if name in _FAMILY_FLAGS:
+                values[name] = _FAMILY_FLAGS[name](value)
+        return Cnn10Family(**values)
+
+    def space(self, **variant) -> SearchSpace:
+        """The search space of a supernet."""
+        return self.family(**variant).search_space()
+
+    def feasible_budgets(self, **variant) -> list[Budget]:
+        """The budgets that some subnet of a supernet keeps.
+
+        Args:
+            variant: as for `family`.
+        """
+        family = self.family(**variant)
+        costs = [
+            family.complexity(subnet, self.settings.num_frames).to_json()
+            for subnet in family.search_space().enumerate()
+        ]
+        return [
+            budget
+            for budget in self.settings.budgets
+            if any(map(budget.feasible, costs))
+        ]
+
+    def teacher(self) -> Output:
+        """The teacher, one for all seeds."""
+        step = Step(
+            "teacher", "ofa_aec_tf.train", self._flagfile("teacher"), ()
+        )
+        return Output(step, _TEACHER)
+
+    def supernet(self, seed: int, **variant) -> Output:
+        """A supernet that the teacher has taught."""
+        step = Step(
+            f"supernet {_words(variant)} seed {seed}",
+            "ofa_aec_tf.train",
+            self._flagfile("supernet"),
+            (
+                ("teacher", self.teacher()),
+                ("seed", str(seed)),
+                *_arguments(variant),
+            ),
+        )
+        return Output(step, _SUPERNET)
+
+    def search(self, supernet: Output, title: str, **flags) -> Step:
+        """The evaluation of a supernet's subnets on the validation split.
+
+        Args:
+            supernet: Output.
+            title: str. Which supernet it is.
+            flags: further flags of `search`; `budget` is a tuple of Budget.
+        """
+        budgets = flags.pop("budget", ())
+        return Step(
+            f"search {title}",
+            "ofa_aec_tf.search",
+            self._flagfile("search"),
+            (
+                ("supernet", supernet),
+                *(("budget", str(budget)) for budget in budgets),
+                *_arguments(flags),
+            ),
+        )
+
+    def found(self, seed: int, **variant) -> dict[str, Output]:
+        """The subnets that a supernet has for the budgets, cut out.
+
+        Args:
+            seed: int.
+            variant: as for `supernet`.
+
+        Returns:
+            dict from names of budgets to the models.
+        """
+        search = self.searched(seed, **variant)
+        step = Step(
+            search.title.replace("search", "subnets", 1),
+            "ofa_aec_tf.materialize",
+            None,
+            (
+                ("supernet", self.supernet(seed, **variant)),
+                ("pareto", Output(search, PARETO)),
+            ),
+        )
+        return {
+            budget.name: Output(step, f"{budget.name}/{_SUBNET}")
+            for budget in self.feasible_budgets(**variant)
+        }
+
+    def searched(self, seed: int, **variant) -> Step:
+        """The search that `found` takes its subnets from."""
+        return self.search(
+            self.supernet(seed, **variant),
+            f"{_words(variant)} seed {seed}",
+            budget=tuple(self.feasible_budgets(**variant)),
+        )
+
+    def baseline(self, stage: str, budget: str, seed: int) -> Output:
+        """The uniform architecture of a budget, trained alone.
+
+        It may have one layer in any block, as in the paper, whatever the
+        main space allows.
+
+        Args:
+            stage: `"scratch"` or `"kd"`.
+            budget: str. Name of the budget.
+            seed: int.
+        """
+        return self._alone(
+            stage,
+            f"{stage} {budget} seed {seed}",
+            self.settings.baselines[budget],
+            seed,
+            depth_pattern=_BASELINE_DEPTHS,
+        )
+
+    def retrained(self, subnet: Output, title: str, seed: int) -> Output:
+        """The architecture of a subnet, distilled from new weights."""
+        record = subnet.name.replace(_SUBNET, _SUBNET_RECORD)
+        return self._alone(
+            "kd", f"retrained {title}", Output(subnet.step, record), seed
+        )
+
+    def _alone(self, stage, title, subnet, seed, **variant) -> Output:
+        teacher = (("teacher", self.teacher()),) if stage == "kd" else ()
+        step = Step(
+            title,
+            "ofa_aec_tf.train",
+            self._flagfile(stage),
+            (
+                *teacher,
+                ("subnet", subnet),
+                ("seed", str(seed)),
+                *_arguments(variant),
+            ),
+        )
+        return Output(step, _SUBNET)
+
+    def finetuned(
+        self, subnet: Output, length: str, title: str, seed: int
+    ) -> Output:
+        """A subnet that is trained further by distillation.
+
+        Args:
+            subnet: Output.
+            length: `SHORT` or `LONG`.
+            title: str. Which subnet it is.
+            seed: int.
+        """
+        step = Step(
+            f"finetune {length} {title}",
+            "ofa_aec_tf.train",
+            self._flagfile(f"finetune_{length}"),
+            (
+                ("teacher", self.teacher()),
+                ("initial", subnet),
+                ("seed", str(seed)),
+            ),
+        )
+        return Output(step, _SUBNET)
+
+    def evaluated(self, models: Sequence[Output], title: str) -> Step:
+        """The metrics of models on the test split."""
+        return Step(
+            f"evaluation {title}",
+            "ofa_aec_tf.evaluate",
+            None,
+            (("split", "test"), ("model", tuple(models))),
+            output_flag="output",
+            output_name=METRICS,
+        )
+
+
+def _arguments(flags) -> tuple[tuple[str, str], ...]:
+    return tuple((name, str(value)) for name, value in flags.items())
+
+
+def _words(variant) -> str:
+    return " ".join(f"{n} {v}" for n, v in variant.items()) or "main"

@@ -1,0 +1,104 @@
+"""Search methods compared on subnets that have all been evaluated."""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from ofa_aec_tf.nas import pareto
+from ofa_aec_tf.nas import search_methods
+from ofa_aec_tf.nas.candidates import Candidate
+from ofa_aec_tf.nas.objectives import Objectives
+from ofa_aec_tf.nas.study import Trial
+from ofa_aec_tf.reporting.measurements import Measurement
+from ofa_aec_tf.search_space import SearchSpace
+
+# A quarter of the paper's space.
+_NUM_EVALUATIONS = 32
+_POPULATION = 8
+_NUM_METHOD_SEEDS = 10
+_OBJECTIVES = Objectives()
+# Beyond the largest subnet, so that it counts too.
+_MARGIN = 1.01
+
+
+def compare(
+    space: SearchSpace,
+    trials: Sequence[Mapping],
+    seed: int,
+    split: str,
+) -> Iterator[Measurement]:
+    """What methods find with equally many evaluations.
+
+    Args:
+        space: SearchSpace.
+        trials: sequence of dicts with `subnet`, `costs` and `metrics`, of all
+            subnets of the space.
+        seed: int. Of the supernet. Each method has seeds of its own, which
+            are counted on from ten times this one.
+        split: str. What the trials were measured on.
+
+    Yields:
+        Measurement of the best subnet found, with `evaluations` among the
+        costs and `hypervolume` among the metrics, as a share of that of all.
+    """
+    table = {
+        space.subnet(trial["subnet"]): Trial(
+            space.subnet(trial["subnet"]), trial["costs"], trial["metrics"]
+        )
+        for trial in trials
+    }
+    pool = [Candidate(t.subnet, t.costs) for t in table.values()]
+    worst_costs = tuple(
+        _MARGIN * max(candidate.costs[name] for candidate in pool)
+        for name in _OBJECTIVES.costs
+    )
+    whole = _hypervolume(table.values(), worst_costs)
+    for number in range(_NUM_METHOD_SEEDS):
+        method_seed = _NUM_METHOD_SEEDS * seed + number
+        for method in search_methods.METHODS:
+            found = _found(space, pool, table, method, method_seed)
+            best = max(found, key=lambda trial: trial.metrics["mAP"])
+            yield Measurement(
+                "methods",
+                method,
+                "",
+                method_seed,
+                dict(best.subnet),
+                {**best.costs, "evaluations": len(found)},
+                {
+                    **best.metrics,
+                    "hypervolume": _hypervolume(found, worst_costs) / whole,
+                },
+                split,
+            )
+
+
+def _found(space, pool, table, method, seed) -> list[Trial]:
+    """The trials that a method asks for."""
+    batches = search_methods.make_batches(
+        method,
+        space,
+        lambda subnet: table[subnet].costs,
+        (),
+        _OBJECTIVES,
+        [pool],
+        _NUM_EVALUATIONS if method == search_methods.RANDOM else _POPULATION,
+        _NUM_EVALUATIONS,
+        seed,
+    )
+    found: list[Trial] = []
+    results = None
+    while True:
+        try:
+            batch = batches.send(results)
+        except StopIteration:
+            return found
+        results = {c.subnet: table[c.subnet] for c in batch}
+        found += results.values()
+
+
+def _hypervolume(trials, worst_costs) -> float:
+    return pareto.hypervolume(
+        [_OBJECTIVES.point(t.metrics, t.costs) for t in trials],
+        pareto.Point(0.0, worst_costs),
+    )
