@@ -50,6 +50,9 @@ class Complexity:
 
 
 COST_NAMES = tuple(field.name for field in dataclasses.fields(Complexity))
+# Of the exported files, which `deployment.file_sizes` knows: they depend on
+# clips and classes too.
+FILE_SIZE_NAMES = ("float32_file_bytes", "int8_file_bytes")
 
 
 def conv2d_cost(
