@@ -29,8 +29,9 @@ class Vector:
 
     Args:
         start: int. Position of its first byte in the file.
-        shape: tuple of int. That of the tensor that it is the content of, or
-            the number of its items where it says how a tensor is quantized.
+        shape: tuple of int. That of the tensor that it is the content of; the
+            number of its items where it says how a tensor is quantized; empty
+            for metadata.
         num_bytes: int. Of its items.
         alignment: int. What its position is a multiple of, in bytes.
     """
@@ -67,7 +68,7 @@ def _buffer_vectors(content, model):
         if not any(start % alignment for start in starts)
     )
     return [
-        Vector(start, shapes.get(index, (items.size,)), items.size, alignment)
+        Vector(start, shapes.get(index, ()), items.size, alignment)
         for start, (index, items) in zip(starts, arrays.items())
     ]
 

@@ -120,8 +120,11 @@ def convert_frontend(config: FrontendConfig, num_samples: int) -> bytes:
             "with --modes= for files on log-mel spectrograms only."
         )
     inputs = keras.Input((num_samples,))
-    layer = LogMelSpectrogram(config, transform_dtype="float32")
-    model = keras.Model(inputs, layer(inputs))
+    # Named, so that the file does not depend on what was made before.
+    layer = LogMelSpectrogram(
+        config, transform_dtype="float32", name="log_mel_spectrogram"
+    )
+    model = keras.Model(inputs, layer(inputs), name="frontend")
     return tflite_converter.convert_float32(
         model,
         keras.InputSpec(
