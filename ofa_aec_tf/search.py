@@ -16,10 +16,12 @@ from ofa_aec_tf import machine
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
+from ofa_aec_tf.complexity import FILE_SIZE_NAMES
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.deployment.file_sizes import FileSizes
 from ofa_aec_tf.evaluation import staged_evaluation
 from ofa_aec_tf.models.supernet import load_supernet
 from ofa_aec_tf.nas import budgets
@@ -56,9 +58,9 @@ _METHOD = flags.DEFINE_enum(
 _BUDGET = flags.DEFINE_multi_string(
     "budget",
     [],
-    "A device, such as `phone:parameters<=1M,macs<=2.5G` or "
-    "`paper:parameters=0.9M+-0.1M`; may be repeated. Without any, the whole "
-    "space is searched.",
+    "A device, such as `phone:parameters<=1M,macs<=2.5G`, "
+    "`app:int8_file_bytes<=500k` or `paper:parameters=0.9M+-0.1M`; may be "
+    "repeated. Without any, the whole space is searched.",
 )
 _LATENCY_TABLE = flags.DEFINE_string(
     "latency_table",
@@ -146,11 +148,26 @@ def _latency_model(supernet, num_frames):
     )
 
 
-def _costs_function(family, num_frames, latencies):
+def _file_sizes(family, dataset, wanted):
+    """What knows the sizes of files, or None where no budget is about them."""
+    # To find them out takes seconds for each structure of subnets.
+    if budgets.cost_names(wanted).isdisjoint(FILE_SIZE_NAMES):
+        return None
+    return FileSizes(
+        family,
+        dataset.frontend,
+        dataset.clip_seconds,
+        dataset.class_map.names,
+    )
+
+
+def _costs_function(family, num_frames, file_sizes, latencies):
     """Function from a subnet to its costs by name."""
 
     def costs_of(subnet):
         costs = family.complexity(subnet, num_frames).to_json()
+        if file_sizes is not None:
+            costs.update(file_sizes.costs(subnet))
         if latencies is not None:
             costs[budgets.LATENCY] = latencies.latency_ms(subnet, costs["macs"])
         return costs
@@ -216,7 +233,12 @@ def main(unused_arguments):
     space = supernet.family.search_space()
     rng = np.random.default_rng(_SEED.value)
     latencies = _latency_model(supernet, dataset.num_frames)
-    costs_of = _costs_function(supernet.family, dataset.num_frames, latencies)
+    costs_of = _costs_function(
+        supernet.family,
+        dataset.num_frames,
+        _file_sizes(supernet.family, dataset, wanted),
+        latencies,
+    )
     listed, complete = candidates.list_candidates(space, costs_of, rng)
     planned = subnet_search.plan_evaluations(
         listed, complete, wanted, _METHOD.value, _POPULATION.value, rng

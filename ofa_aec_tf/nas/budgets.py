@@ -13,8 +13,11 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from ofa_aec_tf.complexity import COST_NAMES
+from ofa_aec_tf.complexity import FILE_SIZE_NAMES
 
 LATENCY = "latency_ms"
+
+_COUNTS = (*COST_NAMES, *FILE_SIZE_NAMES)
 
 _FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _NUMBER = r"(\d+(?:\.\d+)?)([A-Za-z]?)"
@@ -30,7 +33,8 @@ class Constraint:
     """A range that one cost must lie in, both ends included.
 
     Args:
-        cost: str. One of `complexity.COST_NAMES`, or `LATENCY`.
+        cost: str. One of `complexity.COST_NAMES` or
+            `complexity.FILE_SIZE_NAMES`, or `LATENCY`.
         minimum: int; float for `LATENCY`.
         maximum: the same, or None where there is none.
     """
@@ -40,7 +44,7 @@ class Constraint:
     maximum: int | float | None
 
     def __post_init__(self):
-        known = [*COST_NAMES, LATENCY]
+        known = [*_COUNTS, LATENCY]
         if self.cost not in known:
             raise ValueError(
                 f"A constraint is about one of the costs {known}. "
@@ -179,15 +183,13 @@ def parse_budgets(
     """
     budgets = tuple(parse_budget(text) for text in texts)
     about_latency = [
-        str(budget)
-        for budget in budgets
-        if any(constraint.cost == LATENCY for constraint in budget.constraints)
+        str(budget) for budget in budgets if LATENCY in cost_names([budget])
     ]
     if about_latency and not has_latency:
         raise ValueError(
             f"A budget of `{LATENCY}` needs measurements on the device: name "
             "them by --latency_table, or use another cost, one of "
-            f"{list(COST_NAMES)}. Received: {about_latency}"
+            f"{list(_COUNTS)}. Received: {about_latency}"
         )
     names = [budget.name for budget in budgets]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -197,3 +199,16 @@ def parse_budgets(
             f"Received twice: {repeated}"
         )
     return budgets
+
+
+def cost_names(budgets: Sequence[Budget]) -> set[str]:
+    """Names of the costs that budgets are about.
+
+    Args:
+        budgets: sequence of Budget.
+    """
+    return {
+        constraint.cost
+        for budget in budgets
+        for constraint in budget.constraints
+    }
