@@ -6,11 +6,9 @@ stands behind it. What lies between the vectors stays as it is.
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from ofa_aec_tf.deployment import tflite_flatbuffer
 from ofa_aec_tf.deployment import tflite_inspection
