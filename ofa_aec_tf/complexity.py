@@ -9,6 +9,8 @@ have MACs.
 import dataclasses
 from collections.abc import Iterable
 
+_FLOAT_BYTES = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class LayerCost:
@@ -18,8 +20,11 @@ class LayerCost:
         name: str. Name of the layer.
         parameters: int. Trainable parameters.
         macs: int. Multiply-accumulate operations for one clip.
-        input_elements: int. Elements of its input for one clip.
+        input_elements: int. Elements of its input for one clip, and of what
+            is kept beside it for a later layer.
         output_elements: int. Elements of its output for one clip.
+        stays_float: bool. Whether it computes in float32 in a network that is
+            quantized to int8.
     """
 
     name: str
@@ -27,6 +32,7 @@ class LayerCost:
     macs: int
     input_elements: int
     output_elements: int
+    stays_float: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,13 +42,17 @@ class Complexity:
     Args:
         parameters: int. Trainable parameters.
         macs: int. Multiply-accumulate operations.
-        peak_activation_bytes: int. Largest float32 input and output of one
-            layer together: what a chain of layers needs at the least.
+        peak_activation_bytes: int. The most that the network's input and the
+            input and output of one layer take together in float32: what no
+            runtime can do without, since the network's input is kept.
+        int8_peak_activation_bytes: int. The same where all but that input and
+            the scores are in int8.
     """
 
     parameters: int
     macs: int
     peak_activation_bytes: int
+    int8_peak_activation_bytes: int
 
     def to_json(self) -> dict[str, int]:
         """The costs by name."""
@@ -50,6 +60,9 @@ class Complexity:
 
 
 COST_NAMES = tuple(field.name for field in dataclasses.fields(Complexity))
+# Of the exported files, which `deployment.file_sizes` knows: they depend on
+# clips and classes too.
+FILE_SIZE_NAMES = ("float32_file_bytes", "int8_file_bytes")
 
 
 def conv2d_cost(
@@ -77,6 +90,16 @@ def batch_normalization_cost(name: str, channels: int) -> LayerCost:
     return LayerCost(name, 2 * channels, 0, 0, 0)
 
 
+def activation_cost(
+    name: str,
+    input_elements: int,
+    output_elements: int,
+    stays_float: bool = False,
+) -> LayerCost:
+    """A layer without parameters, such as a pooling; see LayerCost."""
+    return LayerCost(name, 0, 0, input_elements, output_elements, stays_float)
+
+
 def dense_cost(name: str, in_units: int, out_units: int) -> LayerCost:
     """A dense layer with bias."""
     return LayerCost(
@@ -88,19 +111,32 @@ def dense_cost(name: str, in_units: int, out_units: int) -> LayerCost:
     )
 
 
-def total_complexity(layers: Iterable[LayerCost]) -> Complexity:
+def total_complexity(
+    layers: Iterable[LayerCost], input_elements: int
+) -> Complexity:
     """The cost of a chain of layers.
 
     Args:
         layers: iterable of LayerCost.
+        input_elements: int. Elements of the network's input for one clip,
+            which is in float32.
 
     Returns:
         Complexity.
     """
     layers = list(layers)
+    elements = [
+        (layer.input_elements + layer.output_elements, layer.stays_float)
+        for layer in layers
+    ]
     return Complexity(
         parameters=sum(layer.parameters for layer in layers),
         macs=sum(layer.macs for layer in layers),
-        peak_activation_bytes=4
-        * max(layer.input_elements + layer.output_elements for layer in layers),
+        peak_activation_bytes=_FLOAT_BYTES
+        * (input_elements + max(count for count, _ in elements)),
+        int8_peak_activation_bytes=_FLOAT_BYTES * input_elements
+        + max(
+            _FLOAT_BYTES * count if stays_float else count
+            for count, stays_float in elements
+        ),
     )

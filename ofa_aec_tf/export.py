@@ -38,7 +38,6 @@ from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import keras_models
 from ofa_aec_tf.deployment import log_mel_windows
 from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import waveform_exporter
 from ofa_aec_tf.reporting import summary
 
@@ -229,15 +228,11 @@ def _networks(network, modes, job):
 
 
 def _metadata(path, info):
-    seconds = _WINDOW_SECONDS.value or info.clip_seconds
-    return tflite_metadata.AudioMetadata(
-        name=path.stem,
-        description=f"{len(info.class_map)} classes of sound events, in "
-        f"windows of {seconds:g} s",
-        version=__version__,
-        sample_rate_hz=info.frontend.sample_rate_hz,
-        num_channels=1,
-        labels=info.class_map.names,
+    return waveform_exporter.audio_metadata(
+        path.stem,
+        info.class_map.names,
+        _WINDOW_SECONDS.value or info.clip_seconds,
+        info.frontend,
     )
 
 

@@ -9,6 +9,7 @@ where it was.
 """
 
 import pathlib
+import re
 
 from absl import flags
 
@@ -25,6 +26,9 @@ from ofa_aec_tf.reproduction import plan as plans
 from ofa_aec_tf.reproduction import steps
 
 _REPORT, _STEPS, _DATA = "report", "steps", "data"
+_BASELINE_FORM = re.compile(
+    r"(?P<name>[^:]+):width=(?P<width>\d+(\.\d+)?),depth=(?P<depth>\d+)"
+)
 
 _FLAGS_DIR = flags.DEFINE_string(
     "flags_dir",
@@ -67,8 +71,8 @@ _BUDGET = flags.DEFINE_multi_string(
 _BASELINE = flags.DEFINE_multi_string(
     "baseline",
     [],
-    "The uniform subnet of [X,X,X] that is trained alone for a budget, such "
-    'as `0.9M:{"block2_width": 0.6, ...}`; repeated.',
+    "The uniform network that is trained alone for a budget, such as "
+    "`0.9M:width=0.6,depth=1`; repeated.",
 )
 
 
@@ -98,14 +102,13 @@ def _checked_experiments():
 def _baselines(names):
     baselines = {}
     for text in _BASELINE.value:
-        name, _, subnet = text.partition(":")
-        baselines[name] = subnet
-    unknown = sorted(set(baselines) - set(names))
-    if unknown:
-        raise ValueError(
-            "A --baseline has the name of a --budget and a subnet behind it, "
-            f"of {sorted(names)}. Received: {unknown}"
-        )
+        match = _BASELINE_FORM.fullmatch(text)
+        if match is None or match["name"] not in names:
+            raise ValueError(
+                "A --baseline is written `name:width=0.6,depth=1`, with the "
+                f"name of a --budget, of {sorted(names)}. Received: {text!r}"
+            )
+        baselines[match["name"]] = float(match["width"]), int(match["depth"])
     return baselines
 
 

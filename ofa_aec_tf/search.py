@@ -11,10 +11,10 @@ import numpy as np
 from absl import flags
 
 from ofa_aec_tf import command_line
-from ofa_aec_tf import latency_table
 from ofa_aec_tf import machine
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
+from ofa_aec_tf import search_costs
 from ofa_aec_tf import search_evaluation
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
@@ -27,7 +27,6 @@ from ofa_aec_tf.nas import accuracy_predictor
 from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.nas import candidates
 from ofa_aec_tf.nas import html_report
-from ofa_aec_tf.nas import latency_model
 from ofa_aec_tf.nas import objectives
 from ofa_aec_tf.nas import plot
 from ofa_aec_tf.nas import report
@@ -71,26 +70,9 @@ _OBJECTIVE = flags.DEFINE_list(
 _BUDGET = flags.DEFINE_multi_string(
     "budget",
     [],
-    "A device, such as `phone:parameters<=1M,macs<=2.5G` or "
-    "`paper:parameters=0.9M+-0.1M`; may be repeated. Without any, the whole "
-    "space is searched.",
-)
-_LATENCY_TABLE = flags.DEFINE_string(
-    "latency_table",
-    None,
-    "What ofa_aec_tf.benchmark measured on a device, for budgets such as "
-    "`phone:latency_ms<=20`. Subnets that are not in it are predicted.",
-)
-_LATENCY_MODE = flags.DEFINE_string(
-    "latency_mode",
-    None,
-    "Quantization mode of the latencies, where the table has several.",
-)
-_LATENCY_THREADS = flags.DEFINE_integer(
-    "latency_threads",
-    None,
-    "Threads of the latencies, where the table has several numbers.",
-    lower_bound=1,
+    "A device, such as `phone:parameters<=1M,macs<=2.5G`, "
+    "`app:int8_file_bytes<=500k` or `paper:parameters=0.9M+-0.1M`; may be "
+    "repeated. Without any, the whole space is searched.",
 )
 _POPULATION = flags.DEFINE_integer(
     "population",
@@ -180,58 +162,6 @@ def _cache_bytes():
     return int(_CACHE_GIB.value * 2**30)
 
 
-def _latency_model(supernet, num_frames):
-    """What predicts latencies, or None without a table."""
-    if _LATENCY_TABLE.value is None:
-        return None
-    family = supernet.family
-    return latency_model.LatencyModel.from_table(
-        latency_table.read(_LATENCY_TABLE.value),
-        family.search_space(),
-        {"name": family.name, **family.to_json()},
-        num_frames,
-        _LATENCY_MODE.value,
-        _LATENCY_THREADS.value,
-    )
-
-
-def _costs_function(family, num_frames, latencies):
-    """Function from a subnet to its costs by name."""
-
-    def costs_of(subnet):
-        costs = family.complexity(subnet, num_frames).to_json()
-        if latencies is not None:
-            costs[budgets.LATENCY] = latencies.latency_ms(subnet, costs["macs"])
-        return costs
-
-    return costs_of
-
-
-def _add_latencies(results, latencies, space):
-    """Says in the report what the latencies of the budgets rest on."""
-    results["latency"] = latencies.to_json()
-    for budget in results["budgets"]:
-        if budget["chosen"] is not None:
-            subnet = space.subnet(budget["chosen"]["subnet"])
-            budget["chosen"]["latency_is_measured"] = latencies.is_measured(
-                subnet
-            )
-
-
-def _latency_text(chosen, latency):
-    """A chosen subnet's latency and whence it is known; empty without."""
-    if latency is None:
-        return ""
-    source = (
-        "measured"
-        if chosen["latency_is_measured"]
-        else f"predicted, {latency['max_relative_error']:.0%} off at the most "
-        f"for the {len(latency['measured_subnets'])} measured"
-    )
-    latency_ms = chosen["costs"][budgets.LATENCY]
-    return f"{latency_ms:.2f} ms on {latency['device']} ({source}), "
-
-
 def _print_summary(results):
     print(
         f"{results['num_trials']} subnets evaluated, "
@@ -251,7 +181,7 @@ def _print_summary(results):
             f"{chosen['metrics'][results['objective']]:.4f}, "
             f"{costs['parameters']:,} parameters, "
             f"{costs['macs'] / 1e9:.3f} GMAC, "
-            f"{_latency_text(chosen, results.get('latency'))}"
+            f"{search_costs.latency_text(chosen, results.get('latency'))}"
             f"{chosen['subnet']}"
         )
 
@@ -267,24 +197,21 @@ def _print_feasibility(wanted, pools, num_candidates, complete):
 
 def main(unused_arguments):
     """Runs the command."""
+    known_costs = search_costs.known_costs()
     wanted = budgets.parse_budgets(
-        _BUDGET.value, has_latency=_LATENCY_TABLE.value is not None
+        _BUDGET.value, has_latency=budgets.LATENCY in known_costs
     )
-    front = objectives.parse_objectives(
-        _OBJECTIVE.value,
-        [
-            name
-            for name in budgets.ALL_COST_NAMES
-            if name != budgets.LATENCY or _LATENCY_TABLE.value is not None
-        ],
-    )
+    front = objectives.parse_objectives(_OBJECTIVE.value, known_costs)
     dataset = DatasetInfo.read(_DATA_DIR.value)
     model_info = ModelInfo.read(_SUPERNET.value)
     model_info.check_matches(dataset)
     supernet = load_supernet(_SUPERNET.value)
     space = supernet.family.search_space()
-    latencies = _latency_model(supernet, dataset.num_frames)
-    costs_of = _costs_function(supernet.family, dataset.num_frames, latencies)
+    costs_of = search_costs.SearchCosts(
+        supernet.family,
+        dataset,
+        budgets.cost_names(wanted) | set(front.costs),
+    )
     listed, complete = candidates.list_candidates(
         space, costs_of, np.random.default_rng(_SEED.value)
     )
@@ -338,8 +265,7 @@ def main(unused_arguments):
     results["identity"] = identity
     if method == search_methods.PREDICTOR:
         results["predictor"] = _rank_correlation(space, front, trials)
-    if latencies is not None:
-        _add_latencies(results, latencies, space)
+    costs_of.add_latencies(results)
     _write(results, trials, wanted, space, front, dataset)
     _print_summary(results)
     print(f"wrote {pathlib.Path(_WORKDIR.value) / report.PARETO_REPORT}")

@@ -51,8 +51,12 @@ def count_macs(model_bytes: bytes) -> int:
         operator = graph.Operators(index)
         name = tflite_inspection.operator_name(model, operator)
         if name in _WEIGHTED_OPERATORS:
-            weights = _shape(graph.Tensors(operator.Inputs(_WEIGHTS)))
-            output = _shape(graph.Tensors(operator.Outputs(0)))
+            weights = tflite_inspection.tensor_shape(
+                graph.Tensors(operator.Inputs(_WEIGHTS))
+            )
+            output = tflite_inspection.tensor_shape(
+                graph.Tensors(operator.Outputs(0))
+            )
             total += math.prod(weights) * math.prod(output[:-1])
     return total
 
@@ -123,12 +127,8 @@ def _is_constant(model, tensor):
     return bool(buffer.DataLength() or buffer.Size())
 
 
-def _shape(tensor):
-    if tensor.ShapeIsNone():
-        return ()
-    return tuple(int(size) for size in tensor.ShapeAsNumpy())
-
-
 def _num_bytes(tensor):
     bits = _BITS.get(tensor.Type(), 0)
-    return math.ceil(bits * math.prod(_shape(tensor)) / 8)
+    return math.ceil(
+        bits * math.prod(tflite_inspection.tensor_shape(tensor)) / 8
+    )

@@ -83,6 +83,13 @@ def read_model(model_bytes: bytes) -> schema.Model:
     return schema.Model.GetRootAs(model_bytes, 0)
 
 
+def tensor_shape(tensor: schema.Tensor) -> tuple[int, ...]:
+    """The shape of a tensor; empty for a scalar."""
+    if tensor.ShapeIsNone():
+        return ()
+    return tuple(int(size) for size in tensor.ShapeAsNumpy())
+
+
 def operator_name(model: schema.Model, operator: schema.Operator) -> str:
     """The name of an operator, as in `TFLiteSummary.operators`."""
     code = model.OperatorCodes(operator.OpcodeIndex())

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
+from ofa_aec_tf import __version__
 from ofa_aec_tf.deployment import export_checks
 from ofa_aec_tf.deployment import export_directory
 from ofa_aec_tf.deployment import exporter
@@ -61,6 +62,34 @@ def _difference_db(expected, received):
     return float(np.where(audible, difference_db, 0 * received).max())
 
 
+def audio_metadata(
+    name: str,
+    class_names: Sequence[str],
+    window_seconds: float,
+    config: FrontendConfig,
+) -> tflite_metadata.AudioMetadata:
+    """What the file of a network says of itself.
+
+    Args:
+        name: str. Of the network.
+        class_names: sequence of str, in the order of the outputs.
+        window_seconds: float. Length of a window.
+        config: FrontendConfig.
+
+    Raises:
+        ValueError: if a class name is not a line of text.
+    """
+    return tflite_metadata.AudioMetadata(
+        name=name,
+        description=f"{len(class_names)} classes of sound events, in "
+        f"windows of {window_seconds:g} s",
+        version=__version__,
+        sample_rate_hz=config.sample_rate_hz,
+        num_channels=1,
+        labels=tuple(class_names),
+    )
+
+
 def has_frontend(config: FrontendConfig) -> bool:
     """Whether TFLite has a Fourier transform of the size of a front end.
 
@@ -68,6 +97,40 @@ def has_frontend(config: FrontendConfig) -> bool:
         config: FrontendConfig.
     """
     return not config.window_samples & (config.window_samples - 1)
+
+
+def convert_frontend(config: FrontendConfig, num_samples: int) -> bytes:
+    """Converts the front end, in float32.
+
+    Args:
+        config: FrontendConfig.
+        num_samples: int. Length of a window.
+
+    Returns:
+        bytes of a `.tflite` file, as of `export_frontend`.
+
+    Raises:
+        ValueError: if the transform is of a size that TFLite lacks.
+    """
+    if not has_frontend(config):
+        raise ValueError(
+            "The Fourier transform of TFLite takes windows of a power of two. "
+            f"Received: window_samples={config.window_samples}. Preprocess the "
+            "data with another --window_samples and train again, or export "
+            "with --modes= for files on log-mel spectrograms only."
+        )
+    inputs = keras.Input((num_samples,))
+    # Named, so that the file does not depend on what was made before.
+    layer = LogMelSpectrogram(
+        config, transform_dtype="float32", name="log_mel_spectrogram"
+    )
+    model = keras.Model(inputs, layer(inputs), name="frontend")
+    return tflite_converter.convert_float32(
+        model,
+        keras.InputSpec(
+            shape=(1, num_samples), dtype="float32", name=INPUT_NAME
+        ),
+    )
 
 
 def export_frontend(
@@ -88,22 +151,7 @@ def export_frontend(
         ValueError: if the transform is of a size that TFLite lacks, or the
             file fails a check.
     """
-    if not has_frontend(config):
-        raise ValueError(
-            "The Fourier transform of TFLite takes windows of a power of two. "
-            f"Received: window_samples={config.window_samples}. Preprocess the "
-            "data with another --window_samples and train again, or export "
-            "with --modes= for files on log-mel spectrograms only."
-        )
-    inputs = keras.Input((num_samples,))
-    layer = LogMelSpectrogram(config, transform_dtype="float32")
-    model = keras.Model(inputs, layer(inputs))
-    content = tflite_converter.convert_float32(
-        model,
-        keras.InputSpec(
-            shape=(1, num_samples), dtype="float32", name=INPUT_NAME
-        ),
-    )
+    content = convert_frontend(config, num_samples)
     summary = tflite_inspection.summarize(content)
     file_checks.check_interface(
         summary,

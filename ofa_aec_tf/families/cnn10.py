@@ -210,10 +210,14 @@ class Cnn10Family:
         Returns:
             list of LayerCost, from the input on.
         """
-        costs = [
-            complexity.batch_normalization_cost("input_bn", self.num_mel_bins)
-        ]
         height, width, in_channels = num_frames, self.num_mel_bins, 1
+        costs = [
+            complexity.batch_normalization_cost("input_bn", self.num_mel_bins),
+            # Not before a convolution, so a layer of its own when deployed.
+            complexity.activation_cost(
+                "normalized_input", height * width, height * width
+            ),
+        ]
         for block, filters in enumerate(self.filters(subnet), start=1):
             for layer, out_channels in enumerate(filters, start=1):
                 name = f"block{block}_conv{layer}"
@@ -233,7 +237,15 @@ class Cnn10Family:
                     )
                 )
                 in_channels = out_channels
+            positions = height * width
             height, width = height // POOL_SIZE, width // POOL_SIZE
+            costs.append(
+                complexity.activation_cost(
+                    f"block{block}_pool",
+                    in_channels * positions,
+                    in_channels * height * width,
+                )
+            )
         if not height:
             raise ValueError(
                 f"{len(self.channels)} poolings need clips of at least "
@@ -241,24 +253,40 @@ class Cnn10Family:
                 f"num_frames={num_frames}. Preprocess with a larger "
                 "--clip_seconds."
             )
-        costs.append(
-            complexity.dense_cost("hidden", in_channels, self.hidden_units)
-        )
-        costs.append(
-            complexity.dense_cost("logits", self.hidden_units, self.num_classes)
-        )
-        return costs
+        elements = in_channels * height
+        return [
+            *costs,
+            complexity.activation_cost(
+                "frequency_mean", elements * width, elements
+            ),
+            # Beside the maximum, which the sum of both reads.
+            complexity.activation_cost(
+                "time_mean", elements + in_channels, in_channels
+            ),
+            complexity.activation_cost(
+                "time_pool", 2 * in_channels, in_channels
+            ),
+            complexity.dense_cost("hidden", in_channels, self.hidden_units),
+            complexity.dense_cost(
+                "logits", self.hidden_units, self.num_classes
+            ),
+            complexity.activation_cost(
+                "scores", self.num_classes, self.num_classes, stays_float=True
+            ),
+        ]
 
     def complexity(
         self, subnet: Mapping[str, float] | None, num_frames: int
     ) -> complexity.Complexity:
-        """Parameters, MACs and peak activation bytes of a subnet.
+        """Parameters, MACs and peaks of activations of a subnet.
 
         Args:
             subnet: Subnet of this family's space; None is the largest.
             num_frames: int. Frames of the input clip.
         """
-        return complexity.total_complexity(self.layer_costs(subnet, num_frames))
+        return complexity.total_complexity(
+            self.layer_costs(subnet, num_frames), num_frames * self.num_mel_bins
+        )
 
     def to_json(self) -> dict:
         """This family as a dict of JSON types."""

@@ -2,6 +2,7 @@
 
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.models.cnn10 import build_cnn10_subnet
+from ofa_aec_tf.models.cnn10 import build_cnn10_with_filters
 from ofa_aec_tf.models.cnn10_supernet import Cnn10Supernet
 
 
@@ -54,6 +55,22 @@ def build_network(family, subnet=None, **options):
     """
     _check(family)
     return build_cnn10_subnet(family, subnet, **options)
+
+
+def build_network_with_filters(family, filters, **options):
+    """A plain Keras model of a subnet's structure with other filters.
+
+    Args:
+        family: Cnn10Family.
+        filters: nested sequences of int, as `family.filters` gives them for a
+            subnet; of any number.
+        **options: further arguments of the family's builder.
+
+    Returns:
+        keras.Model, with fresh weights.
+    """
+    _check(family)
+    return build_cnn10_with_filters(family, filters, **options)
 
 
 def _check(family):

@@ -4,6 +4,7 @@ _LABELS = {
     "parameters": "Parameters",
     "macs": "MACs per clip",
     "peak_activation_bytes": "Peak activation memory (bytes)",
+    "int8_peak_activation_bytes": "Peak activation memory, int8 (bytes)",
     "float32_file_bytes": "float32 file (bytes)",
     "int8_file_bytes": "int8 file (bytes)",
     "latency_ms": "Latency (ms)",

@@ -13,13 +13,10 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from ofa_aec_tf.complexity import COST_NAMES
+from ofa_aec_tf.complexity import FILE_SIZE_NAMES
 
 LATENCY = "latency_ms"
-# Of files that `export` writes; known where the model family's are.
-FLOAT32_FILE_BYTES = "float32_file_bytes"
-INT8_FILE_BYTES = "int8_file_bytes"
-FILE_COST_NAMES = (FLOAT32_FILE_BYTES, INT8_FILE_BYTES)
-ALL_COST_NAMES = (*COST_NAMES, *FILE_COST_NAMES, LATENCY)
+ALL_COST_NAMES = (*COST_NAMES, *FILE_SIZE_NAMES, LATENCY)
 
 _FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _NUMBER = r"(\d+(?:\.\d+)?)([A-Za-z]?)"
@@ -183,15 +180,13 @@ def parse_budgets(
     """
     budgets = tuple(parse_budget(text) for text in texts)
     about_latency = [
-        str(budget)
-        for budget in budgets
-        if any(constraint.cost == LATENCY for constraint in budget.constraints)
+        str(budget) for budget in budgets if LATENCY in cost_names([budget])
     ]
     if about_latency and not has_latency:
         raise ValueError(
             f"A budget of `{LATENCY}` needs measurements on the device: name "
             "them by --latency_table, or use another cost, one of "
-            f"{list(COST_NAMES)}. Received: {about_latency}"
+            f"{[*COST_NAMES, *FILE_SIZE_NAMES]}. Received: {about_latency}"
         )
     names = [budget.name for budget in budgets]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -201,3 +196,16 @@ def parse_budgets(
             f"Received twice: {repeated}"
         )
     return budgets
+
+
+def cost_names(budgets: Sequence[Budget]) -> set[str]:
+    """Names of the costs that budgets are about.
+
+    Args:
+        budgets: sequence of Budget.
+    """
+    return {
+        constraint.cost
+        for budget in budgets
+        for constraint in budget.constraints
+    }

@@ -24,8 +24,9 @@ class Candidate:
 
     Args:
         subnet: Subnet.
-        costs: dict from the names in `complexity.COST_NAMES` to int, and
-            from `budgets.LATENCY` to float where latencies are known.
+        costs: dict from the names in `complexity.COST_NAMES` to int, from
+            those in `complexity.FILE_SIZE_NAMES` too where sizes are known,
+            and from `budgets.LATENCY` to float where latencies are.
     """
 
     subnet: Subnet

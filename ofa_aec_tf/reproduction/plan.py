@@ -1,6 +1,7 @@
 """The steps of the paper's experiments, from the settings of a reproduction."""
 
 import dataclasses
+import json
 import pathlib
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -50,15 +51,15 @@ class Settings:
             supernet.cfg, scratch.cfg, kd.cfg, finetune_short.cfg,
             finetune_long.cfg and search.cfg.
         budgets: sequence of Budget.
-        baselines: dict from names of some budgets to JSON text of the subnets
-            that are trained alone for them.
+        baselines: dict from names of some budgets to the width ratio and the
+            depth of the uniform networks that are trained alone for them.
         num_classes: int. Of the data.
         num_frames: int. Of the data.
     """
 
     flags_dir: pathlib.Path
     budgets: Sequence[Budget]
-    baselines: Mapping[str, str]
+    baselines: Mapping[str, tuple[float, int]]
     num_classes: int
     num_frames: int
 
@@ -202,9 +203,22 @@ class Plan:
         return self._alone(
             stage,
             f"{stage} {budget} seed {seed}",
-            self.settings.baselines[budget],
+            json.dumps(self._uniform(*self.settings.baselines[budget])),
             seed,
             depth_pattern=_BASELINE_DEPTHS,
+        )
+
+    def _uniform(self, width, depth) -> dict:
+        space = self.space(depth_pattern=_BASELINE_DEPTHS)
+        return dict(
+            space.subnet(
+                {
+                    decision.name: depth
+                    if decision.name.endswith("_depth")
+                    else width
+                    for decision in space.decisions
+                }
+            )
         )
 
     def retrained(self, subnet: Output, title: str, seed: int) -> Output:

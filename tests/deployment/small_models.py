@@ -56,3 +56,16 @@ def make_network(mean_logit=-1.0):
     kernel, bias = logits.get_weights()
     logits.set_weights([4 * kernel, bias + mean_logit])
     return network
+
+
+def randomize(network, rng):
+    """Gives a network weights of which no two are the same, as if trained."""
+    for layer in network.layers:
+        layer.set_weights(
+            [
+                rng.uniform(0.1, 2, weight.shape)
+                if len(weight.shape) == 1
+                else rng.normal(0, 0.1, weight.shape)
+                for weight in layer.weights
+            ]
+        )

@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -81,6 +82,45 @@ def test_weights_that_are_unpacked_while_running_are_no_activations(exported):
         for mode in ("float32", "float16")
     }
     assert len(peaks) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        # The most are in a block that widens, its pooling, at the input, in
+        # the mean over frequency, in the head.
+        {"channels": (8, 12, 20, 64), "width_granularity": "layer"},
+        {"channels": (2, 40, 20, 64)},
+        {"channels": (2, 2, 2, 2)},
+        {"channels": (2, 2, 2, 9000)},
+        {"channels": (2, 2, 2, 2), "hidden_units": 5000},
+        {"channels": (2, 2, 2, 2), "num_classes": 3000},
+    ],
+    ids=["layers", "pool", "input", "frequency", "hidden", "classes"],
+)
+def test_peaks_of_a_subnet_are_those_of_its_family(options):
+    rng = np.random.default_rng(0)
+    family = Cnn10Family(
+        **{
+            "num_classes": 5,
+            "hidden_units": 8,
+            "width_ratios": (0.5, 1.0),
+            "depth_pattern": "XXX",
+            "elastic_stem": True,
+            **options,
+        }
+    )
+    subnet = family.search_space().sample(rng)
+    network = registry.build_network(family, subnet)
+    small_models.randomize(network, rng)
+    expected = family.complexity(subnet, 40)
+    clips = rng.normal(-40, 15, (1, 40, 64))
+    for mode, peak_bytes in (
+        ("float32", expected.peak_activation_bytes),
+        ("int8", expected.int8_peak_activation_bytes),
+    ):
+        content = tflite_converter.convert(network, 40, 64, mode, clips)
+        assert tflite_costs.peak_live_bytes(content) == peak_bytes, mode
 
 
 @pytest.mark.parametrize(

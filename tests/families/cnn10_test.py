@@ -149,9 +149,11 @@ def test_macs_grow_with_the_clip_and_parameters_do_not():
 
 
 def test_the_peak_is_between_the_first_two_convolutions():
-    # 64 channels in and 64 out at 1001 x 64, float32.
+    # The input, 64 channels in and 64 out at 1001 x 64.
     cost = _AUDIOSET.complexity(None, _NUM_FRAMES)
-    assert cost.peak_activation_bytes == 4 * 2 * 64 * 1001 * 64
+    positions = 1001 * 64
+    assert cost.peak_activation_bytes == 4 * (1 + 2 * 64) * positions
+    assert cost.int8_peak_activation_bytes == (4 + 2 * 64) * positions
 
 
 @pytest.mark.parametrize("options", _SPACES.values(), ids=_SPACES)

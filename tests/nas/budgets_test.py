@@ -136,3 +136,21 @@ def test_a_latency_needs_measurements():
     ):
         budgets.parse_budgets(texts)
     assert len(budgets.parse_budgets(texts, has_latency=True)) == 2
+
+
+def test_a_file_may_have_a_budget_of_bytes():
+    budget = budgets.parse_budget("app:int8_file_bytes<=500k")
+    assert budget.feasible({"int8_file_bytes": 500_000})
+    assert not budget.feasible({"int8_file_bytes": 500_001})
+
+
+def test_costs_that_budgets_are_about():
+    parsed = budgets.parse_budgets(
+        ["a:parameters<=1,macs<=2", "b:macs<=3,float32_file_bytes>=4"]
+    )
+    assert budgets.cost_names(parsed) == {
+        "parameters",
+        "macs",
+        "float32_file_bytes",
+    }
+    assert budgets.cost_names([]) == set()

@@ -7,6 +7,7 @@ import pytest
 
 from ofa_aec_tf import latency_table
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.deployment.file_sizes import FileSizes
 from tests import commands
 from tests.nas.small_supernet import save_supernet
 from tests.synthetic_data import write_dataset
@@ -224,6 +225,34 @@ def test_a_search_keeps_a_latency_on_a_device(
         assert float(row["latency_ms"]) == pytest.approx(expected, abs=1e-3)
     kept = sum(float(row["latency_ms"]) <= limit_ms for row in rows)
     assert fast["num_feasible"] == kept < 8
+
+
+@pytest.mark.slow
+def test_a_search_keeps_the_size_of_a_file(inputs, family, data_dir, tmp_path):
+    dataset = DatasetInfo.read(data_dir)
+    sizes = FileSizes(
+        family,
+        dataset.frontend,
+        dataset.clip_seconds,
+        dataset.class_map.names,
+    )
+    subnets = list(family.search_space().enumerate())
+    limit = sorted(sizes.costs(s)["int8_file_bytes"] for s in subnets)[3]
+    result = _search(
+        inputs,
+        f"--workdir={tmp_path}",
+        "--num_calibration_clips=8",
+        f"--budget=app:int8_file_bytes<={limit}",
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "pareto.json").read_text())
+    chosen = report["budgets"][0]["chosen"]
+    expected = sizes.costs(chosen["subnet"])
+    assert expected["int8_file_bytes"] <= limit
+    assert expected.items() <= chosen["costs"].items()
+    assert 4 <= report["budgets"][0]["num_feasible"] < len(subnets)
+    rows = list(csv.DictReader((tmp_path / "trials.csv").open()))
+    assert all(int(row["int8_file_bytes"]) <= limit for row in rows)
 
 
 def test_a_latency_without_a_table_is_refused(inputs, tmp_path):

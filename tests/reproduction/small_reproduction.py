@@ -26,10 +26,6 @@ _STAGES = {
     "finetune_long": ("--stage=finetune", "--num_steps=8"),
 }
 BUDGETS = ("low:parameters<=1.7k", "high:parameters>=1.7k")
-UNIFORM = (
-    '{"block2_depth": 1, "block2_width": 0.5, "block3_depth": 1, '
-    '"block3_width": 0.5, "block4_depth": 1, "block4_width": 0.5}'
-)
 
 
 def write_flagfiles(directory):
@@ -52,6 +48,6 @@ def arguments(flags_dir, data_dir, workdir, *more):
         f"--workdir={workdir}",
         "--seeds=0",
         *(f"--budget={budget}" for budget in BUDGETS),
-        f"--baseline=low:{UNIFORM}",
+        "--baseline=low:width=0.5,depth=1",
         *more,
     ]

@@ -1,0 +1,178 @@
+"""Sizes of the files that `export` would write, without converting subnets."""
+
+import itertools
+import math
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import numpy as np
+
+from ofa_aec_tf.complexity import FILE_SIZE_NAMES
+from ofa_aec_tf.deployment import tflite_chaining
+from ofa_aec_tf.deployment import tflite_converter
+from ofa_aec_tf.deployment import tflite_metadata
+from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.tflite_layout import TFLiteLayout
+from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.models import registry
+from ofa_aec_tf.models.precision import precision_scope
+
+_MODES = dict(
+    zip(FILE_SIZE_NAMES, (tflite_converter.FLOAT32, tflite_converter.INT8))
+)
+# Larger than a kernel.
+_FIRST_NUMBER = 11
+_SEED = 0
+
+Filters = tuple[tuple[int, ...], ...]
+
+
+class FileSizes:
+    """How many bytes the files of a family's subnets take, as exported.
+
+    For each structure that subnets have, whatever their filters, one network
+    is converted whose numbers of filters are found again in the shapes of the
+    file; it takes seconds. The sizes are exact for networks of which no two
+    constants are the same: those of trained ones, but not of fresh ones, whose
+    biases of zero are stored once.
+
+    Args:
+        family: the family, with `filters(subnet)`.
+        config: FrontendConfig of the data.
+        clip_seconds: float. Length of the windows that the files take.
+        class_names: sequence of str, in the order of the outputs.
+        stem: str. Of the file of the Keras model, which names the network.
+    """
+
+    def __init__(
+        self,
+        family,
+        config: FrontendConfig,
+        clip_seconds: float,
+        class_names: Sequence[str],
+        stem: str = "subnet",
+    ):
+        self._family = family
+        self._num_frames = config.num_frames(config.num_samples(clip_seconds))
+        self._metadata = waveform_exporter.audio_metadata(
+            stem, class_names, clip_seconds, config
+        )
+        self._frontend = None
+        self._avoided = set(_numbers(family.to_json()))
+        if waveform_exporter.has_frontend(config):
+            self._frontend = waveform_exporter.convert_frontend(
+                config, config.num_samples(clip_seconds)
+            )
+            for vector in TFLiteLayout(self._frontend).vectors:
+                self._avoided.update(vector.shape)
+        self._files = {}
+        self._costs = {}
+
+    def costs(self, subnet: Mapping[str, float]) -> dict[str, int]:
+        """Bytes of the files of a subnet, from samples to scores.
+
+        Where TFLite cannot compute the front end, those from log-mel
+        spectrograms to scores.
+
+        Args:
+            subnet: Subnet of the family's space.
+
+        Returns:
+            dict from `complexity.FILE_SIZE_NAMES` to int.
+        """
+        filters = self._family.filters(subnet)
+        if filters not in self._costs:
+            structure = tuple(tuple(n == 1 for n in block) for block in filters)
+            if structure not in self._files:
+                self._files[structure] = self._convert(structure)
+            flat = list(itertools.chain.from_iterable(filters))
+            self._costs[filters] = {
+                name: file.num_bytes(flat)
+                for name, file in self._files[structure].items()
+            }
+        return dict(self._costs[filters])
+
+    def _convert(self, structure):
+        numbers = (
+            n for n in itertools.count(_FIRST_NUMBER) if n not in self._avoided
+        )
+        # The converter leaves some things out where there is one channel.
+        filters = tuple(
+            tuple(1 if is_one else next(numbers) for is_one in block)
+            for block in structure
+        )
+        rng = np.random.default_rng(_SEED)
+        with precision_scope("float32"):
+            network = registry.build_network_with_filters(self._family, filters)
+        for layer in network.layers:
+            # All constants must differ: equal ones are stored once.
+            layer.set_weights(
+                [
+                    rng.uniform(0.5, 1.5, weight.shape)
+                    if len(weight.shape) == 1
+                    else rng.normal(0, 0.1, weight.shape)
+                    for weight in layer.weights
+                ]
+            )
+        _, _, num_mel_bins = network.input_shape
+        clips = rng.normal(-40, 15, (1, self._num_frames, num_mel_bins))
+        return {
+            name: self._file(
+                tflite_converter.convert(
+                    network, self._num_frames, num_mel_bins, mode, clips
+                ),
+                list(itertools.chain.from_iterable(filters)),
+            )
+            for name, mode in _MODES.items()
+        }
+
+    def _file(self, network, filters):
+        """The file of a network, as `export` finishes it."""
+        if self._frontend is None:
+            return _File(network, filters)
+        content = tflite_metadata.attach(
+            tflite_chaining.chain(
+                self._frontend,
+                network,
+                waveform_exporter.INPUT_NAME,
+                waveform_exporter.OUTPUT_NAME,
+            ),
+            self._metadata,
+        )
+        return _File(content, filters)
+
+
+class _File:
+    """A file that tells how long it would be with other filters."""
+
+    def __init__(self, content, filters):
+        flatbuffer = tflite_metadata.without_labels(content)
+        self._labels_bytes = len(content) - len(flatbuffer)
+        self._layout = TFLiteLayout(flatbuffer)
+        # For each vector its bytes where every filter is one, and which
+        # filters are factors of its length.
+        self._vectors = []
+        for vector in self._layout.vectors:
+            found = [filters.index(n) for n in vector.shape if n in filters]
+            factor = math.prod(filters[index] for index in found)
+            self._vectors.append((vector.num_bytes // factor, found))
+
+    def num_bytes(self, filters):
+        vector_bytes = []
+        for num_bytes, found in self._vectors:
+            for index in found:
+                num_bytes *= filters[index]
+            vector_bytes.append(num_bytes)
+        return self._layout.num_bytes(vector_bytes) + self._labels_bytes
+
+
+def _numbers(values) -> Iterator[int]:
+    """All whole numbers in nested JSON types."""
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if isinstance(values, list | tuple):
+        for value in values:
+            yield from _numbers(value)
+    elif isinstance(values, int):
+        yield values
