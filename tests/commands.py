@@ -110,3 +110,20 @@ def _run_module(module, arguments, cwd, environment, output_dir):
     os.chdir(cwd)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def signal_group(process_id, number):
+    """Sends a signal to a process that leads a group, and to all in it."""
+    try:
+        os.killpg(process_id, number)
+    except ProcessLookupError:
+        pass
+
+
+def is_group_alive(process_id):
+    """Whether a process is left in the group of one that led it."""
+    try:
+        os.killpg(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True

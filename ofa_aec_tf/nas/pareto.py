@@ -88,7 +88,7 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
     values = np.array(
         [(-p.quality, *p.costs) for p in best], np.float64
     ).reshape(-1, len(worst))
-    return _dominated(values[(values < worst).all(axis=1)], worst)
+    return float(_dominated(values[(values < worst).all(axis=1)], worst))
 
 
 def _dominated(values, worst) -> float:

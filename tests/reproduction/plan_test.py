@@ -1,0 +1,111 @@
+"""The plan of the experiments: which steps, and that they are shared."""
+
+import json
+import pathlib
+
+import pytest
+
+from ofa_aec_tf.nas.budgets import parse_budgets
+from ofa_aec_tf.reporting import measurements
+from ofa_aec_tf.reproduction import experiments
+from ofa_aec_tf.reproduction import plan as plans
+from tests.reproduction import small_reproduction
+
+_FLAGS = pathlib.Path(__file__).resolve().parents[2] / "flags" / "paper"
+
+
+def _paper_plan(monkeypatch):
+    # Flagfiles name those that they include from the root of the tree.
+    monkeypatch.chdir(_FLAGS.parents[1])
+    return plans.Plan(
+        plans.Settings(
+            _FLAGS / "audioset",
+            parse_budgets(
+                [f"{n}:parameters={n}+-0.1M" for n in ("0.9M", "3.6M")]
+            ),
+            {"0.9M": (0.6, 1), "3.6M": (0.8, 2)},
+            527,
+            1001,
+        )
+    )
+
+
+@pytest.fixture
+def small_plan(tmp_path):
+    return plans.Plan(
+        plans.Settings(
+            small_reproduction.write_flagfiles(tmp_path),
+            parse_budgets(small_reproduction.BUDGETS),
+            {"low": (0.5, 1)},
+            3,
+            64,
+        )
+    )
+
+
+def _closure(step):
+    found = {step.identity: step}
+    for needed in step.needs():
+        found |= _closure(needed)
+    return found
+
+
+def test_the_baselines_have_the_parameters_of_the_paper(monkeypatch):
+    plan = _paper_plan(monkeypatch)
+    family = plan.family(depth_pattern="XXX")
+    for budget, parameters in (("0.9M", 1_043_523), ("3.6M", 3_509_628)):
+        model = plan.baseline("scratch", budget, 0)
+        arguments = dict(model.step.arguments)
+        assert arguments["depth_pattern"] == "XXX"
+        subnet = json.loads(arguments["subnet"])
+        assert family.complexity(subnet, 1001).parameters == parameters
+
+
+def test_the_spaces_are_those_of_the_paper(monkeypatch):
+    plan = _paper_plan(monkeypatch)
+    sizes = {
+        name: len(plan.space(**variant))
+        for name, variant in plans.SPACES.items()
+    }
+    assert sizes == {
+        "[2,2,X]": 128,
+        "[2,X,X]": 256,
+        "[X,X,X]": 512,
+        "EW-only": 125,
+    }
+    # Without the ratio of 0.2 no subnet is so small (paper, section 4.1).
+    names = [b.name for b in plan.feasible_budgets(depth_pattern="222")]
+    assert names == ["3.6M"]
+    assert len(plan.feasible_budgets(**plans.SPACES["EW-only"])) == 2
+
+
+def test_all_experiments_share_what_is_equal(small_plan):
+    cells = list(
+        experiments.cells(small_plan, measurements.EXPERIMENTS, (0, 1), (0,))
+    )
+    needed = {}
+    for cell in cells:
+        needed |= _closure(cell.step)
+    trained = [
+        step for step in needed.values() if step.module == "ofa_aec_tf.train"
+    ]
+    stages = [step.flagfile.stem for step in trained]
+    assert stages.count("teacher") == 1
+    # Main and [X,X,X] for each seed; for one seed two more spaces, sandwich,
+    # three other numbers of subnets and an elastic stem.
+    assert stages.count("supernet") == 2 * 2 + 2 + 1 + 3 + 1
+    # One uniform network each, and two budgets trained anew.
+    assert stages.count("scratch") == 2
+    assert stages.count("kd") == 2 + 2 * 2
+    assert stages.count("finetune_short") == 2 * 2
+    assert stages.count("finetune_long") == 2 * 2
+    assert len({step.title for step in needed.values()}) == len(needed)
+
+
+def test_only_what_is_asked_for_is_planned(small_plan):
+    cells = list(experiments.cells(small_plan, ["figure4"], (0,), (1,)))
+    assert [cell.step.module for cell in cells] == ["ofa_aec_tf.search"] * 2
+    needed = {}
+    for cell in cells:
+        needed |= _closure(cell.step)
+    assert len(needed) == 1 + 2 * 2
