@@ -88,6 +88,12 @@ _WIDTH_GRANULARITY = flags.DEFINE_enum(
     "One width ratio a block, or one a convolution.",
 )
 
+_CHANNEL_MULTIPLE = flags.DEFINE_integer(
+    "channel_multiple",
+    1,
+    "Elastic widths are multiples of it: 8 or 16 suit processors.",
+    lower_bound=1,
+)
 _NUM_STEPS = flags.DEFINE_integer("num_steps", 1000, "Optimizer steps.")
 _STEPS_PER_EPOCH = flags.DEFINE_integer(
     "steps_per_epoch", 100, "Steps between validations and checkpoints."
@@ -173,6 +179,7 @@ _FAMILY_FLAGS = (
     _DEPTH_PATTERN,
     _ELASTIC_STEM,
     _WIDTH_GRANULARITY,
+    _CHANNEL_MULTIPLE,
 )
 # A flag that is given but cannot matter is a misunderstanding, and an error.
 _STAGES_OF_FLAG = (
@@ -207,6 +214,7 @@ def _family(dataset):
         depth_pattern=_DEPTH_PATTERN.value,
         elastic_stem=_ELASTIC_STEM.value,
         width_granularity=_WIDTH_GRANULARITY.value,
+        channel_multiple=_CHANNEL_MULTIPLE.value,
     )
 
 

@@ -36,6 +36,9 @@ class Cnn10Family:
         elastic_stem: bool. Whether the width of block 1 scales too.
         width_granularity: `"block"` for one ratio a block, `"layer"` for one
             ratio a convolution.
+        channel_multiple: int. What the filters of an elastic layer are a
+            multiple of, below ratio 1: with 8 or 16 no width is slower on a
+            device than the next one.
 
     Reference: OFA-AEC, section 2.2; CNN10 is that of PANNs.
     """
@@ -48,17 +51,19 @@ class Cnn10Family:
     depth_pattern: str = "22X"
     elastic_stem: bool = False
     width_granularity: str = "block"
+    channel_multiple: int = 1
 
     name = "cnn10"
 
     def __post_init__(self):
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "width_ratios", tuple(self.width_ratios))
-        if self.num_classes < 1 or self.hidden_units < 1:
+        if min(self.num_classes, self.hidden_units, self.channel_multiple) < 1:
             raise ValueError(
-                "`num_classes` and `hidden_units` must be positive. Received: "
-                f"num_classes={self.num_classes}, "
-                f"hidden_units={self.hidden_units}"
+                "`num_classes`, `hidden_units` and `channel_multiple` must be "
+                f"positive. Received: num_classes={self.num_classes}, "
+                f"hidden_units={self.hidden_units}, "
+                f"channel_multiple={self.channel_multiple}"
             )
         if len(self.channels) < 2 or min(self.channels) < 1:
             raise ValueError(
@@ -94,6 +99,7 @@ class Cnn10Family:
         check_choice(
             "width_granularity", self.width_granularity, _GRANULARITIES
         )
+        self._check_multiple()
         if self.num_mel_bins < POOL_SIZE ** len(self.channels):
             raise ValueError(
                 f"{len(self.channels)} poolings need at least "
@@ -101,12 +107,34 @@ class Cnn10Family:
                 f"Received: num_mel_bins={self.num_mel_bins}"
             )
 
-    @staticmethod
-    def num_filters(channels: int, ratio: float) -> int:
-        """Channels that a ratio keeps: the nearest whole number, half up."""
+    def _check_multiple(self):
+        for block, channels in enumerate(self.channels, start=1):
+            if self.channel_multiple == 1 or not self.has_elastic_width(block):
+                continue
+            widths = [self.num_filters(channels, r) for r in self.width_ratios]
+            if len(set(widths)) < len(widths):
+                raise ValueError(
+                    f"In multiples of {self.channel_multiple}, ratios leave "
+                    f"block {block} the same filters: {widths} for "
+                    f"{list(self.width_ratios)} of {channels}. Use fewer "
+                    "ratios, more channels or a smaller `channel_multiple`."
+                )
+
+    def num_filters(self, channels: int, ratio: float) -> int:
+        """Channels that a ratio keeps: the nearest multiple, half up.
+
+        Args:
+            channels: int. All of them, which ratio 1 keeps.
+            ratio: float, in (0, 1].
+        """
+        if ratio == 1:
+            return channels
         # Nearest, not floor: it gives the known sizes of uniform subnets,
         # such as 3,509,628 parameters at ratio 0.8 (floor: 3,491,612).
-        return math.floor(ratio * channels + 0.5)
+        multiples = math.floor(ratio * channels / self.channel_multiple + 0.5)
+        if self.channel_multiple > 1:
+            multiples = max(multiples, 1)
+        return min(multiples * self.channel_multiple, channels)
 
     def search_space(self) -> search_spaces.SearchSpace:
         """All subnets: a depth for each `X`, a width for what is elastic."""

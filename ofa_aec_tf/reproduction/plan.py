@@ -39,6 +39,7 @@ _FAMILY_FLAGS = {
     "depth_pattern": str,
     "elastic_stem": lambda text: text.lower() in ("", "true", "1"),
     "width_granularity": str,
+    "channel_multiple": int,
 }
 
 

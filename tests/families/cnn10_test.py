@@ -120,9 +120,39 @@ def test_counted_parameters_are_those_of_the_built_model(options):
 
 def test_widths_are_the_nearest_whole_number():
     # 0.4 x 64 = 25.6, 0.6 x 64 = 38.4, half goes up.
-    assert Cnn10Family.num_filters(64, 0.4) == 26
-    assert Cnn10Family.num_filters(64, 0.6) == 38
-    assert Cnn10Family.num_filters(5, 0.5) == 3
+    assert _AUDIOSET.num_filters(64, 0.4) == 26
+    assert _AUDIOSET.num_filters(64, 0.6) == 38
+    assert _AUDIOSET.num_filters(5, 0.5) == 3
+
+
+def test_widths_can_be_multiples():
+    ratios = tuple(number / 16 for number in range(4, 17, 2))
+    family = Cnn10Family(527, width_ratios=ratios, channel_multiple=16)
+    space = family.search_space()
+    assert len(space) == 7**3 * 2
+    for subnet in space.enumerate():
+        for block in family.filters(subnet):
+            assert all(filters % 16 == 0 for filters in block)
+    # 0.4 x 128 = 51.2 is 3.2 sixteens; ratio 1 keeps all, whatever the number.
+    assert family.num_filters(128, 0.4) == 48
+    assert family.num_filters(100, 1.0) == 100
+    assert family.num_filters(100, 0.99) == 96
+    assert family.num_filters(64, 0.01) == 16
+    assert Cnn10Family.from_json(family.to_json()) == family
+
+
+def test_ratios_that_give_the_same_multiple_are_refused():
+    with pytest.raises(
+        ValueError, match=r"block 2 the same filters: \[16, 16, 32\] for"
+    ):
+        Cnn10Family(
+            10,
+            (16, 32, 64, 128),
+            width_ratios=(0.4, 0.6, 1.0),
+            channel_multiple=16,
+        )
+    with pytest.raises(ValueError, match="channel_multiple=0"):
+        Cnn10Family(10, channel_multiple=0)
 
 
 def test_filters_follow_widths_and_depth():
