@@ -212,7 +212,7 @@ def main(unused_arguments):
     print(f"done in {seconds:.0f} s")
     for what, path in (
         ("table", directory / _SUMMARY),
-        ("Pareto plot", search_dir / "pareto.png"),
+        ("Search report", search_dir / "report.html"),
         ("Keras models", directory / "ofa"),
         ("TFLite files", directory / "export"),
     ):
