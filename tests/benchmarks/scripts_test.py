@@ -12,6 +12,8 @@ import tensorflow as tf
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
 from tests.benchmarks import hand_count
+from tests.nas.small_supernet import save_supernet
+from tests.synthetic_data import write_dataset
 
 _BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 _BATCH = 2
@@ -142,6 +144,29 @@ def test_candidate_evaluation_counts_calibration_and_validation():
     )
     smallest = hand_count.network_macs(((4, 4), (2, 2), (3, 3), (4,)))
     assert smallest <= round(_macs(values, 8)) <= hand_count.LARGEST_MACS
+
+
+def test_search_front_counts_all_subnets_and_single_ones(tmp_path):
+    dataset, _ = write_dataset(tmp_path)
+    save_supernet(tmp_path / "supernet.keras", dataset)
+    result = _run(
+        "search_front",
+        supernet=tmp_path / "supernet.keras",
+        data_dir=tmp_path,
+        num_single=2,
+        num_calibration_clips=8,
+        batch_size=4,
+    )
+    assert result.returncode == 0, result.stderr
+    values = json.loads(result.stdout.splitlines()[-1])
+    assert (values["num_subnets"], values["num_single"]) == (8, 2)
+    assert values["num_calibration_clips"] == 8
+    assert values["ratio"] == pytest.approx(
+        values["front_seconds"] / values["single_seconds"]
+    )
+    assert values["front_seconds"] == pytest.approx(
+        8 * values["seconds_a_subnet"]
+    )
 
 
 def test_tflite_latency_has_a_row_for_each_mode():
