@@ -41,7 +41,7 @@ def _run(inputs, directory, *more):
 
 @pytest.mark.slow
 def test_ten_kills_change_nothing(inputs, tmp_path):
-    experiments = "--experiments=table1,figure4"
+    experiments = "--experiments=table1"
     whole = _run(inputs, tmp_path / "whole", experiments)
     assert whole.returncode == 0, whole.stdout + whole.stderr
     command = commands.command(
@@ -77,19 +77,13 @@ def test_ten_kills_change_nothing(inputs, tmp_path):
     measured = measurements.read_measurements(
         tmp_path / "killed" / "report" / "measurements.csv"
     )
-    tested = {
-        (m.series, m.budget) for m in measured if m.experiment == "table1"
-    }
-    assert tested == {
+    assert {(m.series, m.budget) for m in measured} == {
         ("teacher", ""),
         ("scratch", "low"),
         ("KD", "low"),
         ("OFA", "low"),
         ("OFA", "high"),
     }
-    subnets = [m for m in measured if m.experiment == "figure4"]
-    # [2,2,X] has 16 subnets and [X,X,X] 64, each in one budget or both.
-    assert len(subnets) >= 16 + 64
 
 
 def _kill_group(process):
