@@ -9,6 +9,7 @@ import pathlib
 
 import numpy as np
 from absl import flags
+from absl import logging
 
 from ofa_aec_tf import command_line
 from ofa_aec_tf import machine
@@ -274,7 +275,12 @@ def main(unused_arguments):
 def _rank_correlation(space, front, trials):
     """How well the predictor ranks trials that it was not fitted to."""
     predictor = accuracy_predictor.AccuracyPredictor(space, front.quality)
-    return predictor.fit(trials).held_out_rank_correlation(seed=_SEED.value)
+    try:
+        return predictor.fit(trials).held_out_rank_correlation(seed=_SEED.value)
+    except ValueError as error:
+        # Too few trials: no reason to lose them.
+        logging.warning("No rank correlation of the predictor: %s", error)
+        return None
 
 
 def _write(results, trials, wanted, space, front, dataset):

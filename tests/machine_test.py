@@ -1,6 +1,9 @@
 """What the machine has, read from Linux's description of it."""
 
+import os
 import platform
+import subprocess
+import sys
 
 import pytest
 
@@ -78,3 +81,21 @@ def test_memory_of_this_process_where_linux_does_not_tell(
     monkeypatch.setattr(machine, "_PROCESS_STATUS", tmp_path / "none")
     assert machine.resident_memory_bytes() is None
     assert machine.peak_resident_memory_bytes() > 2**20
+
+
+def test_the_start_of_a_process_tells_it_from_others():
+    own = machine.process_start(os.getpid())
+    assert own == machine.process_start(os.getpid())
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE
+    ) as process:
+        started = machine.process_start(process.pid)
+        assert started is not None
+        if started:
+            assert started != own
+            # As /proc says it, which counts since the machine was started.
+            assert int(started) >= int(own)
+        process.kill()
+        process.wait()
+        # Its id may have been given to another since.
+        assert machine.process_start(process.pid) != started

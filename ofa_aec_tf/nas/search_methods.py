@@ -15,6 +15,7 @@ import numpy as np
 import optuna
 
 from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.nas.accuracy_predictor import MIN_TRIALS
 from ofa_aec_tf.nas.accuracy_predictor import AccuracyPredictor
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.candidates import Candidate
@@ -264,11 +265,13 @@ def predicted_best(
         seed: int.
     """
     rng = np.random.default_rng(seed)
-    first = _union([draw_population(pool, population, rng) for pool in pools])
-    evaluated = dict((yield first[:max_evaluations]))
+    evaluated: dict[Subnet, Trial] = {}
     while len(evaluated) < max_evaluations:
         succeeded = [t for t in evaluated.values() if t.failure is None]
-        predictor = AccuracyPredictor(space, quality).fit(succeeded)
+        predictor = None
+        # Before it has seen enough, or where most failed: at random.
+        if len(succeeded) >= MIN_TRIALS:
+            predictor = AccuracyPredictor(space, quality).fit(succeeded)
         batch: dict[Subnet, Candidate] = {}
         for pool in pools:
             rest = [
@@ -276,11 +279,13 @@ def predicted_best(
                 for c in pool
                 if c.subnet not in evaluated and c.subnet not in batch
             ]
-            if not rest:
-                continue
-            predicted = predictor.predict([c.subnet for c in rest])
-            for index in np.argsort(-predicted, kind="stable")[:population]:
-                batch[rest[index].subnet] = rest[index]
+            if predictor is None or not rest:
+                chosen = draw_population(rest, population, rng)
+            else:
+                predicted = predictor.predict([c.subnet for c in rest])
+                best = np.argsort(-predicted, kind="stable")[:population]
+                chosen = [rest[index] for index in best]
+            batch.update((c.subnet, c) for c in chosen)
         if not batch:
             return
         remaining = max_evaluations - len(evaluated)

@@ -133,6 +133,22 @@ def test_an_int8_front_is_of_quantized_subnets(inputs, tmp_path):
     assert "qualities was ['int8_mAP', 'mAP']" in other.stderr
 
 
+@pytest.mark.slow
+def test_few_trials_of_a_predictor_are_not_lost(inputs, tmp_path):
+    result = _search(
+        inputs,
+        f"--workdir={tmp_path}",
+        "--num_calibration_clips=8",
+        "--method=predictor",
+        "--population=3",
+    )
+    assert result.returncode == 0, result.stderr
+    assert "No rank correlation of the predictor" in result.stderr
+    report = json.loads((tmp_path / "pareto.json").read_text())
+    assert report["num_trials"] == 8
+    assert report["predictor"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -183,6 +183,69 @@ def test_a_sampler_survives_failures_and_an_exhausted_space(method):
     assert set(flat) == {c.subnet for c in CANDIDATES}
 
 
+def _predicted(max_evaluations, seed=0, failing=()):
+    listed = [candidates.Candidate(s, _wide_costs(s)) for s in _WIDE_SUBNETS]
+    return _drive(
+        search_methods.predicted_best(
+            _WIDE.search_space(),
+            _pools("x:parameters<=100k", "y:macs>=300M", listed=listed),
+            "mAP",
+            20,
+            max_evaluations,
+            seed,
+        ),
+        _wide_quality,
+        failing,
+    )
+
+
+def test_a_predictor_finds_better_subnets_than_chance():
+    batches = _predicted(120)
+    assert batches == _predicted(120)
+    assert [len(batch) for batch in batches] == [40, 40, 40]
+    flat = [subnet for batch in batches for subnet in batch]
+    assert len(set(flat)) == 120
+    parsed = parse_budgets(["x:parameters<=100k", "y:macs>=300M"])
+    assert all(any(b.feasible(_wide_costs(s)) for b in parsed) for s in flat)
+
+    def best(subnets):
+        return max(
+            _wide_quality(s)
+            for s in subnets
+            if _wide_costs(s)["parameters"] <= 100_000
+        )
+
+    feasible = sorted(
+        (
+            _wide_quality(s)
+            for s in _WIDE_SUBNETS
+            if _wide_costs(s)["parameters"] <= 100_000
+        ),
+        reverse=True,
+    )
+    # Among the best hundredth, of which 60 random ones miss half.
+    assert best(flat) >= feasible[len(feasible) // 100]
+    assert best(flat) > best(batches[0])
+
+
+def test_a_predictor_that_knows_too_little_goes_on_at_random():
+    first, *_ = _predicted(40)
+    batches = _predicted(120, failing=set(first))
+    assert batches[0] == first
+    assert len({s for batch in batches for s in batch}) == 120
+
+
+def test_a_predictor_ends_with_the_space():
+    batches = _drive(
+        search_methods.predicted_best(
+            tabulated.SPACE, [CANDIDATES], "mAP", 5, 1000, 0
+        ),
+        tabulated.quality,
+    )
+    flat = [subnet for batch in batches for subnet in batch]
+    assert sorted(map(str, flat)) == sorted(str(c.subnet) for c in CANDIDATES)
+
+
 def _hypervolume(subnets):
     reference = pareto.Point(0.0, (1.0, 1.0))
     largest = _wide_costs(_WIDE.search_space().largest())
