@@ -8,6 +8,7 @@ after everything that was measured. Run again after an interruption, it goes on
 where it was.
 """
 
+import hashlib
 import pathlib
 import re
 
@@ -25,7 +26,8 @@ from ofa_aec_tf.reproduction import experiments
 from ofa_aec_tf.reproduction import plan as plans
 from ofa_aec_tf.reproduction import steps
 
-_REPORT, _STEPS, _DATA = "report", "steps", "data"
+_REPORT, _STEPS = "report", "steps"
+_PREPROCESS = "preprocess.cfg"
 _BASELINE_FORM = re.compile(
     r"(?P<name>[^:]+):width=(?P<width>\d+(\.\d+)?),depth=(?P<depth>\d+)"
 )
@@ -108,21 +110,34 @@ def _baselines(names):
                 "A --baseline is written `name:width=0.6,depth=1`, with the "
                 f"name of a --budget, of {sorted(names)}. Received: {text!r}"
             )
+        if match["name"] in baselines:
+            raise ValueError(
+                f"Give one --baseline for {match['name']!r}. Received two."
+            )
         baselines[match["name"]] = float(match["width"]), int(match["depth"])
     return baselines
 
 
 def _data_dir(directory):
+    audio_dir = _AUDIO_DIR.value
     if _DATA_DIR.value is not None:
+        if audio_dir is not None:
+            raise ValueError(
+                "--audio_dir is for preprocessing, which --data_dir leaves "
+                "out. Give one or the other."
+            )
         return pathlib.Path(_DATA_DIR.value)
-    data_dir = directory / _DATA
+    flagfile = pathlib.Path(_FLAGS_DIR.value) / _PREPROCESS
+    content = [*steps.read_flagfile(flagfile), str(audio_dir)]
+    digest = hashlib.sha256("\n".join(content).encode()).hexdigest()
+    # Other settings make other data.
+    data_dir = directory / f"data-{digest[:8]}"
     if not (data_dir / dataset_info.FILE_NAME).is_file():
-        audio = _AUDIO_DIR.value
         command_line.call(
             "data",
             "data_pipeline.preprocess",
-            f"--flagfile={pathlib.Path(_FLAGS_DIR.value) / 'preprocess.cfg'}",
-            *([] if audio is None else [f"--audio_dir={audio}"]),
+            f"--flagfile={flagfile}",
+            *([] if audio_dir is None else [f"--audio_dir={audio_dir}"]),
             f"--output_dir={data_dir}",
         )
     return data_dir
@@ -143,16 +158,18 @@ def _facts(dataset):
         "Flags of the stages": {
             path.name: " ".join(steps.read_flagfile(path))
             for path in sorted(pathlib.Path(_FLAGS_DIR.value).glob("*.cfg"))
+            if _DATA_DIR.value is None or path.name != _PREPROCESS
         },
     }
 
 
-def planned_cells(num_classes, num_frames):
+def planned_cells(num_classes, num_frames, num_mel_bins=64):
     """What the flags ask for.
 
     Args:
         num_classes: int. Of the data.
         num_frames: int. Of a clip of the data.
+        num_mel_bins: int. The same.
 
     Returns:
         list of Cell.
@@ -170,15 +187,17 @@ def planned_cells(num_classes, num_frames):
             _baselines([budget.name for budget in wanted]),
             num_classes,
             num_frames,
+            num_mel_bins,
         )
     )
-    cells = list(
-        experiments.cells(
-            plan,
-            _checked_experiments(),
-            _seeds(_SEEDS),
-            _seeds(_ABLATION_SEEDS),
+    seeds, ablation_seeds = _seeds(_SEEDS), _seeds(_ABLATION_SEEDS)
+    if not set(ablation_seeds) <= set(seeds):
+        raise ValueError(
+            "--ablation_seeds are some of --seeds. Received: "
+            f"{ablation_seeds} and {seeds}"
         )
+    cells = list(
+        experiments.cells(plan, _checked_experiments(), seeds, ablation_seeds)
     )
     for cell in cells:
         # Reads the flagfiles of all steps before the first one runs.
@@ -193,7 +212,11 @@ def main(unused_arguments):
     with workdir.lock(directory):
         data_dir = _data_dir(directory)
         dataset = dataset_info.DatasetInfo.read(data_dir)
-        cells = planned_cells(len(dataset.class_map), dataset.num_frames)
+        cells = planned_cells(
+            len(dataset.class_map),
+            dataset.num_frames,
+            dataset.frontend.num_mel_bins,
+        )
         runner = steps.StepRunner(
             directory / _STEPS, data_dir, dataset.fingerprint
         )
@@ -206,13 +229,14 @@ def main(unused_arguments):
 
 
 def _reproduce(cells, runner, report_dir, facts):
-    measured = []
+    measured, has_run = [], False
     for number, cell in enumerate(cells, 1):
-        is_new = not runner.is_done(cell.step)
+        has_run |= not runner.is_done(cell.step)
         runner.run(cell.step)
         measured += cell.measure(runner)
         print(f"{number} of {len(cells)} measured: {cell.title}", flush=True)
-        if is_new or number == len(cells):
+        # Not while it finds again what an earlier call has measured.
+        if has_run or number == len(cells):
             paper_report.write_report(report_dir, measured, facts, _TITLE.value)
     print(f"wrote {report_dir / paper_report.MARKDOWN_REPORT}")
 

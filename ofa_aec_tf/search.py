@@ -58,8 +58,8 @@ _METHOD = flags.DEFINE_enum(
     "Which subnets to evaluate: all that keep a budget (exhaustive); a random "
     "population for each (random, the paper's); what NSGA-II (nsga2), "
     "tree-structured Parzen estimators (tpe) or a predictor that learns from "
-    "those before (predictor) ask for. By default all where they are "
-    f"{search_methods.MAX_EXHAUSTIVE} at the most, else nsga2.",
+    "those before (predictor) ask for. By default all where they are no more "
+    "than --max_evaluations, else nsga2.",
 )
 _OBJECTIVE = flags.DEFINE_list(
     "objective",
@@ -85,7 +85,7 @@ _POPULATION = flags.DEFINE_integer(
 _MAX_EVALUATIONS = flags.DEFINE_integer(
     "max_evaluations",
     512,
-    "Subnets that nsga2, tpe and predictor evaluate.",
+    "Subnets that nsga2, tpe and predictor evaluate; the others have no limit.",
     lower_bound=1,
 )
 _STORAGE = flags.DEFINE_string(
@@ -100,6 +100,9 @@ _NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
     256,
     "Training clips that estimate a subnet's batch normalization.",
     lower_bound=1,
+)
+_RETRY_FAILED = flags.DEFINE_bool(
+    "retry_failed", False, "Evaluate again what failed in earlier runs."
 )
 _CALIBRATION = flags.DEFINE_enum(
     "calibration",
@@ -150,7 +153,9 @@ def _subnet_evaluator(supernet, dataset, wanted):
     )
     if objectives.INT8_QUALITY not in wanted.qualities:
         return evaluate
-    evaluate_int8 = search_evaluation.make_int8_evaluator(*arguments)
+    evaluate_int8 = search_evaluation.make_int8_evaluator(
+        *arguments, _CALIBRATION.value
+    )
     return lambda subnet: {
         **evaluate(subnet),
         objectives.INT8_QUALITY: evaluate_int8(subnet),
@@ -217,7 +222,9 @@ def main(unused_arguments):
         space, costs_of, np.random.default_rng(_SEED.value)
     )
     pools = search_methods.feasible_pools(listed, complete, wanted)
-    method = search_methods.resolve_method(_METHOD.value, pools, complete)
+    method = search_methods.resolve_method(
+        _METHOD.value, pools, complete, _MAX_EVALUATIONS.value
+    )
     _print_feasibility(wanted, pools, len(listed), complete)
     # Not method and budgets: a later run may add some, and keeps the trials.
     identity = {
@@ -230,13 +237,17 @@ def main(unused_arguments):
         "skip_corrupt": _SKIP_CORRUPT.value,
         "qualities": sorted(front.qualities),
     }
+    storage = study.open_storage(_STORAGE.value, _WORKDIR.value)
     run_record.start_run(
-        _WORKDIR.value, identity, flags.FLAGS.flags_into_string()
+        _WORKDIR.value,
+        identity,
+        study.without_password(flags.FLAGS.flags_into_string()),
     )
+    shared = study.SearchStudy(storage, space, identity)
+    if _RETRY_FAILED.value:
+        shared.forget_failures()
     trials = subnet_search.run_search(
-        study.SearchStudy(
-            study.open_storage(_STORAGE.value, _WORKDIR.value), space, identity
-        ),
+        shared,
         search_methods.make_batches(
             method,
             space,

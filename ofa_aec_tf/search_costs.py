@@ -33,7 +33,16 @@ _LATENCY_THREADS = flags.DEFINE_integer(
 
 
 def known_costs() -> list[str]:
-    """Names of the costs that budgets and objectives may be about."""
+    """Names of the costs that budgets and objectives may be about.
+
+    Raises:
+        ValueError: if a flag of latencies is given without a table.
+    """
+    for flag in (_LATENCY_MODE, _LATENCY_THREADS):
+        if flag.value is not None and _LATENCY_TABLE.value is None:
+            raise ValueError(
+                f"--{flag.name} chooses rows of a --latency_table. Give one."
+            )
     return [
         name
         for name in budgets.ALL_COST_NAMES

@@ -6,6 +6,7 @@ from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import metrics
 from ofa_aec_tf.models.materialization import materialize_subnet
+from ofa_aec_tf.nas import subnet_evaluator
 
 
 def make_int8_evaluator(
@@ -16,6 +17,7 @@ def make_int8_evaluator(
     class_map,
     label_type,
     batch_size,
+    calibration,
 ):
     """Function from a subnet to the mAP of its int8 file.
 
@@ -32,6 +34,7 @@ def make_int8_evaluator(
         class_map: ClassMap.
         label_type: `"multi_label"` or `"single_label"`.
         batch_size: int. Clips a step of the calibration.
+        calibration: one of `subnet_evaluator.CALIBRATIONS`.
 
     Returns:
         Function from a Subnet to a float, or None where mAP is undefined.
@@ -42,7 +45,10 @@ def make_int8_evaluator(
     _, num_frames, num_mel_bins = log_mel.shape
 
     def evaluate_int8(subnet):
-        moments = batch_norm_calibration.calibrate(supernet, subnet, batches)
+        source = subnet
+        if calibration == subnet_evaluator.LARGEST:
+            source = supernet.family.search_space().largest()
+        moments = batch_norm_calibration.calibrate(supernet, source, batches)
         model = tflite_converter.float32_model(
             materialize_subnet(supernet, subnet, moments)
         )

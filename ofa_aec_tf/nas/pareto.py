@@ -47,10 +47,9 @@ def front(points: Sequence[Point]) -> list[int]:
     if not points:
         return []
     num_costs = {len(point.costs) for point in points}
-    if len(num_costs) != 1 or num_costs == {0}:
+    if len(num_costs) != 1:
         raise ValueError(
-            "All points need equally many costs, one or more. "
-            f"Received: {sorted(num_costs)}"
+            f"All points need equally many costs. Received: {sorted(num_costs)}"
         )
     # Quality as one more cost, so that less is better in every column.
     values = np.array([(-p.quality, *p.costs) for p in points], np.float64)

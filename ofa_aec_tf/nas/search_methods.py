@@ -33,8 +33,6 @@ NSGA2 = "nsga2"
 TPE = "tpe"
 PREDICTOR = "predictor"
 METHODS = (EXHAUSTIVE, RANDOM, NSGA2, TPE, PREDICTOR)
-# Feasible subnets up to which all of them are evaluated.
-MAX_EXHAUSTIVE = 512
 _TPE_BATCH = 8
 # Of a subnet that could not be evaluated, worse than any that keeps a budget.
 _FAILED_VIOLATION = 1e9
@@ -57,7 +55,10 @@ def feasible_pools(
 
 
 def resolve_method(
-    method: str, pools: Sequence[Sequence[Candidate]], complete: bool
+    method: str,
+    pools: Sequence[Sequence[Candidate]],
+    complete: bool,
+    max_evaluations: int,
 ) -> str:
     """The method that `"auto"` stands for.
 
@@ -65,6 +66,7 @@ def resolve_method(
         method: one of `METHODS`, or `"auto"`.
         pools: as `feasible_pools` returns them.
         complete: bool. Whether they were taken from the whole space.
+        max_evaluations: int. Feasible subnets up to which all are evaluated.
 
     Raises:
         ValueError: if the method is unknown, or an exhaustive search is asked
@@ -72,7 +74,7 @@ def resolve_method(
     """
     check_choice("method", method, (AUTO, *METHODS))
     if method == AUTO:
-        small = complete and len(_union(pools)) <= MAX_EXHAUSTIVE
+        small = complete and len(_union(pools)) <= max_evaluations
         return EXHAUSTIVE if small else NSGA2
     if method == EXHAUSTIVE and not complete:
         raise ValueError(

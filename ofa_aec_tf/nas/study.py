@@ -6,8 +6,11 @@ see that they need not.
 """
 
 import dataclasses
+import hashlib
+import json
 import os
 import pathlib
+import re
 import socket
 import time
 import uuid
@@ -26,7 +29,7 @@ from ofa_aec_tf.search_space import Subnet
 
 STUDY_DATABASE = "study.db"
 JOURNAL_PREFIX = "journal:"
-_STUDY_NAME = "search"
+_IDENTITY_CHARACTERS = 16
 # For what another process needs to write one trial.
 _SQLITE_TIMEOUT_SECONDS = 60
 _NUM_OPENINGS, _OPENING_PAUSE_SECONDS = 5, 0.3
@@ -89,9 +92,15 @@ def open_storage(url: str | None, workdir):
                 time.sleep(_OPENING_PAUSE_SECONDS * attempt)
                 continue
             raise ValueError(
-                f"The storage {url} cannot be opened ({error}). Give a "
+                f"The storage {without_password(url)} cannot be opened "
+                f"({type(error).__name__}: {without_password(error)}). Give a "
                 f"database URL, or `{JOURNAL_PREFIX}` and the path of a file."
             ) from error
+
+
+def without_password(text) -> str:
+    """A text in which a URL may have a password, without it."""
+    return re.sub(r"//([^:/@\s]+):[^@\s]*@", r"//\1:***@", str(text))
 
 
 def _open(url):
@@ -107,6 +116,17 @@ def _open(url):
     return optuna.storages.RDBStorage(url, engine_kwargs=options)
 
 
+def study_name(identity: Mapping) -> str:
+    """The name of a study, which its identity decides.
+
+    Args:
+        identity: dict of JSON types.
+    """
+    content = json.dumps(dict(identity), sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return f"search-{digest[:_IDENTITY_CHARACTERS]}"
+
+
 class SearchStudy:
     """The trials of one supernet on one data set.
 
@@ -117,10 +137,7 @@ class SearchStudy:
         storage: what `open_storage` returns.
         space: SearchSpace of the supernet.
         identity: dict of JSON types. What the results depend on: supernet,
-            data, calibration. Trials of another identity don't compare.
-
-    Raises:
-        ValueError: if the storage holds a study with another identity.
+            data, calibration. Trials of another identity are another study.
     """
 
     def __init__(
@@ -139,32 +156,16 @@ class SearchStudy:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(
             storage=storage,
-            study_name=_STUDY_NAME,
+            # One storage may hold several searches.
+            study_name=study_name(identity),
             direction="maximize",
             load_if_exists=True,
         )
+        self._study.set_user_attr("identity", dict(identity))
         self._num_read = 0
         self._results: dict[Subnet, Trial] = {}
         # By the number of their running trial.
         self._claims: dict[int, Mapping] = {}
-        self._check_identity(dict(identity))
-
-    def _check_identity(self, identity):
-        stored = self._study.user_attrs.get("identity")
-        if stored is None:
-            self._study.set_user_attr("identity", identity)
-        elif stored != identity:
-            differing = sorted(
-                key
-                for key in set(stored) | set(identity)
-                if stored.get(key) != identity.get(key)
-            )
-            raise ValueError(
-                "The study has trials of another search: expected "
-                f"{ {key: stored.get(key) for key in differing} }. Received: "
-                f"{ {key: identity.get(key) for key in differing} }. Use "
-                "another --workdir, or the values that the study began with."
-            )
 
     def _read(self):
         """Reads what has come since the last time."""
@@ -195,6 +196,15 @@ class SearchStudy:
             self.results().values(),
             key=lambda trial: tuple(self._space.to_indices(trial.subnet)),
         )
+
+    def forget_failures(self) -> None:
+        """Lets what has failed so far count as not evaluated."""
+        self._read()
+        self._results = {
+            subnet: trial
+            for subnet, trial in self._results.items()
+            if trial.failure is None
+        }
 
     def results(self) -> Mapping[Subnet, Trial]:
         """The last result of each subnet that has one."""

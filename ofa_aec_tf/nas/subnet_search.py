@@ -75,8 +75,8 @@ def run_search(
     if len(failures) == len(trials):
         raise ValueError(
             f"None of {len(trials)} subnets could be evaluated. The first "
-            f"failed with: {failures[0]}. Mend that and search in another "
-            "--workdir."
+            f"failed with: {failures[0]}. Mend that and search again with "
+            "--retry_failed."
         )
     return trials
 

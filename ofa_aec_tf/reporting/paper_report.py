@@ -40,8 +40,9 @@ _INTERVALS = (
     "interval of two or three is only the range of their values, which has "
     "the mean in it with a probability of about 50 % for two and 75 % for "
     "three; five seeds reach about 84 %. One seed has no interval. Seeds vary "
-    "the training, not the clips: no interval says what other clips would "
-    "give."
+    "the training of students, not their one teacher and not the clips: no "
+    "interval says what another teacher or other clips would give. In the "
+    "table of search methods seeds vary the draws of a method only."
 )
 _VERDICTS = (
     "An ordering holds if the whole interval of its paired difference is "
@@ -112,7 +113,8 @@ def _sections(measurements, facts) -> list[Section]:
         "Search methods": ablation_tables.search_methods(measurements),
     }
     missing = [heading for heading, blocks in results.items() if not blocks]
-    seeds = sorted({m.seed for m in measurements})
+    # Those of search methods are of their draws, on one supernet.
+    seeds = sorted({m.seed for m in measurements if m.experiment != "methods"})
     summary = [
         f"{len(measurements)} measurements of {len(seeds)} seeds"
         f"{_listed(seeds)}, all in {measurements_lib.MEASUREMENTS}."

@@ -6,6 +6,8 @@ Reference: OFA-AEC, sections 3 and 4.
 import csv
 import dataclasses
 import json
+import pathlib
+import statistics
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -72,7 +74,7 @@ def cells(
         for seed in its_seeds:
             # The spaces beside those of the claims need fewer seeds.
             extra = seed in ablation_seeds
-            yield from make(plan, seed, extra)
+            yield from make(plan, seed, extra, seed == its_seeds[0])
 
 
 def _tested(title, plan, seed, experiment, rows) -> Cell:
@@ -90,8 +92,8 @@ def _tested(title, plan, seed, experiment, rows) -> Cell:
     def measure(runner):
         metrics = workdir.read_json(runner.path(Output(step, plans.METRICS)))
         for series, budget, model in rows:
-            path = runner.path(model)
-            details = ModelInfo.read(path).details
+            place = (runner.directory(model.step).name, *model.parts)
+            details = ModelInfo.read(runner.path(model)).details
             yield Measurement(
                 experiment,
                 series,
@@ -99,16 +101,31 @@ def _tested(title, plan, seed, experiment, rows) -> Cell:
                 seed,
                 details.get("subnet"),
                 {name: details["complexity"][name] for name in _COSTS},
-                {name: metrics[str(path)][name] for name in _METRICS},
+                {name: _metrics_of(metrics, place)[name] for name in _METRICS},
                 _TEST,
             )
 
     return Cell(title, step, measure)
 
 
-def _table1(plan, seed, extra):
+def _metrics_of(metrics, place):
+    """Those of a model, wherever the working directory was then.
+
+    Args:
+        metrics: dict from paths to metrics.
+        place: tuple of str. The end of the path.
+    """
+    (values,) = [
+        values
+        for path, values in metrics.items()
+        if pathlib.PurePath(path).parts[-len(place) :] == place
+    ]
+    return values
+
+
+def _table1(plan, seed, extra, is_first):
     rows = []
-    if extra:
+    if is_first:
         # One teacher, which no seed of the others changes.
         rows.append((measurements.TEACHER, "", plan.teacher()))
     for budget, model in plan.found(seed).items():
@@ -124,7 +141,7 @@ def _table1(plan, seed, extra):
     yield _tested(f"table 1 seed {seed}", plan, seed, "table1", rows)
 
 
-def _table2(plan, seed, extra):
+def _table2(plan, seed, extra, is_first):
     rows = []
     for budget, model in plan.found(seed).items():
         title = f"{budget} seed {seed}"
@@ -157,7 +174,7 @@ def _spaces(extra):
             yield name, {} if name == plans.MAIN_SPACE else variant
 
 
-def _figure3(plan, seed, extra):
+def _figure3(plan, seed, extra, is_first):
     for name, variant in _spaces(extra):
         rows = [
             (name, budget, model)
@@ -166,7 +183,7 @@ def _figure3(plan, seed, extra):
         yield _tested(f"{name} seed {seed}", plan, seed, "figure3", rows)
 
 
-def _figure4(plan, seed, extra):
+def _figure4(plan, seed, extra, is_first):
     for name, variant in _spaces(extra):
         step = plan.searched(seed, **variant)
         yield Cell(
@@ -214,45 +231,55 @@ def _trials_measurer(step, space, series, seed):
     return measure
 
 
-def _calibration(plan, seed, extra):
-    """The subnets found, with statistics that were made for the largest."""
-    calibrated = plan.searched(seed)
-    budgets = tuple(plan.feasible_budgets())
+def _calibration(plan, seed, extra, is_first):
+    """All subnets of a budget, with statistics made for the largest.
+
+    All and not the one that was found: it was chosen by its own statistics.
+    """
+    own = plan.searched(seed)
     shared = plan.search(
         plan.supernet(seed),
         f"without calibration seed {seed}",
-        budget=budgets,
+        budget=tuple(plan.feasible_budgets()),
         calibration="largest",
     )
+    for series, step in (("calibrated", own), ("shared", shared)):
+        yield Cell(
+            f"{series} statistics seed {seed}",
+            step,
+            _budget_means_measurer(
+                step, plan.space(), "calibration", series, seed
+            ),
+        )
+
+
+def _budget_means_measurer(step, space, experiment, series, seed):
+    """Measures the mean over all subnets within each budget of a search."""
 
     def measure(runner):
-        found = {
-            budget["name"]: budget["chosen"]["subnet"]
-            for budget in workdir.read_json(
-                runner.path(Output(calibrated, plans.PARETO))
-            )["budgets"]
-        }
-        for series, step in (("calibrated", calibrated), ("shared", shared)):
-            for trial in _trials(runner, step, plan.space()):
-                for budget in trial.pop("budgets"):
-                    if found.get(budget) == trial["subnet"]:
-                        yield Measurement(
-                            "calibration",
-                            series,
-                            budget,
-                            seed,
-                            split=_VALIDATION,
-                            **trial,
-                        )
+        by_budget: dict[str, list] = {}
+        for trial in _trials(runner, step, space):
+            for budget in filter(None, trial["budgets"]):
+                by_budget.setdefault(budget, []).append(trial)
+        for budget, trials in by_budget.items():
+            means = {
+                kind: {
+                    name: statistics.fmean(t[kind][name] for t in trials)
+                    for name in trials[0][kind]
+                }
+                for kind in ("costs", "metrics")
+            }
+            yield Measurement(
+                experiment,
+                series,
+                budget,
+                seed,
+                None,
+                split=_VALIDATION,
+                **means,
+            )
 
-    # The second search needs the first one's supernet only.
-    for step in (calibrated, shared):
-        is_last = step is shared
-        yield Cell(
-            f"{'shared' if is_last else 'own'} statistics seed {seed}",
-            step,
-            measure if is_last else lambda runner: iter(()),
-        )
+    return measure
 
 
 def _variants(plan, seed, experiment, variants):
@@ -266,7 +293,7 @@ def _variants(plan, seed, experiment, variants):
         )
 
 
-def _sampling(plan, seed, extra):
+def _sampling(plan, seed, extra, is_first):
     yield from _variants(
         plan,
         seed,
@@ -275,7 +302,7 @@ def _sampling(plan, seed, extra):
     )
 
 
-def _subnets_per_step(plan, seed, extra):
+def _subnets_per_step(plan, seed, extra, is_first):
     yield from _variants(
         plan,
         seed,
@@ -287,7 +314,7 @@ def _subnets_per_step(plan, seed, extra):
     )
 
 
-def _stem(plan, seed, extra):
+def _stem(plan, seed, extra, is_first):
     yield from _variants(
         plan,
         seed,
@@ -296,14 +323,14 @@ def _stem(plan, seed, extra):
     )
 
 
-def _methods(plan, seed, extra):
+def _methods(plan, seed, extra, is_first):
     """Methods on the table of all subnets, at equal evaluations."""
     step = plan.search(plan.supernet(seed), f"all subnets seed {seed}")
 
     def measure(runner):
         trials = list(_trials(runner, step, plan.space()))
         yield from search_comparison.compare(
-            plan.space(), trials, seed, _VALIDATION
+            plan.space(), plan.costs_function(), trials, seed, _VALIDATION
         )
 
     yield Cell(f"search methods seed {seed}", step, measure)

@@ -56,6 +56,7 @@ class Settings:
             depth of the uniform networks that are trained alone for them.
         num_classes: int. Of the data.
         num_frames: int. Of the data.
+        num_mel_bins: int. Of the data.
     """
 
     flags_dir: pathlib.Path
@@ -63,6 +64,7 @@ class Settings:
     baselines: Mapping[str, tuple[float, int]]
     num_classes: int
     num_frames: int
+    num_mel_bins: int
 
 
 class Plan:
@@ -84,7 +86,10 @@ class Plan:
         Args:
             variant: flags of `train` beside those of supernet.cfg.
         """
-        values = {"num_classes": self.settings.num_classes}
+        values = {
+            "num_classes": self.settings.num_classes,
+            "num_mel_bins": self.settings.num_mel_bins,
+        }
         texts = [
             *steps.read_flagfile(self._flagfile("supernet")),
             *(f"--{name}={value}" for name, value in variant.items()),
@@ -99,17 +104,23 @@ class Plan:
         """The search space of a supernet."""
         return self.family(**variant).search_space()
 
+    def costs_function(self, **variant):
+        """Function from a subnet of a supernet to its costs by name."""
+        family = self.family(**variant)
+
+        def costs_of(subnet):
+            return family.complexity(subnet, self.settings.num_frames).to_json()
+
+        return costs_of
+
     def feasible_budgets(self, **variant) -> list[Budget]:
         """The budgets that some subnet of a supernet keeps.
 
         Args:
             variant: as for `family`.
         """
-        family = self.family(**variant)
-        costs = [
-            family.complexity(subnet, self.settings.num_frames).to_json()
-            for subnet in family.search_space().enumerate()
-        ]
+        costs_of = self.costs_function(**variant)
+        costs = [costs_of(s) for s in self.space(**variant).enumerate()]
         return [
             budget
             for budget in self.settings.budgets

@@ -1,5 +1,6 @@
 """Search methods compared on subnets that have all been evaluated."""
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.reporting.measurements import Measurement
 from ofa_aec_tf.search_space import SearchSpace
+from ofa_aec_tf.search_space import Subnet
 
 # A quarter of the paper's space.
 _NUM_EVALUATIONS = 32
@@ -23,6 +25,7 @@ _MARGIN = 1.01
 
 def compare(
     space: SearchSpace,
+    costs_of: Callable[[Subnet], Mapping[str, int]],
     trials: Sequence[Mapping],
     seed: int,
     split: str,
@@ -31,8 +34,9 @@ def compare(
 
     Args:
         space: SearchSpace.
+        costs_of: function from a subnet to its costs by name.
         trials: sequence of dicts with `subnet`, `costs` and `metrics`, of all
-            subnets of the space.
+            subnets of the space. One that is missing counts as failed.
         seed: int. Of the supernet. Each method has seeds of its own, which
             are counted on from ten times this one.
         split: str. What the trials were measured on.
@@ -56,7 +60,9 @@ def compare(
     for number in range(_NUM_METHOD_SEEDS):
         method_seed = _NUM_METHOD_SEEDS * seed + number
         for method in search_methods.METHODS:
-            found = _found(space, pool, table, method, method_seed)
+            num_asked, found = _found(
+                space, costs_of, pool, table, method, method_seed
+            )
             best = max(found, key=lambda trial: trial.metrics["mAP"])
             yield Measurement(
                 "methods",
@@ -64,7 +70,7 @@ def compare(
                 "",
                 method_seed,
                 dict(best.subnet),
-                {**best.costs, "evaluations": len(found)},
+                {**best.costs, "evaluations": num_asked},
                 {
                     **best.metrics,
                     "hypervolume": _hypervolume(found, worst_costs) / whole,
@@ -73,12 +79,12 @@ def compare(
             )
 
 
-def _found(space, pool, table, method, seed) -> list[Trial]:
-    """The trials that a method asks for."""
+def _found(space, costs_of, pool, table, method, seed):
+    """How many trials a method asks for, and those that succeeded."""
     batches = search_methods.make_batches(
         method,
         space,
-        lambda subnet: table[subnet].costs,
+        costs_of,
         (),
         _OBJECTIVES,
         [pool],
@@ -86,15 +92,19 @@ def _found(space, pool, table, method, seed) -> list[Trial]:
         _NUM_EVALUATIONS,
         seed,
     )
-    found: list[Trial] = []
+    asked: dict[Subnet, Trial] = {}
     results = None
     while True:
         try:
             batch = batches.send(results)
         except StopIteration:
-            return found
-        results = {c.subnet: table[c.subnet] for c in batch}
-        found += results.values()
+            break
+        results = {
+            c.subnet: table.get(c.subnet, Trial(c.subnet, c.costs, None, "?"))
+            for c in batch
+        }
+        asked.update(results)
+    return len(asked), [t for t in asked.values() if t.failure is None]
 
 
 def _hypervolume(trials, worst_costs) -> float:

@@ -34,6 +34,11 @@ class Output:
     step: "Step"
     name: str
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of `name`."""
+        return pathlib.PurePath(self.name).parts
+
 
 @dataclasses.dataclass(frozen=True)
 class Step:
@@ -104,7 +109,10 @@ def read_flagfile(path) -> list[str]:
     """
     if not pathlib.Path(path).is_file():
         raise ValueError(f"There is no flagfile {path}.")
-    return flags.FlagValues().read_flags_from_files([f"--flagfile={path}"])
+    try:
+        return flags.FlagValues().read_flags_from_files([f"--flagfile={path}"])
+    except flags.Error as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 class StepRunner:

@@ -92,15 +92,17 @@ def test_by_default_small_spaces_are_evaluated_whole(
         :num_feasible
     ]
     # Two budgets may allow the same.
-    resolved = search_methods.resolve_method("auto", [pool, pool], complete)
+    resolved = search_methods.resolve_method(
+        "auto", [pool, pool], complete, 512
+    )
     assert resolved == method
 
 
 def test_an_exhaustive_search_of_a_part_of_a_space_is_refused():
     with pytest.raises(ValueError, match="too large to list"):
-        search_methods.resolve_method("exhaustive", [CANDIDATES], False)
+        search_methods.resolve_method("exhaustive", [CANDIDATES], False, 9)
     with pytest.raises(ValueError, match="Received: method='genetic'"):
-        search_methods.resolve_method("genetic", [CANDIDATES], True)
+        search_methods.resolve_method("genetic", [CANDIDATES], True, 9)
 
 
 _WIDE = Cnn10Family(10, (16, 32, 64, 128), 128, width_granularity="layer")

@@ -96,7 +96,8 @@ def _claim_of(**changes):
 
 def _write_claim(tmp_path, claim):
     optuna.load_study(
-        study_name="search", storage=f"sqlite:///{tmp_path / 'study.db'}"
+        study_name=studies.study_name(IDENTITY),
+        storage=f"sqlite:///{tmp_path / 'study.db'}",
     ).add_trial(
         optuna.trial.create_trial(
             state=optuna.trial.TrialState.RUNNING, user_attrs={"claim": claim}
@@ -179,15 +180,32 @@ def test_a_storage_that_cannot_be_opened_is_named(tmp_path, url):
         studies.open_storage(url, tmp_path)
 
 
-def test_trials_of_another_supernet_are_refused_with_both_values(tmp_path):
-    tabulated.open_study(tmp_path)
+def test_one_storage_holds_the_trials_of_several_searches(
+    tmp_path, storage_url
+):
+    ours = tabulated.open_study(tmp_path, url=storage_url)
+    ours.add(_done(_FIRST))
     other = {**IDENTITY, "supernet_digest": "xyz"}
-    with pytest.raises(
-        ValueError,
-        match="{'supernet_digest': 'abc'}. Received: "
-        "{'supernet_digest': 'xyz'}",
-    ):
-        tabulated.open_study(tmp_path, identity=other)
+    theirs = tabulated.open_study(tmp_path, identity=other, url=storage_url)
+    assert not theirs.results()
+    assert theirs.claim(_FIRST) is not None
+    assert not ours.is_claimed(_FIRST)
+
+
+def test_failures_can_be_forgotten(tmp_path):
+    study = tabulated.open_study(tmp_path)
+    study.add(_failed(_FIRST))
+    study.add(_done(_SECOND))
+    study.forget_failures()
+    assert set(study.results()) == {_SECOND.subnet}
+    study.add(_failed(_FIRST))
+    assert len(study.results()) == 2
+
+
+def test_a_password_is_not_shown(tmp_path):
+    with pytest.raises(ValueError, match=r"//me:\*\*\*@nowhere/x cannot") as e:
+        studies.open_storage("mysql://me:secret@nowhere/x", tmp_path)
+    assert "secret" not in str(e.value)
 
 
 def test_the_database_is_an_optuna_study_with_decisions_as_parameters(tmp_path):

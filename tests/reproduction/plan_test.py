@@ -26,6 +26,7 @@ def _paper_plan(monkeypatch):
             {"0.9M": (0.6, 1), "3.6M": (0.8, 2)},
             527,
             1001,
+            64,
         )
     )
 
@@ -38,6 +39,7 @@ def small_plan(tmp_path):
             parse_budgets(small_reproduction.BUDGETS),
             {"low": (0.5, 1)},
             3,
+            64,
             64,
         )
     )
@@ -103,9 +105,10 @@ def test_all_experiments_share_what_is_equal(small_plan):
 
 
 def test_only_what_is_asked_for_is_planned(small_plan):
-    cells = list(experiments.cells(small_plan, ["figure4"], (0,), (1,)))
-    assert [cell.step.module for cell in cells] == ["ofa_aec_tf.search"] * 2
+    cells = list(experiments.cells(small_plan, ["figure4"], (0, 1), (1,)))
+    # The claims' two spaces for seed 0, all four for the seed of ablations.
+    assert [cell.step.module for cell in cells] == ["ofa_aec_tf.search"] * 6
     needed = {}
     for cell in cells:
         needed |= _closure(cell.step)
-    assert len(needed) == 1 + 2 * 2
+    assert len(needed) == 1 + 2 * 6

@@ -11,9 +11,13 @@ _FAMILY = Cnn10Family(10, (16, 32, 64, 128), 128)
 _SPACE = _FAMILY.search_space()
 
 
+def _costs_of(subnet):
+    return _FAMILY.complexity(subnet, 501).to_json()
+
+
 def _trials():
     for subnet in _SPACE.enumerate():
-        costs = _FAMILY.complexity(subnet, 501).to_json()
+        costs = _costs_of(subnet)
         quality = 0.05 * np.log(costs["parameters"]) + 0.05 * np.sin(
             _SPACE.to_indices(subnet) @ [1.3, 2.1, 0.7, 1.1]
         )
@@ -26,7 +30,9 @@ def _trials():
 
 def test_methods_have_equal_evaluations_and_the_whole_table_is_best():
     trials = list(_trials())
-    measured = list(search_comparison.compare(_SPACE, trials, 1, "validation"))
+    measured = list(
+        search_comparison.compare(_SPACE, _costs_of, trials, 1, "validation")
+    )
     by_method = {}
     for measurement in measured:
         by_method.setdefault(measurement.series, []).append(measurement)
@@ -44,3 +50,14 @@ def test_methods_have_equal_evaluations_and_the_whole_table_is_best():
                 assert m.metrics["hypervolume"] == pytest.approx(1)
     # Not the same draws every time.
     assert len({m.metrics["hypervolume"] for m in by_method["random"]}) > 1
+
+
+def test_a_subnet_that_failed_counts_as_an_evaluation():
+    trials = list(_trials())
+    best = max(range(128), key=lambda i: trials[i]["metrics"]["mAP"])
+    failed = trials.pop(best)
+    for m in search_comparison.compare(
+        _SPACE, _costs_of, trials, 0, "validation"
+    ):
+        assert m.subnet != failed["subnet"]
+        assert m.costs["evaluations"] in (32, 127)
