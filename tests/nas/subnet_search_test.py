@@ -82,6 +82,35 @@ def test_a_failed_trial_is_stored_with_its_reason_and_not_repeated(tmp_path):
     assert again.calls == []
 
 
+def test_what_failed_can_be_tried_again(tmp_path):
+    failing = CANDIDATES[2].subnet
+    _search(tmp_path, Evaluator(failing={failing}))
+    study = tabulated.open_study(tmp_path)
+    study.forget_failures()
+    again = Evaluator()
+    trials = subnet_search.run_search(study, _all(), again, show_progress=False)
+    assert again.calls == [failing]
+    assert all(trial.failure is None for trial in trials)
+    assert len(trials) == len(CANDIDATES)
+
+
+def test_quality_alone_has_a_front_of_the_best(tmp_path):
+    trials = _search(tmp_path, Evaluator())
+    values = report.pareto_report(
+        trials,
+        (),
+        CANDIDATES,
+        True,
+        "validation",
+        Objectives(costs=()),
+    )
+    best = max(trials, key=lambda trial: trial.metrics["mAP"])
+    assert values["front"] == [best.to_json()]
+    plot.plot_search(
+        tmp_path / "plot.png", trials, (), Objectives(costs=()), "title"
+    )
+
+
 def test_an_undefined_objective_fails_the_trial(tmp_path):
     def evaluate(subnet):
         quality = None if subnet == SPACE.smallest() else 0.5
