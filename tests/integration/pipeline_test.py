@@ -52,7 +52,7 @@ def test_quickstart_trains_searches_exports_and_evaluates(quickstart):
             assert pathlib.Path(row["file"]).stat().st_size == row["num_bytes"]
             assert f"{row['mAP']:.4f}" in output
     assert (workdir / "search" / "pareto.png").read_bytes()[1:4] == b"PNG"
-    assert str(workdir / "search" / "pareto.png") in output
+    assert str(workdir / "search" / "report.html") in output
 
 
 @pytest.mark.slow

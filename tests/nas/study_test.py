@@ -81,7 +81,7 @@ def test_one_of_two_gets_a_subnet(tmp_path, storage_url):
     assert ours.trials() == []
 
 
-def _claim_of(**changes):
+def _claim_of(seconds_left=100, **changes):
     """A claim as if another process had written it."""
     return {
         "token": "theirs",
@@ -89,7 +89,7 @@ def _claim_of(**changes):
         "host": socket.gethostname(),
         "process": os.getpid(),
         "started": "0",
-        "expires": time.time() + 100,
+        "expires": time.time() + seconds_left,
         **changes,
     }
 
@@ -106,18 +106,20 @@ def _write_claim(tmp_path, claim):
 
 
 @pytest.mark.parametrize(
-    ("claim", "is_live"),
+    ("changes", "is_live"),
     [
         # An id that was given to another process since.
-        (_claim_of(), False),
-        (_claim_of(host="elsewhere"), True),
-        (_claim_of(host="elsewhere", expires=time.time() - 1), False),
+        ({}, False),
+        ({"host": "elsewhere"}, True),
+        ({"host": "elsewhere", "seconds_left": -1}, False),
     ],
     ids=["id used again", "another machine", "silent machine"],
 )
-def test_claims_of_those_that_have_ended_do_not_count(tmp_path, claim, is_live):
+def test_claims_of_those_that_have_ended_do_not_count(
+    tmp_path, changes, is_live
+):
     study = tabulated.open_study(tmp_path)
-    _write_claim(tmp_path, claim)
+    _write_claim(tmp_path, _claim_of(**changes))
     assert study.is_claimed(_FIRST) == is_live
     assert (study.claim(_FIRST) is None) == is_live
 
