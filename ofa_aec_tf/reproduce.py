@@ -163,6 +163,21 @@ def _facts(dataset):
     }
 
 
+def _checked_flags():
+    """Budgets, baselines, experiments and both lists of seeds."""
+    wanted = budgets.parse_budgets(_BUDGET.value)
+    if not wanted:
+        raise ValueError("Give a --budget for each size of the tables.")
+    baselines = _baselines([budget.name for budget in wanted])
+    seeds, ablation_seeds = _seeds(_SEEDS), _seeds(_ABLATION_SEEDS)
+    if not set(ablation_seeds) <= set(seeds):
+        raise ValueError(
+            "--ablation_seeds are some of --seeds. Received: "
+            f"{ablation_seeds} and {seeds}"
+        )
+    return wanted, baselines, _checked_experiments(), seeds, ablation_seeds
+
+
 def planned_cells(num_classes, num_frames, num_mel_bins=64):
     """What the flags ask for.
 
@@ -177,28 +192,18 @@ def planned_cells(num_classes, num_frames, num_mel_bins=64):
     Raises:
         ValueError: if a flag is wrong, or a flagfile is missing.
     """
-    wanted = budgets.parse_budgets(_BUDGET.value)
-    if not wanted:
-        raise ValueError("Give a --budget for each size of the tables.")
+    wanted, baselines, names, seeds, ablation_seeds = _checked_flags()
     plan = plans.Plan(
         plans.Settings(
             pathlib.Path(_FLAGS_DIR.value),
             wanted,
-            _baselines([budget.name for budget in wanted]),
+            baselines,
             num_classes,
             num_frames,
             num_mel_bins,
         )
     )
-    seeds, ablation_seeds = _seeds(_SEEDS), _seeds(_ABLATION_SEEDS)
-    if not set(ablation_seeds) <= set(seeds):
-        raise ValueError(
-            "--ablation_seeds are some of --seeds. Received: "
-            f"{ablation_seeds} and {seeds}"
-        )
-    cells = list(
-        experiments.cells(plan, _checked_experiments(), seeds, ablation_seeds)
-    )
+    cells = list(experiments.cells(plan, names, seeds, ablation_seeds))
     for cell in cells:
         # Reads the flagfiles of all steps before the first one runs.
         _ = cell.step.identity
@@ -207,6 +212,8 @@ def planned_cells(num_classes, num_frames, num_mel_bins=64):
 
 def main(unused_arguments):
     """Runs the command."""
+    # Before data are made, which takes longer.
+    _checked_flags()
     directory = pathlib.Path(_WORKDIR.value)
     directory.mkdir(parents=True, exist_ok=True)
     with workdir.lock(directory):

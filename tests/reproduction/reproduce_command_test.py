@@ -117,6 +117,21 @@ def test_a_mistake_ends_in_one_line_before_anything_runs(
     assert "$ python" not in result.stdout
 
 
+def test_flags_are_checked_before_data_are_made(inputs, tmp_path):
+    result = commands.run(
+        "ofa_aec_tf.reproduce",
+        f"--flags_dir={inputs[0]}",
+        f"--workdir={tmp_path / 'run'}",
+        "--budget=low:parameters<=1.7k",
+        "--seeds=0,1",
+        "--ablation_seeds=2",
+    )
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert "--ablation_seeds are some of --seeds" in line
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_second_one_in_the_directory_is_refused(inputs, tmp_path):
     with workdir.lock(tmp_path):
         result = _run(inputs, tmp_path)
