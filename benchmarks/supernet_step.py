@@ -24,6 +24,7 @@ from ofa_aec_tf.models import registry
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
+from ofa_aec_tf.training.teachers import network_teacher
 
 _WHAT = "supernet_step"
 
@@ -55,7 +56,9 @@ def main(_):
         supernet = registry.build_supernet(
             family, _EXECUTION.value, values.convolution
         )
-        distiller = SupernetDistiller(supernet, sampler, teacher)
+        distiller = SupernetDistiller(
+            supernet, sampler, network_teacher([teacher])
+        )
     clips = workload.random_clips(
         np.random.default_rng(values.seed), values.batch, values.frames, family
     )

@@ -84,7 +84,7 @@ def make_teacher(family, algorithm):
     with tempfile.TemporaryDirectory() as directory:
         path = pathlib.Path(directory) / "teacher.keras"
         save_keras_file(network, path)
-        return load_teacher(path, details, algorithm)
+        return load_teacher(path, details, algorithm=algorithm)
 
 
 def milliseconds(function, arguments, num_steps):

@@ -14,10 +14,10 @@ from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import log_mel_windows
 from ofa_aec_tf.deployment import quantization_aware_training
-from ofa_aec_tf.deployment.qat import folding
 from ofa_aec_tf.deployment.qat.fine_tuning import FineTuning
 from ofa_aec_tf.deployment.tflite_converter import INT8_QAT
 from ofa_aec_tf.models.logits import logits_model
+from ofa_aec_tf.models.logits import score_activation
 from ofa_aec_tf.models.teacher import load_teacher
 from ofa_aec_tf.training import losses
 
@@ -113,7 +113,7 @@ def check_flags(dataset: DatasetInfo, modes: Iterable[str]) -> None:
 def _teacher(network):
     if _TEACHER.value is not None:
         details = ModelInfo.read(_TEACHER.value).details
-        return load_teacher(_TEACHER.value, details)
+        return load_teacher(_TEACHER.value, details, score_activation(network))
     logits = logits_model(network)
     return lambda log_mel: logits(log_mel, training=False)
 
@@ -162,17 +162,16 @@ def quantize(
     """
     fine_tuning = None
     if _STEPS.value:
-        if folding.score_activation(network) != "sigmoid":
-            raise ValueError(
-                f"Mode {INT8_QAT} trains networks that end in a sigmoid. "
-                "Received: a softmax. Give --qat_steps=0 to calibrate only."
-            )
         teacher = _teacher(network)
+        config = losses.LossConfig(_LABEL_WEIGHT.value)
+        activation = score_activation(network)
 
         def loss(log_mel, labels, logits):
-            scores = tf.sigmoid(tf.cast(teacher(log_mel), tf.float32))
+            targets = losses.teacher_scores(
+                [teacher(log_mel)], config, activation
+            )
             return losses.distillation_losses(
-                labels, scores, logits, _LABEL_WEIGHT.value
+                labels, targets, logits, config, activation
             )["loss"]
 
         fine_tuning = FineTuning(

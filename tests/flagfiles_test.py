@@ -43,12 +43,13 @@ for path in sys.argv[3:]:
     assert rest == ["command"], (path, rest)
     if sys.argv[1] == "ofa_aec_tf.train":
         config = module._config()
-        module._numbers(module._CHANNELS, int)
+        flags_of_networks = module.network_flags
+        flags_of_networks._numbers(flags_of_networks._CHANNELS, int)
         print(
             path,
             config.stage,
             config.num_steps,
-            config.label_weight,
+            config.loss.label_weight,
             config.sampling,
         )
     elif sys.argv[1] == "ofa_aec_tf.search":

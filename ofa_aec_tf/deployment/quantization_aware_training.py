@@ -17,6 +17,8 @@ from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment.qat import activation_ranges
 from ofa_aec_tf.deployment.qat import folding
 from ofa_aec_tf.deployment.qat.fine_tuning import fine_tune
+from ofa_aec_tf.models.logits import score_activation
+from ofa_aec_tf.score_activations import SOFTMAX
 
 KERAS = "keras"
 TFMOT = "tfmot"
@@ -120,7 +122,7 @@ def quantize(
     )
     tflite_converter.check_weights_are_finite(network)
     network = tflite_converter.float32_model(network)
-    activation = folding.score_activation(network)
+    activation = score_activation(network)
     folded = folding.fold(network)
     parity.check_copy(
         network.predict(clips, batch_size=_BATCH_SIZE, verbose=0),
@@ -140,6 +142,6 @@ def quantize(
 
 def _scores(network, activation, log_mel):
     logits = network.predict(log_mel, batch_size=_BATCH_SIZE, verbose=0)
-    if activation == "softmax":
+    if activation == SOFTMAX:
         return softmax(logits, axis=-1)
     return expit(logits)

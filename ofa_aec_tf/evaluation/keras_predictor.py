@@ -8,6 +8,8 @@ from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.models import registry  # noqa: F401
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.logits import logits_model
+from ofa_aec_tf.models.logits import ranking_logits
+from ofa_aec_tf.models.logits import score_activation
 from ofa_aec_tf.models.supernet import Supernet
 
 
@@ -36,13 +38,15 @@ def network_predictor(model):
 
     Returns:
         Function from log-mel spectrograms, float32 of shape (batch,
-        num_frames, num_mel_bins), to logits of shape (batch, num_classes).
+        num_frames, num_mel_bins), to logits of shape (batch, num_classes),
+        as `ranking_logits` returns them.
     """
     logits = logits_model(model)
+    activation = score_activation(model)
 
     @tf.function(jit_compile=False, reduce_retracing=True)
     def predict(log_mel):
-        return logits(log_mel, training=False)
+        return ranking_logits(logits(log_mel, training=False), activation)
 
     return predict
 
@@ -67,6 +71,7 @@ def subnet_predictor(supernet, subnet, calibration_clips, batch_size):
             calibration_clips, batch_size
         ),
     )
-    return lambda log_mel: supernet.predict_logits(
-        log_mel, subnet, moments, batch_size
+    return lambda log_mel: ranking_logits(
+        supernet.predict_logits(log_mel, subnet, moments, batch_size),
+        supernet.family.score_activation,
     )

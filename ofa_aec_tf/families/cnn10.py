@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from ofa_aec_tf import complexity
 from ofa_aec_tf import search_space as search_spaces
 from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.score_activations import SCORE_ACTIVATIONS
+from ofa_aec_tf.score_activations import SIGMOID
 
 LAYERS_PER_BLOCK = 2
 KERNEL_SIZE = 3
@@ -39,6 +41,7 @@ class Cnn10Family:
         channel_multiple: int. What the filters of an elastic layer are a
             multiple of, below ratio 1: with 8 or 16 no width is slower on a
             device than the next one.
+        score_activation: one of `SCORE_ACTIVATIONS`. From logits to scores.
 
     Reference: OFA-AEC, section 2.2; CNN10 is that of PANNs.
     """
@@ -52,6 +55,7 @@ class Cnn10Family:
     elastic_stem: bool = False
     width_granularity: str = "block"
     channel_multiple: int = 1
+    score_activation: str = SIGMOID
 
     name = "cnn10"
 
@@ -98,6 +102,9 @@ class Cnn10Family:
             )
         check_choice(
             "width_granularity", self.width_granularity, _GRANULARITIES
+        )
+        check_choice(
+            "score_activation", self.score_activation, SCORE_ACTIVATIONS
         )
         self._check_multiple()
         if self.num_mel_bins < POOL_SIZE ** len(self.channels):

@@ -6,6 +6,7 @@ from ofa_aec_tf.families.cnn10 import KERNEL_SIZE
 from ofa_aec_tf.families.cnn10 import POOL_SIZE
 from ofa_aec_tf.models.logits import LOGITS_LAYER
 from ofa_aec_tf.models.logits import SCORES_LAYER
+from ofa_aec_tf.score_activations import SIGMOID
 
 # As in PANNs (PyTorch's defaults), not Keras's 0.99 and 1e-3.
 BATCH_NORMALIZATION_MOMENTUM = 0.9
@@ -33,6 +34,7 @@ def build_cnn10(
     head_dropout=0.0,
     batch_normalization=keras.layers.BatchNormalization,
     convolution=_plain_convolution,
+    score_activation=SIGMOID,
     name="cnn10",
 ):
     """Builds a CNN10 with explicit filters out of stock Keras layers.
@@ -50,13 +52,14 @@ def build_cnn10(
         convolution: function that makes a 3x3 convolution without bias, called
             with `filters`, `in_channels` and `name`. Training passes a faster
             one with the same weights.
+        score_activation: one of `SCORE_ACTIVATIONS`.
         name: str. Name of the model.
 
     Returns:
         keras.Model from log-mel spectrograms in dB, float32 of shape
         (batch, num_frames, num_mel_bins) with any number of frames from 16
         up, to scores in [0, 1] of shape (batch, num_classes). The layer
-        `logits` holds them before the sigmoid.
+        `logits` holds them before the activation.
 
     Raises:
         ValueError: if `filters` has an empty block.
@@ -113,7 +116,7 @@ def build_cnn10(
     # In float32 under any policy: rare classes need small probabilities.
     x = keras.layers.Dense(num_classes, dtype="float32", name=LOGITS_LAYER)(x)
     outputs = keras.layers.Activation(
-        "sigmoid", dtype="float32", name=SCORES_LAYER
+        score_activation, dtype="float32", name=SCORES_LAYER
     )(x)
     return keras.Model(inputs, outputs, name=name)
 
@@ -134,6 +137,7 @@ def build_cnn10_with_filters(family, filters, **options):
         family.num_classes,
         family.num_mel_bins,
         family.hidden_units,
+        score_activation=family.score_activation,
         **options,
     )
 

@@ -45,7 +45,8 @@ class Supernet(keras.Model):
     step computes it once for several of them.
 
     Args:
-        family: the family, with `search_space()` and `complexity(...)`.
+        family: the family, with `search_space()`, `complexity(...)` and
+            `score_activation`.
         execution: `"slice"` or `"mask"`.
     """
 

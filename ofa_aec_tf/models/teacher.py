@@ -6,15 +6,18 @@ from ofa_aec_tf.models import registry
 from ofa_aec_tf.models.inference_twin import build_inference_twin
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.logits import logits_model
+from ofa_aec_tf.models.logits import score_activation
+from ofa_aec_tf.score_activations import SIGMOID
 
 
-def load_teacher(path, details, algorithm="auto"):
+def load_teacher(path, details, activation=SIGMOID, algorithm="auto"):
     """Loads a trained network as a teacher.
 
     Args:
         path: path of a `.keras` file with a layer named `logits`.
         details: dict, the details of its ModelInfo. Where they name a family,
             the teacher runs as its folded twin, in the precision in scope.
+        activation: one of `SCORE_ACTIVATIONS`, that of who learns from it.
         algorithm: how convolutions of a known family compute, as in
             ElasticConv2D.
 
@@ -23,9 +26,17 @@ def load_teacher(path, details, algorithm="auto"):
         num_frames, num_mel_bins), to logits. It runs in inference mode.
 
     Raises:
-        ValueError: if the network has no layer named `logits`.
+        ValueError: if the network has no layer named `logits`, or another
+            activation behind it.
     """
     teacher = load_keras_file(path)
+    if score_activation(teacher) != activation:
+        raise ValueError(
+            f"A teacher's scores must be made as those of its student, by a "
+            f"{activation}. Received: {path}, which ends in a "
+            f"{score_activation(teacher)}. Train either with the "
+            "--score_activation of the other."
+        )
     if "family" in details and "subnet" in details:
         family = registry.family_from_json(details["family"])
         twin = logits_model(

@@ -1,11 +1,13 @@
 """Scores subnets of a trained supernet, without any further training."""
 
+import numpy as np
 import tensorflow as tf
 
 from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import staged_evaluation
+from ofa_aec_tf.models.logits import ranking_logits
 
 # What can go wrong with one subnet and not with the next: outputs that are
 # not finite, memory that does not suffice.
@@ -71,7 +73,14 @@ def make_subnet_evaluator(
 
     def evaluate_subnet(subnet):
         metrics = evaluator.evaluate_scores(
-            predict_logits(subnet), labels, class_map, label_type
+            np.asarray(
+                ranking_logits(
+                    predict_logits(subnet), supernet.family.score_activation
+                )
+            ),
+            labels,
+            class_map,
+            label_type,
         )
         return {name: metrics[name] for name in _SUMMARY}
 

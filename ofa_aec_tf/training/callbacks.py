@@ -9,6 +9,7 @@ import tensorflow as tf
 from ofa_aec_tf import workdir
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation.evaluator import evaluate
+from ofa_aec_tf.models.logits import ranking_logits
 
 
 class NetworkValidation(keras.callbacks.Callback):
@@ -16,15 +17,20 @@ class NetworkValidation(keras.callbacks.Callback):
 
     Args:
         network: keras.Model from log-mel spectrograms to logits.
+        score_activation: one of `SCORE_ACTIVATIONS`.
         batches: tf.data.Dataset of dicts with `log_mel` and `labels`.
         class_map: ClassMap.
         label_type: str.
     """
 
-    def __init__(self, network, batches, class_map, label_type):
+    def __init__(
+        self, network, score_activation, batches, class_map, label_type
+    ):
         super().__init__()
         self._predict = tf.function(
-            lambda log_mel: network(log_mel, training=False),
+            lambda log_mel: ranking_logits(
+                network(log_mel, training=False), score_activation
+            ),
             reduce_retracing=True,
             jit_compile=False,
         )
@@ -75,8 +81,9 @@ class SupernetValidation(keras.callbacks.Callback):
                 self._supernet, subnet, self._calibration_batches
             )
             metrics = evaluate(
-                lambda log_mel, subnet=subnet, moments=moments: (
-                    self._supernet.predict_logits(log_mel, subnet, moments)
+                lambda log_mel, subnet=subnet, moments=moments: ranking_logits(
+                    self._supernet.predict_logits(log_mel, subnet, moments),
+                    self._supernet.family.score_activation,
                 ),
                 (
                     (b["log_mel"].numpy(), b["labels"].numpy())

@@ -7,11 +7,12 @@ from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.data.sampling import SAMPLINGS
 from ofa_aec_tf.layers.convolution import ALGORITHMS
 from ofa_aec_tf.models.precision import PRECISIONS
+from ofa_aec_tf.training.losses import LossConfig
+from ofa_aec_tf.training.optimization import OptimizerConfig
 from ofa_aec_tf.training.subnet_sampler import FEWEST_SUBNETS
 from ofa_aec_tf.training.subnet_sampler import SAMPLING_RULES
 
 STAGES = ("teacher", "supernet", "kd", "scratch", "finetune")
-SCHEDULES = ("constant", "cosine")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +25,8 @@ class TrainConfig:
         num_steps: int. Optimizer steps.
         steps_per_epoch: int. Between two validations and checkpoints.
         batch_size: int. Clips a step.
-        learning_rate: float. Peak of the schedule.
-        schedule: one of `SCHEDULES`, after the warm-up.
-        warmup_steps: int. Linear warm-up from 0.
-        clip_norm: float. Largest global norm of the gradients; 0 is no limit.
-        label_weight: float in [0, 1]. As in `distillation_losses`.
+        optimizer: OptimizerConfig.
+        loss: LossConfig.
         num_subnets: int. Subnets a step (supernet).
         sampling_rule: one of `SAMPLING_RULES` (supernet).
         largest_steps: int. Steps on the largest subnet alone (supernet).
@@ -49,11 +47,8 @@ class TrainConfig:
     num_steps: int
     steps_per_epoch: int
     batch_size: int
-    learning_rate: float
-    schedule: str
-    warmup_steps: int
-    clip_norm: float
-    label_weight: float
+    optimizer: OptimizerConfig
+    loss: LossConfig
     num_subnets: int
     sampling_rule: str
     largest_steps: int
@@ -70,7 +65,6 @@ class TrainConfig:
     def __post_init__(self):
         for name, choices in (
             ("stage", STAGES),
-            ("schedule", SCHEDULES),
             ("sampling_rule", SAMPLING_RULES),
             ("precision", PRECISIONS),
             ("convolution", ALGORITHMS),
@@ -81,8 +75,6 @@ class TrainConfig:
             ("num_steps", 1),
             ("steps_per_epoch", 1),
             ("batch_size", 1),
-            ("warmup_steps", 0),
-            ("clip_norm", 0),
             ("largest_steps", 0),
             ("num_validation_clips", 0),
             ("num_calibration_clips", 1),
@@ -93,16 +85,6 @@ class TrainConfig:
                     f"`{name}` must be at least {smallest}. "
                     f"Received: {name}={getattr(self, name)}"
                 )
-        if self.learning_rate <= 0:
-            raise ValueError(
-                "`learning_rate` must be positive. "
-                f"Received: learning_rate={self.learning_rate}"
-            )
-        if not 0 <= self.label_weight <= 1:
-            raise ValueError(
-                "`label_weight` must be in [0, 1]. "
-                f"Received: label_weight={self.label_weight}"
-            )
         fewest_subnets = FEWEST_SUBNETS[self.sampling_rule]
         if self.num_subnets < fewest_subnets:
             raise ValueError(
@@ -123,11 +105,14 @@ class TrainConfig:
                 f"num_steps={self.num_steps}, "
                 f"steps_per_epoch={self.steps_per_epoch}"
             )
-        for name in ("warmup_steps", "largest_steps"):
-            if getattr(self, name) > self.num_steps:
+        for name, value in (
+            ("warmup_steps", self.optimizer.warmup_steps),
+            ("largest_steps", self.largest_steps),
+        ):
+            if value > self.num_steps:
                 raise ValueError(
                     f"`{name}` must not exceed num_steps={self.num_steps}. "
-                    f"Received: {name}={getattr(self, name)}"
+                    f"Received: {name}={value}"
                 )
 
     @property

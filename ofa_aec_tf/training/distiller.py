@@ -3,7 +3,11 @@
 import keras
 import tensorflow as tf
 
+from ofa_aec_tf.score_activations import SIGMOID
+from ofa_aec_tf.training.losses import LABELS_ONLY
+from ofa_aec_tf.training.losses import TEACHER_ONLY
 from ofa_aec_tf.training.losses import distillation_losses
+from ofa_aec_tf.training.losses import teacher_scores
 from ofa_aec_tf.training.subnet_groups import SubnetGroups
 
 
@@ -11,34 +15,32 @@ class _Distiller(keras.Model):
     """What both kinds of training share.
 
     Args:
-        teacher: callable from log-mel spectrograms to logits, or None. It is
-            not trained and not tracked: its weights stay as they are.
-        label_weight: float in [0, 1], as in `distillation_losses`.
+        teacher: function from a batch to `(logits, is_taught)`, as those of
+            `ofa_aec_tf.training.teachers`, or None. It is not trained and not
+            tracked: its weights stay as they are.
+        config: LossConfig.
+        score_activation: one of `SCORE_ACTIVATIONS`.
 
     Raises:
-        ValueError: if the weight is out of range or needs a teacher.
+        ValueError: if the loss needs a teacher.
     """
 
-    def __init__(self, teacher, label_weight, **kwargs):
+    def __init__(self, teacher, config, score_activation, **kwargs):
         super().__init__(**kwargs)
-        if not 0 <= label_weight <= 1:
-            raise ValueError(
-                "`label_weight` must be in [0, 1]. "
-                f"Received: label_weight={label_weight}"
-            )
-        if teacher is None and label_weight < 1:
+        if teacher is None and config.label_weight < 1:
             raise ValueError(
                 "Distillation needs a teacher. Pass one, or train on labels "
                 f"alone with label_weight=1. Received: "
-                f"label_weight={label_weight} and no teacher"
+                f"label_weight={config.label_weight} and no teacher"
             )
         # In a closure, so that Keras does not count it as a layer of ours.
-        self._teacher_logits = lambda log_mel: teacher(log_mel)
-        self.label_weight = label_weight
+        self._teacher = lambda batch: teacher(batch)
+        self.config = config
+        self.score_activation = score_activation
         names = ["loss"]
-        if label_weight > 0:
+        if config.label_weight > 0:
             names.append("label_loss")
-        if label_weight < 1:
+        if config.label_weight < 1:
             names.append("distillation_loss")
         self._trackers = {name: keras.metrics.Mean(name) for name in names}
         self.built = True
@@ -50,12 +52,23 @@ class _Distiller(keras.Model):
     def metrics(self):
         return list(self._trackers.values())
 
-    def _teacher_scores(self, log_mel):
-        """The teacher's probabilities for the very batch that is learned."""
-        if self.label_weight == 1:
-            return None
-        logits = tf.cast(self._teacher_logits(log_mel), tf.float32)
-        return tf.stop_gradient(tf.sigmoid(logits))
+    def _loss_of(self, batch):
+        """The function from logits to losses on the very batch that is learned.
+
+        Teacher and student hear the same, augmentation included.
+        """
+        targets = is_taught = None
+        if self.config.label_weight < 1:
+            logits, is_taught = self._teacher(batch)
+            targets = teacher_scores(logits, self.config, self.score_activation)
+        return lambda logits: distillation_losses(
+            batch["labels"],
+            targets,
+            logits,
+            self.config,
+            self.score_activation,
+            is_taught,
+        )
 
     def _scaled(self, loss):
         """The loss that gradients are taken of: larger for float16."""
@@ -74,22 +87,26 @@ class NetworkDistiller(_Distiller):
     Args:
         network: keras.Model from log-mel spectrograms to logits.
         teacher: as in `_Distiller`.
-        label_weight: as in `_Distiller`.
+        config: as in `_Distiller`.
+        score_activation: as in `_Distiller`.
     """
 
-    def __init__(self, network, teacher=None, label_weight=1.0, **kwargs):
-        super().__init__(teacher, label_weight, **kwargs)
+    def __init__(
+        self,
+        network,
+        teacher=None,
+        config=LABELS_ONLY,
+        score_activation=SIGMOID,
+        **kwargs,
+    ):
+        super().__init__(teacher, config, score_activation, **kwargs)
         self.network = network
 
     def train_step(self, data):
         """One Adam update; `data` is a batch of `make_train_dataset`."""
-        log_mel, labels = data["log_mel"], data["labels"]
-        teacher_scores = self._teacher_scores(log_mel)
+        loss_of = self._loss_of(data)
         with tf.GradientTape() as tape:
-            logits = self.network(log_mel, training=True)
-            losses = distillation_losses(
-                labels, teacher_scores, logits, self.label_weight
-            )
+            losses = loss_of(self.network(data["log_mel"], training=True))
             scaled_loss = self._scaled(losses["loss"])
         variables = self.network.trainable_variables
         gradients = tape.gradient(scaled_loss, [v.value for v in variables])
@@ -109,15 +126,22 @@ class SupernetDistiller(_Distiller):
         supernet: Supernet.
         sampler: SubnetSampler.
         teacher: as in `_Distiller`.
-        label_weight: as in `_Distiller`.
+        config: as in `_Distiller`.
 
     Reference: OFA-AEC, equation 2.
     """
 
     def __init__(
-        self, supernet, sampler, teacher=None, label_weight=0.0, **kwargs
+        self,
+        supernet,
+        sampler,
+        teacher=None,
+        config=TEACHER_ONLY,
+        **kwargs,
     ):
-        super().__init__(teacher, label_weight, **kwargs)
+        super().__init__(
+            teacher, config, supernet.family.score_activation, **kwargs
+        )
         self.supernet = supernet
         self.sampler = sampler
         self._stages = supernet.stages()
@@ -127,20 +151,16 @@ class SupernetDistiller(_Distiller):
 
     def train_step(self, data):
         """One Adam update; `data` is a batch of `make_train_dataset`."""
-        log_mel, labels = data["log_mel"], data["labels"]
         subnets, count = self.sampler.sample(self.optimizer.iterations.value)
-        losses, gradients = self.loss_and_gradients(
-            log_mel, labels, subnets, count
-        )
+        losses, gradients = self.loss_and_gradients(data, subnets, count)
         self.optimizer.apply(gradients, self.supernet.trainable_variables)
         return self._report(losses)
 
-    def loss_and_gradients(self, log_mel, labels, subnets, count):
+    def loss_and_gradients(self, batch, subnets, count):
         """Mean loss of some subnets on a batch, and its gradients.
 
         Args:
-            log_mel: float32 tensor of shape (batch, num_frames, num_mel_bins).
-            labels: float32 tensor of shape (batch, num_classes).
+            batch: dict of tensors, of `make_train_dataset`.
             subnets: int32 tensor of shape (num_subnets, num_decisions).
             count: scalar int32 tensor. The first so many subnets are used.
 
@@ -148,17 +168,11 @@ class SupernetDistiller(_Distiller):
             `(losses, gradients)`: dict of scalars, and a list of tensors in
             the order of the supernet's trainable variables.
         """
-        teacher_scores = self._teacher_scores(log_mel)
+        loss_parts = self._loss_of(batch)
         subnets, keys = self._groups.sort(subnets, count)
-
-        def loss_parts(logits):
-            return distillation_losses(
-                labels, teacher_scores, logits, self.label_weight
-            )
-
         stem_variables = self.supernet.stem_variables()
         with tf.GradientTape() as stem_tape:
-            features, _ = self.supernet.stem(log_mel, training=True)
+            features, _ = self.supernet.stem(batch["log_mel"], training=True)
         feature_total, totals, stage_totals = self._add_subnets(
             0,
             features,

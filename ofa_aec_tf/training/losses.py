@@ -1,34 +1,183 @@
-"""Losses of multi-label classification and distillation."""
+"""Losses on labels and on what teachers say.
+
+    loss = label_weight * L(scores, labels)
+           + (1 - label_weight) * D(scores, teacher's scores)
+
+Scores are sigmoids with the binary cross-entropy for several classes a clip,
+or softmaxes with the cross-entropy for one. D is the same cross-entropy, or
+the Kullback-Leibler divergence, which is smaller by the entropy of the teacher
+and has the same gradients. The temperature divides the teacher's logits only,
+and nothing is scaled by its square.
+
+Reference: OFA-AEC, equation 2 (`label_weight` 0 and sigmoids); CMKD (arXiv
+2203.06760), section 2.4 (`label_weight` 0.5 and divergences).
+"""
+
+import dataclasses
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.score_activations import SIGMOID
 
-def binary_cross_entropy(targets, logits):
-    """Mean over clips and classes of the binary cross-entropy.
+CROSS_ENTROPY = "cross_entropy"
+KL_DIVERGENCE = "kl_divergence"
+DISTILLATION_LOSSES = (CROSS_ENTROPY, KL_DIVERGENCE)
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """What a network learns from, and how far off it is.
 
     Args:
-        targets: float32 tensor of shape (batch, num_classes), probabilities
-            in [0, 1]: labels, mixed labels or a teacher's scores.
-        logits: float32 tensor of the same shape.
+        label_weight: float in [0, 1]. Weight of the labels; the teacher has
+            the rest.
+        distillation_loss: one of `DISTILLATION_LOSSES`.
+        temperature: float. Divides the teacher's logits.
+        label_smoothing: float in [0, 1). Labels are moved so far towards one
+            half (sigmoid) or towards equal shares of the classes (softmax).
+    """
+
+    label_weight: float = 1.0
+    distillation_loss: str = CROSS_ENTROPY
+    temperature: float = 1.0
+    label_smoothing: float = 0.0
+
+    def __post_init__(self):
+        check_choice(
+            "distillation_loss", self.distillation_loss, DISTILLATION_LOSSES
+        )
+        if not 0 <= self.label_weight <= 1:
+            raise ValueError(
+                "`label_weight` must be in [0, 1]. "
+                f"Received: label_weight={self.label_weight}"
+            )
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(
+                "`label_smoothing` must be in [0, 1). "
+                f"Received: label_smoothing={self.label_smoothing}"
+            )
+        if self.temperature <= 0:
+            raise ValueError(
+                "`temperature` must be positive. "
+                f"Received: temperature={self.temperature}"
+            )
+
+
+LABELS_ONLY = LossConfig()
+TEACHER_ONLY = LossConfig(label_weight=0.0)
+
+
+def scores(logits: tf.Tensor, score_activation: str) -> tf.Tensor:
+    """Scores of logits, in float32.
+
+    Args:
+        logits: tensor of shape (..., num_classes).
+        score_activation: one of `SCORE_ACTIVATIONS`.
+    """
+    logits = tf.cast(logits, tf.float32)
+    if score_activation == SIGMOID:
+        return tf.sigmoid(logits)
+    return tf.nn.softmax(logits)
+
+
+def teacher_scores(
+    logits: Sequence[tf.Tensor], config: LossConfig, score_activation: str
+) -> tf.Tensor:
+    """What teachers say of a batch: the mean of their scores.
+
+    Args:
+        logits: sequence of tensors of shape (batch, num_classes), those of
+            each teacher.
+        config: LossConfig.
+        score_activation: one of `SCORE_ACTIVATIONS`.
 
     Returns:
-        Scalar float32 tensor.
+        float32 tensor of shape (batch, num_classes), without gradient.
     """
-    return tf.reduce_mean(
-        tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
-    )
+    each = [
+        scores(tf.cast(one, tf.float32) / config.temperature, score_activation)
+        for one in logits
+    ]
+    return tf.stop_gradient(tf.add_n(each) / len(each))
 
 
-def distillation_losses(labels, teacher_scores, logits, label_weight):
+def cross_entropy(
+    targets: tf.Tensor, logits: tf.Tensor, score_activation: str
+) -> tf.Tensor:
+    """The cross-entropy of each clip.
+
+    Args:
+        targets: float32 tensor of shape (batch, num_classes), probabilities:
+            labels, mixed labels or a teacher's scores.
+        logits: float32 tensor of the same shape.
+        score_activation: one of `SCORE_ACTIVATIONS`.
+
+    Returns:
+        float32 tensor of shape (batch,): the mean over the classes with
+        sigmoids, the sum over them with softmaxes.
+    """
+    if score_activation == SIGMOID:
+        return tf.reduce_mean(
+            tf.nn.sigmoid_cross_entropy_with_logits(targets, logits), axis=-1
+        )
+    return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+
+
+def entropy(targets: tf.Tensor, score_activation: str) -> tf.Tensor:
+    """The entropy of each clip's targets: the least that a loss can be.
+
+    Args:
+        targets: as for `cross_entropy`.
+        score_activation: one of `SCORE_ACTIVATIONS`.
+
+    Returns:
+        float32 tensor of shape (batch,).
+    """
+    surprise = -tf.math.xlogy(targets, targets)
+    if score_activation == SIGMOID:
+        surprise -= tf.math.xlogy(1 - targets, 1 - targets)
+        return tf.reduce_mean(surprise, axis=-1)
+    return tf.reduce_sum(surprise, axis=-1)
+
+
+def smoothed(
+    labels: tf.Tensor, label_smoothing: float, score_activation: str
+) -> tf.Tensor:
+    """Labels moved towards not knowing, as Keras's losses do it.
+
+    Args:
+        labels: float32 tensor of shape (batch, num_classes).
+        label_smoothing: float in [0, 1). How far.
+        score_activation: one of `SCORE_ACTIVATIONS`.
+    """
+    unknown = 0.5
+    if score_activation != SIGMOID:
+        unknown = 1 / tf.cast(tf.shape(labels)[-1], tf.float32)
+    return labels + label_smoothing * (unknown - labels)
+
+
+def distillation_losses(
+    labels: tf.Tensor,
+    targets: tf.Tensor | None,
+    logits: tf.Tensor,
+    config: LossConfig,
+    score_activation: str = SIGMOID,
+    is_taught: tf.Tensor | None = None,
+) -> dict[str, tf.Tensor]:
     """The parts of the training loss and their weighted sum.
 
     Args:
         labels: float32 tensor of shape (batch, num_classes).
-        teacher_scores: tensor of the same shape, the teacher's
-            probabilities, or None where there is no teacher.
+        targets: tensor of the same shape, what `teacher_scores` returns, or
+            None where there is no teacher.
         logits: float32 tensor of the same shape.
-        label_weight: float in [0, 1]. Weight of the labels; the teacher has
-            the rest. 0 is OFA-AEC's loss, 0.5 is CMKD's.
+        config: LossConfig.
+        score_activation: one of `SCORE_ACTIVATIONS`.
+        is_taught: bool tensor of shape (batch,), False for clips of which no
+            teacher has said anything; None where it has of all. They have no
+            part in the distillation loss, which is a mean over the others.
 
     Returns:
         dict with the scalars `loss`, and `label_loss` and
@@ -36,12 +185,29 @@ def distillation_losses(labels, teacher_scores, logits, label_weight):
     """
     parts = {}
     total = tf.constant(0.0)
-    if label_weight > 0:
-        parts["label_loss"] = binary_cross_entropy(labels, logits)
-        total += label_weight * parts["label_loss"]
-    if label_weight < 1:
-        parts["distillation_loss"] = binary_cross_entropy(
-            teacher_scores, logits
+    if config.label_weight > 0:
+        parts["label_loss"] = tf.reduce_mean(
+            cross_entropy(
+                smoothed(labels, config.label_smoothing, score_activation),
+                logits,
+                score_activation,
+            )
         )
-        total += (1 - label_weight) * parts["distillation_loss"]
+        total += config.label_weight * parts["label_loss"]
+    if config.label_weight < 1:
+        each = cross_entropy(targets, logits, score_activation)
+        if config.distillation_loss == KL_DIVERGENCE:
+            each -= entropy(targets, score_activation)
+        parts["distillation_loss"] = _mean_of(each, is_taught)
+        total += (1 - config.label_weight) * parts["distillation_loss"]
     return {"loss": total, **parts}
+
+
+def _mean_of(values, included):
+    if included is None:
+        return tf.reduce_mean(values)
+    included = tf.cast(included, tf.float32)
+    # Of nothing it is 0, without a gradient.
+    return tf.math.divide_no_nan(
+        tf.reduce_sum(values * included), tf.reduce_sum(included)
+    )

@@ -20,6 +20,8 @@ from ofa_aec_tf.models.teacher import load_teacher
 from ofa_aec_tf.models.training_twin import build_training_twin
 from ofa_aec_tf.models.training_twin import to_plain_network
 from ofa_aec_tf.training import callbacks
+from ofa_aec_tf.training import optimization
+from ofa_aec_tf.training import teachers
 from ofa_aec_tf.training.distiller import NetworkDistiller
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
@@ -42,7 +44,7 @@ def train(
     dataset,
     directory,
     subnet=None,
-    teacher_path=None,
+    teacher_paths=(),
     initial_path=None,
 ):
     """Trains a network or a supernet and saves it.
@@ -57,7 +59,7 @@ def train(
         dataset: DatasetInfo of that directory.
         directory: the run's working directory.
         subnet: Subnet that is trained (not supernet); None is the largest.
-        teacher_path: path of a `.keras` file, or None.
+        teacher_paths: paths of the `.keras` files that teach.
         initial_path: path of the `.keras` file that a fine-tuning starts from.
 
     Returns:
@@ -67,7 +69,7 @@ def train(
         ValueError: if a model or the data cannot be used, such as a damaged
             record.
     """
-    for model_path in (teacher_path, initial_path):
+    for model_path in (*teacher_paths, initial_path):
         check_model(model_path, dataset)
     directory = pathlib.Path(directory)
     path = directory / MODEL_NAMES[config.stage]
@@ -80,7 +82,7 @@ def train(
     precision = training_precision(config, family, subnet)
     logging.info("computing in %s", precision)
     with precision_scope(precision):
-        teacher = _teacher(teacher_path, config)
+        teacher = _teacher(teacher_paths, config, family.score_activation)
         validation_batches = input_pipeline.make_eval_dataset(
             data_dir,
             dataset,
@@ -100,9 +102,7 @@ def train(
                 config.largest_steps,
                 config.seed,
             )
-            distiller = SupernetDistiller(
-                model, sampler, teacher, config.label_weight
-            )
+            distiller = SupernetDistiller(model, sampler, teacher, config.loss)
             validation = callbacks.SupernetValidation(
                 model,
                 validation_batches,
@@ -122,9 +122,12 @@ def train(
                 source = load_keras_file(initial_path)
                 model.set_weights(source.get_weights())
             network = logits_model(model)
-            distiller = NetworkDistiller(network, teacher, config.label_weight)
+            distiller = NetworkDistiller(
+                network, teacher, config.loss, family.score_activation
+            )
             validation = callbacks.NetworkValidation(
                 network,
+                family.score_activation,
                 validation_batches,
                 dataset.class_map,
                 dataset.label_type,
@@ -185,10 +188,20 @@ def check_model(path, dataset):
         )
 
 
-def _teacher(path, config):
-    if path is None or config.label_weight == 1:
+def _teacher(paths, config, score_activation):
+    if config.loss.label_weight == 1:
         return None
-    return load_teacher(path, ModelInfo.read(path).details, config.convolution)
+    return teachers.network_teacher(
+        [
+            load_teacher(
+                path,
+                ModelInfo.read(path).details,
+                score_activation,
+                config.convolution,
+            )
+            for path in paths
+        ]
+    )
 
 
 def _calibration_batches(data_dir, dataset, config):
@@ -203,34 +216,8 @@ def _calibration_batches(data_dir, dataset, config):
     return batch_norm_calibration.split_into_batches(log_mel, config.batch_size)
 
 
-def learning_rate(config):
-    """The learning rate of a run: a number, or a schedule of the step.
-
-    Args:
-        config: TrainConfig.
-    """
-    if config.schedule == "constant" and not config.warmup_steps:
-        return config.learning_rate
-    # With `alpha` 1 the cosine is a constant, which leaves the warm-up.
-    decay_steps = max(config.num_steps - config.warmup_steps, 1)
-    alpha = 1.0 if config.schedule == "constant" else 0.0
-    if not config.warmup_steps:
-        return keras.optimizers.schedules.CosineDecay(
-            config.learning_rate, decay_steps, alpha=alpha
-        )
-    return keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps,
-        alpha=alpha,
-        warmup_target=config.learning_rate,
-        warmup_steps=config.warmup_steps,
-    )
-
-
 def _fit(distiller, validation, config, data_dir, dataset, directory):
-    optimizer = keras.optimizers.Adam(
-        learning_rate(config), global_clipnorm=config.clip_norm or None
-    )
+    optimizer = optimization.make_optimizer(config.optimizer, config.num_steps)
     distiller.compile(optimizer=optimizer, jit_compile=False)
     optimizer.build(distiller.trainable_variables)
     resumable = callbacks.ResumableTraining(distiller, directory / _CHECKPOINTS)

@@ -101,7 +101,7 @@ def test_a_teacher_takes_batches_of_any_size(tmp_path, algorithm):
     )
     network = trained_network(family)
     path, details = saved_teacher(tmp_path, family, network)
-    teacher = load_teacher(path, details, algorithm)
+    teacher = load_teacher(path, details, algorithm=algorithm)
     expected = logits_model(network)(clips(), training=False)
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, 64), tf.float32)])

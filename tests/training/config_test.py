@@ -6,6 +6,8 @@ import pytest
 
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.training.config import TrainConfig
+from ofa_aec_tf.training.losses import LossConfig
+from ofa_aec_tf.training.optimization import OptimizerConfig
 
 VALID = TrainConfig(
     stage="supernet",
@@ -13,11 +15,8 @@ VALID = TrainConfig(
     num_steps=100,
     steps_per_epoch=10,
     batch_size=4,
-    learning_rate=1e-3,
-    schedule="cosine",
-    warmup_steps=5,
-    clip_norm=0.0,
-    label_weight=0.0,
+    optimizer=OptimizerConfig(schedule="cosine", warmup_steps=5),
+    loss=LossConfig(label_weight=0.0),
     num_subnets=4,
     sampling_rule="uniform",
     largest_steps=20,
@@ -41,7 +40,6 @@ def test_epochs_follow_from_steps():
     ("field", "value", "match"),
     [
         ("stage", "other", "`stage` must be one of"),
-        ("schedule", "linear", "`schedule` must be one of .*cosine"),
         ("sampling_rule", "best", "`sampling_rule` must be one of"),
         ("precision", "int8", "`precision` must be one of"),
         ("convolution", "fft", "`convolution` must be one of.*winograd"),
@@ -50,11 +48,13 @@ def test_epochs_follow_from_steps():
         ("num_steps", 101, "multiple of `steps_per_epoch`"),
         ("batch_size", 0, "`batch_size` must be at least 1"),
         ("seed", -1, "`seed` must be at least 0"),
-        ("learning_rate", 0.0, "`learning_rate` must be positive"),
-        ("warmup_steps", 101, "`warmup_steps` must not exceed"),
+        (
+            "optimizer",
+            OptimizerConfig(warmup_steps=101),
+            "`warmup_steps` must not exceed num_steps=100",
+        ),
         ("largest_steps", 200, "`largest_steps` must not exceed"),
         ("num_calibration_clips", 0, "`num_calibration_clips` must be"),
-        ("label_weight", 1.5, r"`label_weight` must be in \[0, 1\].*1.5"),
         ("num_subnets", 0, "uniform rule needs at least 1"),
         ("block_dropout", 1.0, r"`block_dropout` must be in \[0, 1\)"),
         ("head_dropout", -0.1, r"`head_dropout` must be in \[0, 1\)"),

@@ -1,6 +1,7 @@
 """The training steps against gradients computed one by one."""
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -13,10 +14,13 @@ from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.models.training_twin import build_training_twin
 from ofa_aec_tf.models.training_twin import to_plain_network
+from ofa_aec_tf.score_activations import SIGMOID
 from ofa_aec_tf.training.distiller import NetworkDistiller
 from ofa_aec_tf.training.distiller import SupernetDistiller
-from ofa_aec_tf.training.losses import binary_cross_entropy
+from ofa_aec_tf.training.losses import LossConfig
+from ofa_aec_tf.training.losses import cross_entropy
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
+from ofa_aec_tf.training.teachers import network_teacher
 
 
 def make_batch(num_clips=6, num_classes=5, seed=0):
@@ -46,8 +50,8 @@ def make_supernet_distiller(num_subnets=3, label_weight=0.0, **options):
     distiller = SupernetDistiller(
         supernet,
         sampler,
-        lambda log_mel: teacher(log_mel, training=False),
-        label_weight,
+        network_teacher([functools.partial(teacher, training=False)]),
+        LossConfig(label_weight),
     )
     return distiller, teacher
 
@@ -73,7 +77,7 @@ def test_gradients_equal_the_mean_over_separate_subnets(
         rows[2, -1], rows[3, -1] = 1, 2
     subnets = tf.constant(rows)
     losses, gradients = tf.function(distiller.loss_and_gradients)(
-        batch["log_mel"], batch["labels"], subnets, tf.constant(count)
+        batch, subnets, tf.constant(count)
     )
     variables = [v.value for v in supernet.trainable_variables]
     targets = tf.sigmoid(teacher(batch["log_mel"], training=False))
@@ -82,7 +86,7 @@ def test_gradients_equal_the_mean_over_separate_subnets(
     for subnet in subnets[:count]:
         with tf.GradientTape() as tape:
             logits = supernet(batch["log_mel"], subnet=subnet, training=True)
-            loss = binary_cross_entropy(targets, logits)
+            loss = tf.reduce_mean(cross_entropy(targets, logits, SIGMOID))
         expected_loss += float(loss) / count
         parts = tape.gradient(loss, variables, unconnected_gradients="zero")
         expected = [e + p.numpy() / count for e, p in zip(expected, parts)]
@@ -98,8 +102,7 @@ def test_a_channel_that_no_subnet_used_has_gradient_zero():
     space = distiller.supernet.family.search_space()
     batch = make_batch()
     _, gradients = distiller.loss_and_gradients(
-        batch["log_mel"],
-        batch["labels"],
+        batch,
         tf.constant(space.to_indices(space.smallest())[None]),
         tf.constant(1),
     )
@@ -180,9 +183,7 @@ def test_one_update_equals_adam_on_the_mean_gradient():
     distiller, _ = make_supernet_distiller(num_subnets=2)
     batch = make_batch()
     subnets, count = distiller.sampler.sample(tf.constant(0))
-    _, gradients = distiller.loss_and_gradients(
-        batch["log_mel"], batch["labels"], subnets, count
-    )
+    _, gradients = distiller.loss_and_gradients(batch, subnets, count)
     before = [v.numpy() for v in distiller.supernet.trainable_variables]
     fit(distiller, num_steps=1, learning_rate=0.01)
     for old, gradient, variable in zip(
@@ -212,7 +213,7 @@ def test_float32_curves_match_those_of_the_plain_step():
         distiller = SupernetDistiller(
             supernet,
             SubnetSampler(family.search_space(), 4, "uniform", 0, 0),
-            lambda log_mel, teacher=teacher: teacher(log_mel, training=False),
+            network_teacher([functools.partial(teacher, training=False)]),
         )
         if weights:
             supernet.set_weights(weights[0])
@@ -260,9 +261,7 @@ def test_float16_gradients_are_scaled_back():
     subnets, count = distiller.sampler.sample(tf.constant(0))
 
     def gradients():
-        return distiller.loss_and_gradients(
-            batch["log_mel"], batch["labels"], subnets, count
-        )
+        return distiller.loss_and_gradients(batch, subnets, count)
 
     losses, plain = gradients()
     distiller.compile(
@@ -331,6 +330,4 @@ def test_dropout_changes_the_training_outputs_only():
 def test_settings_without_sense_are_refused():
     network = logits_model(build_training_twin(small_family()))
     with pytest.raises(ValueError, match="Distillation needs a teacher"):
-        NetworkDistiller(network, teacher=None, label_weight=0.5)
-    with pytest.raises(ValueError, match=r"must be in \[0, 1\].*1.5"):
-        NetworkDistiller(network, make_teacher(), label_weight=1.5)
+        NetworkDistiller(network, None, LossConfig(label_weight=0.5))

@@ -103,7 +103,7 @@ def test_other_settings_in_the_same_workdir_are_refused(teacher, data_dir):
     check_one_line_error(
         result,
         "holds another run",
-        "config.learning_rate was 0.001 and is now 0.5",
+        "config.optimizer.learning_rate was 0.001 and is now 0.5",
         "another --workdir",
     )
 

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 
 from ofa_aec_tf.deployment.qat.network_graph import NetworkGraph
-from ofa_aec_tf.models.logits import LOGITS_LAYER
 from ofa_aec_tf.models.logits import logits_model
 
 WEIGHTED_LAYERS = (
@@ -21,37 +20,6 @@ WEIGHTED_LAYERS = (
 
 _INPUT_VALUES = "input_values"
 _FUSED_ACTIVATIONS = (keras.activations.relu, keras.activations.relu6)
-
-
-def score_activation(network):
-    """What turns the logits of a network into its scores.
-
-    Args:
-        network: keras.Model from log-mel spectrograms to scores, with a layer
-            named `logits`.
-
-    Returns:
-        `"sigmoid"` or `"softmax"`.
-
-    Raises:
-        ValueError: if it ends in anything else.
-    """
-    last = network.layers[-1]
-    activation = getattr(last, "activation", None)
-    if isinstance(last, keras.layers.Softmax):
-        activation = keras.activations.softmax
-    if (
-        len(network.layers) < 2
-        or network.layers[-2].name != LOGITS_LAYER
-        or activation
-        not in (keras.activations.sigmoid, keras.activations.softmax)
-    ):
-        raise ValueError(
-            "Quantization-aware training needs a network that ends in the "
-            f"layer `{LOGITS_LAYER}` and its sigmoid or softmax. Received: "
-            f"one that ends in {[layer.name for layer in network.layers[-2:]]}"
-        )
-    return activation.__name__
 
 
 def fold(network):

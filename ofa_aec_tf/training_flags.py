@@ -1,0 +1,215 @@
+"""How `train` trains: its flags of loss, optimizer, data and augmentation."""
+
+from absl import flags
+
+from ofa_aec_tf.data import sampling
+from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.training import config as configs
+from ofa_aec_tf.training import losses
+from ofa_aec_tf.training import optimization
+
+_SAMPLING = flags.DEFINE_enum(
+    "sampling",
+    sampling.UNIFORM,
+    sampling.SAMPLINGS,
+    "How training clips are drawn: each once in a pass; or every class "
+    "equally often, as PANNs does; or with replacement and a weight that is "
+    "larger for rarer classes, as PSLA does.",
+)
+_NUM_STEPS = flags.DEFINE_integer("num_steps", 1000, "Optimizer steps.")
+_STEPS_PER_EPOCH = flags.DEFINE_integer(
+    "steps_per_epoch", 100, "Steps between validations and checkpoints."
+)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "Clips a step.")
+_LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-3, "Adam's, at most.")
+_SCHEDULE = flags.DEFINE_enum(
+    "schedule",
+    "constant",
+    optimization.SCHEDULES,
+    "Learning rate after warm-up.",
+)
+_WARMUP_STEPS = flags.DEFINE_integer(
+    "warmup_steps", 0, "Steps of linear learning-rate warm-up."
+)
+_CLIP_NORM = flags.DEFINE_float(
+    "clip_norm", 0.0, "Largest global gradient norm; 0 is no limit."
+)
+_LABEL_WEIGHT = flags.DEFINE_float(
+    "label_weight",
+    None,
+    "Weight of the labels in the loss; the teacher has the rest. By default "
+    "1 where a stage takes no teacher, else 0.",
+)
+_DISTILLATION_LOSS = flags.DEFINE_enum(
+    "distillation_loss",
+    losses.CROSS_ENTROPY,
+    losses.DISTILLATION_LOSSES,
+    "How far off the teacher's scores a network is: the cross-entropy, "
+    "OFA-AEC's, or the Kullback-Leibler divergence, CMKD's. They differ by "
+    "the entropy of the teacher, and have the same gradients.",
+)
+_TEMPERATURE = flags.DEFINE_float(
+    "temperature",
+    1.0,
+    "Divides the logits of the teacher, and of the teacher only.",
+)
+_LABEL_SMOOTHING = flags.DEFINE_float(
+    "label_smoothing",
+    0.0,
+    "How far labels are moved towards one half, or with a softmax towards "
+    "equal shares of the classes.",
+)
+_NUM_SUBNETS = flags.DEFINE_integer("num_subnets", 4, "Subnets a step.")
+_SAMPLING_RULE = flags.DEFINE_enum(
+    "sampling_rule",
+    "uniform",
+    configs.SAMPLING_RULES,
+    "How the subnets of a step are drawn.",
+)
+_LARGEST_STEPS = flags.DEFINE_integer(
+    "largest_steps", 0, "First steps, on the largest subnet alone."
+)
+_BLOCK_DROPOUT = flags.DEFINE_float("block_dropout", 0.0, "After each block.")
+_HEAD_DROPOUT = flags.DEFINE_float("head_dropout", 0.0, "In the head.")
+
+_TIME_ROLL = flags.DEFINE_bool("time_roll", False, "Roll clips in time.")
+_GAIN_DB = flags.DEFINE_float(
+    "gain_db", 0.0, "Make clips louder or softer by up to so much."
+)
+_MIXUP_ALPHA = flags.DEFINE_float("mixup_alpha", 0.0, "0 is no mixup.")
+_NUM_TIME_MASKS = flags.DEFINE_integer("num_time_masks", 2, "SpecAugment.")
+_MAX_TIME_MASK_FRAMES = flags.DEFINE_integer(
+    "max_time_mask_frames", 64, "SpecAugment."
+)
+_NUM_FREQUENCY_MASKS = flags.DEFINE_integer(
+    "num_frequency_masks", 2, "SpecAugment."
+)
+_MAX_FREQUENCY_MASK_BANDS = flags.DEFINE_integer(
+    "max_frequency_mask_bands", 8, "SpecAugment."
+)
+
+_PRECISION = flags.DEFINE_enum(
+    "precision",
+    "auto",
+    configs.PRECISIONS,
+    "Compute type. `auto` is what the machine multiplies fastest at the "
+    "network's widths.",
+)
+_CONVOLUTION = flags.DEFINE_enum(
+    "convolution",
+    "auto",
+    configs.ALGORITHMS,
+    "How convolutions compute. `auto` multiplies less, by Winograd's "
+    "algorithm, where that is faster.",
+)
+_NUM_VALIDATION_CLIPS = flags.DEFINE_integer(
+    "num_validation_clips", 0, "Clips of a validation; 0 is all."
+)
+_NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
+    "num_calibration_clips",
+    256,
+    "Training clips that estimate a subnet's batch normalization.",
+)
+
+
+def train_config(
+    stage: str, seed: int, skip_corrupt: bool, has_teacher: bool
+) -> configs.TrainConfig:
+    """The settings that the flags describe.
+
+    Args:
+        stage: one of `config.STAGES`.
+        seed: int.
+        skip_corrupt: bool. As in RandomAccessReader.
+        has_teacher: bool. Whether there is a teacher to learn from.
+
+    Raises:
+        ValueError: if a flag has a value that cannot be.
+    """
+    label_weight = _LABEL_WEIGHT.value
+    if label_weight is None:
+        distills = stage in ("supernet", "kd") or has_teacher
+        label_weight = 0.0 if distills else 1.0
+    return configs.TrainConfig(
+        stage=stage,
+        seed=seed,
+        num_steps=_NUM_STEPS.value,
+        steps_per_epoch=_STEPS_PER_EPOCH.value,
+        batch_size=_BATCH_SIZE.value,
+        optimizer=optimization.OptimizerConfig(
+            learning_rate=_LEARNING_RATE.value,
+            schedule=_SCHEDULE.value,
+            warmup_steps=_WARMUP_STEPS.value,
+            clip_norm=_CLIP_NORM.value,
+        ),
+        loss=losses.LossConfig(
+            label_weight=label_weight,
+            distillation_loss=_DISTILLATION_LOSS.value,
+            temperature=_TEMPERATURE.value,
+            label_smoothing=_LABEL_SMOOTHING.value,
+        ),
+        num_subnets=_NUM_SUBNETS.value,
+        sampling_rule=_SAMPLING_RULE.value,
+        largest_steps=_LARGEST_STEPS.value,
+        block_dropout=_BLOCK_DROPOUT.value,
+        head_dropout=_HEAD_DROPOUT.value,
+        precision=_PRECISION.value,
+        convolution=_CONVOLUTION.value,
+        num_validation_clips=_NUM_VALIDATION_CLIPS.value,
+        num_calibration_clips=_NUM_CALIBRATION_CLIPS.value,
+        sampling=_SAMPLING.value,
+        skip_corrupt=skip_corrupt,
+        augmentation=AugmentationConfig(
+            time_roll=_TIME_ROLL.value,
+            gain_db=_GAIN_DB.value,
+            num_time_masks=_NUM_TIME_MASKS.value,
+            max_time_mask_frames=_MAX_TIME_MASK_FRAMES.value,
+            num_frequency_masks=_NUM_FREQUENCY_MASKS.value,
+            max_frequency_mask_bands=_MAX_FREQUENCY_MASK_BANDS.value,
+            mixup_alpha=_MIXUP_ALPHA.value,
+        ),
+    )
+
+
+# A flag that is given but cannot matter is a misunderstanding, and an error.
+_STAGES_OF_FLAG = (
+    (_NUM_SUBNETS, ("supernet",)),
+    (_SAMPLING_RULE, ("supernet",)),
+    (_LARGEST_STEPS, ("supernet",)),
+    (_BLOCK_DROPOUT, ("teacher", "kd", "scratch", "finetune")),
+    (_HEAD_DROPOUT, ("teacher", "kd", "scratch", "finetune")),
+)
+
+
+def check_stage(config: configs.TrainConfig) -> None:
+    """Refuses flags that the stage or the loss would ignore.
+
+    Raises:
+        ValueError: naming the flag.
+    """
+    for flag, stages in _STAGES_OF_FLAG:
+        check_is_for(flag, stages, config.stage)
+    for flag, needs in (
+        (_DISTILLATION_LOSS, config.loss.label_weight < 1),
+        (_TEMPERATURE, config.loss.label_weight < 1),
+        (_LABEL_SMOOTHING, config.loss.label_weight > 0),
+    ):
+        if flag.present and flag.value != flag.default and not needs:
+            raise ValueError(
+                f"--{flag.name} has no part in a loss with a label weight of "
+                f"{config.loss.label_weight:g}. Change --label_weight, or "
+                f"leave it out. Received: --{flag.name}={flag.value}"
+            )
+
+
+def check_is_for(flag: flags.FlagHolder, stages, stage: str) -> None:
+    """Refuses a flag that was given and is for other stages.
+
+    Raises:
+        ValueError: naming the flag and its stages.
+    """
+    if flag.present and stage not in stages:
+        raise ValueError(
+            f"--{flag.name} is for --stage={'|'.join(stages)}. "
+            f"Received: --stage={stage}"
+        )
