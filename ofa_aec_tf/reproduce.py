@@ -23,6 +23,7 @@ from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.reporting import measurements
 from ofa_aec_tf.reporting import paper_report
 from ofa_aec_tf.reproduction import experiments
+from ofa_aec_tf.reproduction import parallel_steps
 from ofa_aec_tf.reproduction import plan as plans
 from ofa_aec_tf.reproduction import steps
 
@@ -75,6 +76,14 @@ _BASELINE = flags.DEFINE_multi_string(
     [],
     "The uniform network that is trained alone for a budget, such as "
     "`0.9M:width=0.6,depth=1`; repeated.",
+)
+_JOBS = flags.DEFINE_integer(
+    "jobs",
+    1,
+    "Steps to run at a time, each on its share of the cores. Small networks "
+    "don't train faster on several; what steps print then goes to log.txt in "
+    "their directories.",
+    lower_bound=1,
 )
 
 
@@ -235,11 +244,24 @@ def main(unused_arguments):
         )
 
 
+def _steps_done(cells, runner):
+    """The steps of cells in their order, each when it is done."""
+    wanted = [cell.step for cell in cells]
+    if _JOBS.value > 1:
+        yield from parallel_steps.run_in_order(runner, wanted, _JOBS.value)
+        return
+    for step in wanted:
+        runner.run(step)
+        yield step
+
+
 def _reproduce(cells, runner, report_dir, facts):
+    was_done = [runner.is_done(cell.step) for cell in cells]
     measured, has_run = [], False
-    for number, cell in enumerate(cells, 1):
-        has_run |= not runner.is_done(cell.step)
-        runner.run(cell.step)
+    for number, (cell, _) in enumerate(
+        zip(cells, _steps_done(cells, runner)), 1
+    ):
+        has_run |= not was_done[number - 1]
         measured += cell.measure(runner)
         print(f"{number} of {len(cells)} measured: {cell.title}", flush=True)
         # Not while it finds again what an earlier call has measured.

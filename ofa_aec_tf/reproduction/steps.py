@@ -154,21 +154,27 @@ class StepRunner:
             return
         for needed in step.needs():
             self.run(needed)
-        directory = self.directory(step)
-        directory.mkdir(parents=True, exist_ok=True)
-        flagfile = step.flagfile and [f"--flagfile={step.flagfile}"]
-        command_line.call(
-            step.title,
+        self.directory(step).mkdir(parents=True, exist_ok=True)
+        command_line.call(step.title, *self.command(step)[1:])
+        self.note_done(step)
+
+    def command(self, step: Step) -> list[str]:
+        """What Python is called with to run a step."""
+        return [
+            "-m",
             step.module,
-            *(flagfile or []),
+            *([] if step.flagfile is None else [f"--flagfile={step.flagfile}"]),
             f"--data_dir={self._data_dir}",
             *(
                 f"--{name}={self._text(value)}"
                 for name, value in step.arguments
             ),
-            f"--{step.output_flag}={directory / step.output_name}",
-        )
-        workdir.write_json(directory / _DONE, {"title": step.title})
+            f"--{step.output_flag}={self.directory(step) / step.output_name}",
+        ]
+
+    def note_done(self, step: Step) -> None:
+        """Notes that a step has run to its end."""
+        workdir.write_json(self.directory(step) / _DONE, {"title": step.title})
 
     def _text(self, value) -> str:
         return ",".join(

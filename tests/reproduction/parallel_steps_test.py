@@ -1,0 +1,97 @@
+"""Steps side by side: their order, their cores, and what ends them."""
+
+import json
+import os
+
+import pytest
+
+from ofa_aec_tf.reproduction import parallel_steps
+from ofa_aec_tf.reproduction import steps
+from ofa_aec_tf.reproduction.steps import Output
+from tests.reproduction.steps_test import make_runner
+from tests.reproduction.steps_test import make_step
+from tests.reproduction.steps_test import noted_calls
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    directory = tmp_path / "data"
+    directory.mkdir()
+    return directory
+
+
+def run(runner, wanted, num_jobs=2):
+    return list(parallel_steps.run_in_order(runner, wanted, num_jobs))
+
+
+def note(runner, step):
+    return json.loads(runner.path(Output(step, "note.json")).read_text())
+
+
+def test_steps_run_side_by_side_on_cores_of_their_own(tmp_path, data_dir):
+    runner = make_runner(tmp_path, data_dir)
+    # Neither ends before the other has begun.
+    (data_dir / "meet").write_text("2")
+    wanted = [make_step("first"), make_step("second")]
+    assert run(runner, wanted) == wanted
+    assert sorted(noted_calls(data_dir)) == ["first", "second"]
+    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1:
+        first, second = (set(note(runner, step)["cores"]) for step in wanted)
+        assert not first & second
+        assert first | second == os.sched_getaffinity(0)
+
+
+def test_what_a_step_needs_is_done_before_and_once(tmp_path, data_dir):
+    runner = make_runner(tmp_path, data_dir)
+    first, second = make_step("first"), make_step("second")
+    wanted = [make_step("last", first, second), make_step("other", first)]
+    assert run(runner, wanted, num_jobs=3) == wanted
+    calls = noted_calls(data_dir)
+    assert sorted(calls) == ["first", "last", "other", "second"]
+    assert max(map(calls.index, ("first", "second"))) < calls.index("last")
+    assert calls.index("first") < calls.index("other")
+    # All of it is known to a runner that runs one at a time, and to this one.
+    again = make_runner(tmp_path, data_dir)
+    again.run(wanted[0])
+    assert run(again, wanted) == wanted
+    assert noted_calls(data_dir) == calls
+
+
+def test_steps_come_back_in_order(tmp_path, data_dir):
+    runner = make_runner(tmp_path, data_dir)
+    needed = make_step("needed")
+    quick, slow = make_step("quick"), make_step("slow", needed)
+    assert run(runner, [slow, quick]) == [slow, quick]
+    assert noted_calls(data_dir)[-1] == "slow"
+
+
+def test_a_failure_ends_the_run_and_what_runs_beside_it(
+    tmp_path, data_dir, capfd
+):
+    runner = make_runner(tmp_path, data_dir)
+    (data_dir / "fail_bad").touch()
+    # It would wait for a second command that never begins.
+    (data_dir / "meet").write_text("2")
+    wanted = [make_step("good"), make_step("bad"), make_step("later")]
+    with pytest.raises(SystemExit) as raised:
+        run(runner, wanted)
+    assert raised.value.code == 3
+    log = runner.directory(wanted[1]) / parallel_steps.LOG
+    assert (
+        f"stopped: the step bad failed, see {log}: no more of this"
+        in capfd.readouterr().err
+    )
+    assert not any(map(runner.is_done, wanted))
+    (data_dir / "fail_bad").unlink()
+    (data_dir / "meet").unlink()
+    assert run(runner, wanted) == wanted
+    assert all(map(runner.is_done, wanted))
+
+
+def test_identities_are_those_of_steps_one_at_a_time(tmp_path, data_dir):
+    runner = make_runner(tmp_path, data_dir)
+    step = make_step("a")
+    run(runner, [step])
+    alone = steps.StepRunner(tmp_path / "steps", data_dir, "abc")
+    alone.run(step)
+    assert noted_calls(data_dir) == ["a"]
