@@ -186,12 +186,7 @@ def _measure(paths, threads):
                 **costs[path],
                 "threads": num_threads,
                 "num_runs": measured.num_runs,
-                "latency_ms": {
-                    "median": measured.median_ms,
-                    "p95": measured.p95_ms,
-                    "mean": measured.mean_ms,
-                    "min": measured.min_ms,
-                },
+                "latency_ms": measured.to_json(),
                 **dataclasses.asdict(first_use),
             }
         )

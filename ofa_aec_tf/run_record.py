@@ -32,13 +32,7 @@ def start_run(directory, identity, flags_text, has_results=True):
     directory = pathlib.Path(directory)
     path = directory / workdir.RUN_RECORD
     if path.is_file() and has_results:
-        recorded = workdir.read_json(path)["identity"]
-        differences = list(_differences(recorded, identity))
-        if differences:
-            raise ValueError(
-                f"{directory} holds another run: {'; '.join(differences)}. "
-                "Use the same settings to go on with it, or another --workdir."
-            )
+        check_run(directory, identity)
         workdir.write_text(directory / workdir.RESOLVED_FLAGS, flags_text)
         return
     workdir.write_text(directory / workdir.RESOLVED_FLAGS, flags_text)
@@ -56,6 +50,28 @@ def start_run(directory, identity, flags_text, has_results=True):
     )
 
 
+def check_run(directory, identity):
+    """Checks that a working directory holds no other run; writes nothing.
+
+    Args:
+        directory: the run's working directory, which need not be there.
+        identity: dict of JSON types, as for `start_run`.
+
+    Raises:
+        ValueError: if it holds a run of another identity, naming what
+            differs.
+    """
+    path = pathlib.Path(directory) / workdir.RUN_RECORD
+    if not path.is_file():
+        return
+    found = list(differences(workdir.read_json(path)["identity"], identity))
+    if found:
+        raise ValueError(
+            f"{directory} holds another run: {'; '.join(found)}. "
+            "Use the same settings to go on with it, or another --workdir."
+        )
+
+
 def versions():
     """Versions of this package, of Python and of what computes."""
     return {
@@ -65,11 +81,21 @@ def versions():
     }
 
 
-def _differences(recorded, identity, prefix=""):
+def differences(recorded, identity, prefix=""):
+    """What differs between two identities.
+
+    Args:
+        recorded: dict of JSON types, the older one.
+        identity: dict of JSON types.
+        prefix: str. Before each name.
+
+    Yields:
+        str, such as `seed was 0 and is now 1`.
+    """
     for key in sorted(set(recorded) | set(identity)):
         old, new = recorded.get(key), identity.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
-            yield from _differences(old, new, f"{prefix}{key}.")
+            yield from differences(old, new, f"{prefix}{key}.")
         elif old != new:
             yield f"{prefix}{key} was {old!r} and is now {new!r}"
 

@@ -218,14 +218,6 @@ def main(unused_arguments):
         dataset,
         budgets.cost_names(wanted) | set(front.costs),
     )
-    listed, complete = candidates.list_candidates(
-        space, costs_of, np.random.default_rng(_SEED.value)
-    )
-    pools = search_methods.feasible_pools(listed, complete, wanted)
-    method = search_methods.resolve_method(
-        _METHOD.value, pools, complete, _MAX_EVALUATIONS.value
-    )
-    _print_feasibility(wanted, pools, len(listed), complete)
     # Not method and budgets: a later run may add some, and keeps the trials.
     identity = {
         "supernet_digest": workdir.file_digest(_SUPERNET.value),
@@ -237,6 +229,19 @@ def main(unused_arguments):
         "skip_corrupt": _SKIP_CORRUPT.value,
         "qualities": sorted(front.qualities),
     }
+    # Before anything is measured for nothing.
+    run_record.check_run(_WORKDIR.value, identity)
+    listed, complete = candidates.list_candidates(
+        space, costs_of, np.random.default_rng(_SEED.value)
+    )
+    listed = costs_of.measure_latencies(
+        _WORKDIR.value, listed, complete, wanted
+    )
+    pools = search_methods.feasible_pools(listed, complete, wanted)
+    method = search_methods.resolve_method(
+        _METHOD.value, pools, complete, _MAX_EVALUATIONS.value
+    )
+    _print_feasibility(wanted, pools, len(listed), complete)
     storage = study.open_storage(_STORAGE.value, _WORKDIR.value)
     run_record.start_run(
         _WORKDIR.value,
@@ -264,7 +269,7 @@ def main(unused_arguments):
         order=staged_evaluation.stage_order(supernet),
         recoverable_errors=subnet_evaluator.RECOVERABLE_ERRORS,
     )
-    # Earlier runs may have had another latency table, or none.
+    # Earlier runs may have had other latencies, or none.
     trials = [
         dataclasses.replace(trial, costs=costs_of(trial.subnet))
         for trial in trials

@@ -1,16 +1,23 @@
 """What subnets cost, for `search`: its flags of latency, and file sizes."""
 
+import dataclasses
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 from absl import flags
 
 from ofa_aec_tf import latency_table
 from ofa_aec_tf.complexity import FILE_SIZE_NAMES
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.deployment import subnet_latency
+from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment.file_sizes import FileSizes
+from ofa_aec_tf.deployment.network_files import NetworkFiles
 from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.nas import latency_model
+from ofa_aec_tf.nas import latency_sample
+from ofa_aec_tf.nas.candidates import Candidate
 from ofa_aec_tf.search_space import Subnet
 
 _LATENCY_TABLE = flags.DEFINE_string(
@@ -24,11 +31,33 @@ _LATENCY_MODE = flags.DEFINE_string(
     None,
     "Quantization mode of the latencies, where the table has several.",
 )
+_MEASURE_LATENCY = flags.DEFINE_enum(
+    "measure_latency",
+    None,
+    [tflite_converter.FLOAT32, tflite_converter.INT8],
+    "Measure latencies on this machine, of files in this quantization mode, "
+    f"before the search begins. They go to {subnet_latency.LATENCY_TABLE} in "
+    "--workdir, and are measured once.",
+)
 _LATENCY_THREADS = flags.DEFINE_integer(
     "latency_threads",
     None,
-    "Threads of the latencies, where the table has several numbers.",
+    "Threads of the latencies: where the table has several numbers, or to "
+    "measure with (by default 1).",
     lower_bound=1,
+)
+_LATENCY_RUNS = flags.DEFINE_integer(
+    "latency_runs",
+    20,
+    "Timed runs of each subnet with --measure_latency.",
+    lower_bound=1,
+)
+_MAX_MEASURED_LATENCIES = flags.DEFINE_integer(
+    "max_measured_latencies",
+    128,
+    "Subnets to measure with --measure_latency: of more, some from the fewest "
+    "MACs to the most are measured and the others predicted.",
+    lower_bound=latency_model.MIN_MEASURED_SUBNETS,
 )
 
 
@@ -36,18 +65,39 @@ def known_costs() -> list[str]:
     """Names of the costs that budgets and objectives may be about.
 
     Raises:
-        ValueError: if a flag of latencies is given without a table.
+        ValueError: if flags of latencies are given that do not go together.
     """
-    for flag in (_LATENCY_MODE, _LATENCY_THREADS):
-        if flag.value is not None and _LATENCY_TABLE.value is None:
+    table = _is_given(_LATENCY_TABLE)
+    measured = _is_given(_MEASURE_LATENCY)
+    if table and measured:
+        raise ValueError(
+            "Latencies come from a --latency_table or are measured here with "
+            "--measure_latency. Give one of the two."
+        )
+    if _is_given(_LATENCY_MODE) and not table:
+        raise ValueError(
+            "--latency_mode chooses rows of a --latency_table. Give one, or "
+            "name the mode by --measure_latency."
+        )
+    if _is_given(_LATENCY_THREADS) and not (table or measured):
+        raise ValueError(
+            "--latency_threads chooses rows of a --latency_table, or is for "
+            "--measure_latency. Give one of the two."
+        )
+    for flag in (_LATENCY_RUNS, _MAX_MEASURED_LATENCIES):
+        if flag.present and not measured:
             raise ValueError(
-                f"--{flag.name} chooses rows of a --latency_table. Give one."
+                f"--{flag.name} is for --measure_latency. Give that too."
             )
     return [
         name
         for name in budgets.ALL_COST_NAMES
-        if name != budgets.LATENCY or _LATENCY_TABLE.value is not None
+        if name != budgets.LATENCY or table or measured
     ]
+
+
+def _is_given(flag):
+    return flag.value is not None
 
 
 class SearchCosts:
@@ -66,7 +116,7 @@ class SearchCosts:
 
     def __init__(self, family, dataset: DatasetInfo, wanted: Iterable[str]):
         self._family = family
-        self._num_frames = dataset.num_frames
+        self._dataset = dataset
         self._space = family.search_space()
         self._file_sizes = None
         if not set(FILE_SIZE_NAMES).isdisjoint(wanted):
@@ -78,24 +128,92 @@ class SearchCosts:
             )
         self._latencies = None
         if _LATENCY_TABLE.value is not None:
-            self._latencies = latency_model.LatencyModel.from_table(
+            self._latencies = self._latency_model(
                 latency_table.read(_LATENCY_TABLE.value),
-                self._space,
-                {"name": family.name, **family.to_json()},
-                self._num_frames,
                 _LATENCY_MODE.value,
                 _LATENCY_THREADS.value,
             )
 
+    def _latency_model(self, table, mode, num_threads):
+        return latency_model.LatencyModel.from_table(
+            table,
+            self._space,
+            {"name": self._family.name, **self._family.to_json()},
+            self._dataset.num_frames,
+            mode,
+            num_threads,
+        )
+
+    def measure_latencies(
+        self,
+        directory,
+        candidates: Sequence[Candidate],
+        complete: bool,
+        wanted: Sequence[budgets.Budget],
+    ) -> list[Candidate]:
+        """Measures latencies on this machine, where the flags ask for it.
+
+        From then on latencies are among the costs. What an earlier run has
+        measured in the directory is not measured again.
+
+        Args:
+            directory: path of the run's working directory.
+            candidates: distinct Candidates of the space.
+            complete: bool. Whether they are the whole space.
+            wanted: sequence of Budget.
+
+        Returns:
+            list of the Candidates, with their latencies.
+
+        Raises:
+            ValueError: if a budget is infeasible whatever the latencies, or
+                the directory has latencies that were measured otherwise.
+        """
+        if _MEASURE_LATENCY.value is None:
+            return list(candidates)
+        subnets = latency_sample.subnets_to_measure(
+            candidates, complete, wanted, _MAX_MEASURED_LATENCIES.value
+        )
+        settings = subnet_latency.Settings(
+            _MEASURE_LATENCY.value,
+            _LATENCY_THREADS.value or 1,
+            _LATENCY_RUNS.value,
+        )
+        table = subnet_latency.measure(
+            directory,
+            NetworkFiles(
+                self._family,
+                self._dataset.frontend,
+                self._dataset.clip_seconds,
+                self._dataset.class_map.names,
+            ),
+            subnets,
+            settings,
+        )
+        self._latencies = self._latency_model(
+            table, settings.mode, settings.num_threads
+        )
+        return [
+            dataclasses.replace(
+                candidate,
+                costs=self._with_latency(candidate.subnet, candidate.costs),
+            )
+            for candidate in candidates
+        ]
+
+    def _with_latency(self, subnet, costs):
+        latency_ms = self._latencies.latency_ms(subnet, costs["macs"])
+        return {**costs, budgets.LATENCY: latency_ms}
+
     def __call__(self, subnet: Subnet) -> dict[str, int | float]:
         """The costs of a subnet."""
-        costs = self._family.complexity(subnet, self._num_frames).to_json()
+        costs = self._family.complexity(
+            subnet, self._dataset.num_frames
+        ).to_json()
         if self._file_sizes is not None:
             costs.update(self._file_sizes.costs(subnet))
         if self._latencies is not None:
-            costs[budgets.LATENCY] = self._latencies.latency_ms(
-                subnet, costs["macs"]
-            )
+            costs = self._with_latency(subnet, costs)
         return costs
 
     def add_latencies(self, results: dict) -> None:

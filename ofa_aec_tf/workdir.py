@@ -8,13 +8,15 @@ import os
 import pathlib
 import tempfile
 
+from absl import logging
+
 RESOLVED_FLAGS = "flags.cfg"
 RUN_RECORD = "run.json"
 HISTORY = "history.csv"
 
 
 @contextlib.contextmanager
-def lock(directory):
+def lock(directory, wait=False):
     """Keeps a directory for this process as long as the context lasts.
 
     The system lets go of it when the process ends, however that happens. File
@@ -22,19 +24,23 @@ def lock(directory):
 
     Args:
         directory: path of an existing directory.
+        wait: bool. Whether to wait as long as another process has it.
 
     Raises:
-        ValueError: if another process has it.
+        ValueError: if another process has it, without `wait`.
     """
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(
-                f"Another process is writing into {directory}. Wait until it "
-                "has ended, or name another directory."
-            ) from None
+            if not wait:
+                raise ValueError(
+                    f"Another process is writing into {directory}. Wait until "
+                    "it has ended, or name another directory."
+                ) from None
+            logging.info("Waiting for a process that has %s.", directory)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError:
             # No locks here.
             pass

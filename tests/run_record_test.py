@@ -32,6 +32,16 @@ def test_another_run_is_refused_with_what_differs(tmp_path):
     assert "another --workdir" in str(error.value)
 
 
+def test_a_check_writes_nothing(tmp_path):
+    run_record.check_run(tmp_path / "absent", IDENTITY)
+    assert not (tmp_path / "absent").exists()
+    run_record.start_run(tmp_path, IDENTITY, "--seed=1\n")
+    run_record.check_run(tmp_path, IDENTITY)
+    with pytest.raises(ValueError, match="data was 'abc' and is now 'abd'"):
+        run_record.check_run(tmp_path, {**IDENTITY, "data": "abd"})
+    assert (tmp_path / "flags.cfg").read_text() == "--seed=1\n"
+
+
 def test_a_run_without_results_may_be_replaced(tmp_path):
     run_record.start_run(tmp_path, IDENTITY, "--seed=1\n")
     other = {**IDENTITY, "data": "abd"}

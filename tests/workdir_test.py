@@ -7,6 +7,7 @@ import pathlib
 import stat
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -101,6 +102,20 @@ def test_a_lock_ends_with_its_process_however_that_ends(tmp_path):
     with workdir.lock(tmp_path):
         pass
     assert not os.listdir(tmp_path)
+
+
+def test_a_lock_may_be_waited_for(tmp_path):
+    def wait():
+        with workdir.lock(tmp_path, wait=True):
+            pass
+
+    thread = threading.Thread(target=wait, daemon=True)
+    with workdir.lock(tmp_path):
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive()
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch):

@@ -6,26 +6,18 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-import numpy as np
-
 from ofa_aec_tf.complexity import FILE_SIZE_NAMES
-from ofa_aec_tf.deployment import tflite_chaining
 from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment import tflite_metadata
-from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.network_files import NetworkFiles
 from ofa_aec_tf.deployment.tflite_layout import TFLiteLayout
 from ofa_aec_tf.frontend import FrontendConfig
-from ofa_aec_tf.models import registry
-from ofa_aec_tf.models.precision import precision_scope
 
 _MODES = dict(
     zip(FILE_SIZE_NAMES, (tflite_converter.FLOAT32, tflite_converter.INT8))
 )
 # Larger than a kernel.
 _FIRST_NUMBER = 11
-_SEED = 0
-
-Filters = tuple[tuple[int, ...], ...]
 
 
 class FileSizes:
@@ -54,17 +46,12 @@ class FileSizes:
         stem: str = "subnet",
     ):
         self._family = family
-        self._num_frames = config.num_frames(config.num_samples(clip_seconds))
-        self._metadata = waveform_exporter.audio_metadata(
-            stem, class_names, clip_seconds, config
+        self._networks = NetworkFiles(
+            family, config, clip_seconds, class_names, stem
         )
-        self._frontend = None
         self._avoided = set(_numbers(family.to_json()))
-        if waveform_exporter.has_frontend(config):
-            self._frontend = waveform_exporter.convert_frontend(
-                config, config.num_samples(clip_seconds)
-            )
-            for vector in TFLiteLayout(self._frontend).vectors:
+        if self._networks.frontend is not None:
+            for vector in TFLiteLayout(self._networks.frontend).vectors:
                 self._avoided.update(vector.shape)
         self._files = {}
         self._costs = {}
@@ -102,45 +89,13 @@ class FileSizes:
             tuple(1 if is_one else next(numbers) for is_one in block)
             for block in structure
         )
-        rng = np.random.default_rng(_SEED)
-        with precision_scope("float32"):
-            network = registry.build_network_with_filters(self._family, filters)
-        for layer in network.layers:
-            # All constants must differ: equal ones are stored once.
-            layer.set_weights(
-                [
-                    rng.uniform(0.5, 1.5, weight.shape)
-                    if len(weight.shape) == 1
-                    else rng.normal(0, 0.1, weight.shape)
-                    for weight in layer.weights
-                ]
-            )
-        _, _, num_mel_bins = network.input_shape
-        clips = rng.normal(-40, 15, (1, self._num_frames, num_mel_bins))
+        contents = self._networks.convert(filters, _MODES.values())
         return {
-            name: self._file(
-                tflite_converter.convert(
-                    network, self._num_frames, num_mel_bins, mode, clips
-                ),
-                list(itertools.chain.from_iterable(filters)),
+            name: _File(
+                contents[mode], list(itertools.chain.from_iterable(filters))
             )
             for name, mode in _MODES.items()
         }
-
-    def _file(self, network, filters):
-        """The file of a network, as `export` finishes it."""
-        if self._frontend is None:
-            return _File(network, filters)
-        content = tflite_metadata.attach(
-            tflite_chaining.chain(
-                self._frontend,
-                network,
-                waveform_exporter.INPUT_NAME,
-                waveform_exporter.OUTPUT_NAME,
-            ),
-            self._metadata,
-        )
-        return _File(content, filters)
 
 
 class _File:

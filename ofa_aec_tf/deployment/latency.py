@@ -58,6 +58,15 @@ class Latency:
             len(durations_ms),
         )
 
+    def to_json(self) -> dict[str, float]:
+        """The statistics as a latency table names them."""
+        return {
+            "median": self.median_ms,
+            "p95": self.p95_ms,
+            "mean": self.mean_ms,
+            "min": self.min_ms,
+        }
+
 
 @dataclasses.dataclass(frozen=True)
 class FirstUse:

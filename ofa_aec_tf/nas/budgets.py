@@ -1,8 +1,8 @@
 """Device budgets: what a subnet may cost, as users write it.
 
 `phone:parameters<=1M,macs<=2.5G` is the budget `phone` with two constraints;
-`paper:parameters=0.9M+-0.1M` allows 0.8 to 1.0 million parameters. Where the
-search has a latency table, `phone:latency_ms<=20` is a budget too.
+`paper:parameters=0.9M+-0.1M` allows 0.8 to 1.0 million parameters. Where
+latencies are measured, `phone:latency_ms<=20` is a budget too.
 """
 
 import dataclasses
@@ -96,6 +96,15 @@ class Budget:
             total += abs(excess) / (bound or 1)
         return total
 
+    def without(self, cost: str) -> "Budget":
+        """The budget but for what it says about one cost.
+
+        Args:
+            cost: str. One of `ALL_COST_NAMES`.
+        """
+        kept = tuple(c for c in self.constraints if c.cost != cost)
+        return dataclasses.replace(self, constraints=kept)
+
     def __str__(self) -> str:
         return f"{self.name}:{self.text}"
 
@@ -185,7 +194,8 @@ def parse_budgets(
     if about_latency and not has_latency:
         raise ValueError(
             f"A budget of `{LATENCY}` needs measurements on the device: name "
-            "them by --latency_table, or use another cost, one of "
+            "them by --latency_table, make them on this machine by "
+            "--measure_latency, or use another cost, one of "
             f"{[*COST_NAMES, *FILE_SIZE_NAMES]}. Received: {about_latency}"
         )
     names = [budget.name for budget in budgets]

@@ -138,6 +138,15 @@ def test_a_latency_needs_measurements():
     assert len(budgets.parse_budgets(texts, has_latency=True)) == 2
 
 
+def test_a_budget_without_a_cost_keeps_the_others():
+    budget = budgets.parse_budget("a:latency_ms<=2,macs<=5,latency_ms>=1")
+    others = budget.without("latency_ms")
+    assert others.feasible({"macs": 5})
+    assert not others.feasible({"macs": 6})
+    assert str(others) == str(budget)
+    assert others.without("macs").feasible({})
+
+
 def test_a_file_may_have_a_budget_of_bytes():
     budget = budgets.parse_budget("app:int8_file_bytes<=500k")
     assert budget.feasible({"int8_file_bytes": 500_000})

@@ -156,6 +156,28 @@ def test_few_trials_of_a_predictor_are_not_lost(inputs, tmp_path):
         (["--objective=mAP,latency_ms"], "An objective is one of"),
         (["--objective=mAP,macs,macs"], "Objectives must be distinct"),
         (["--storage=nonsense"], "The storage nonsense cannot be opened"),
+        (["--latency_mode=int8"], "rows of a --latency_table. Give one"),
+        (["--latency_threads=1"], "rows of a --latency_table, or is for"),
+        (["--latency_runs=9"], "--latency_runs is for --measure_latency"),
+        (
+            ["--max_measured_latencies=9"],
+            "--max_measured_latencies is for --measure_latency",
+        ),
+        (
+            ["--measure_latency=int8", "--latency_table=here.json"],
+            "Give one of the two",
+        ),
+        (
+            ["--measure_latency=int8", "--latency_mode=int8"],
+            "name the mode by --measure_latency",
+        ),
+        (
+            [
+                "--measure_latency=int8",
+                "--budget=x:parameters<=60,latency_ms<=1",
+            ],
+            "nearest above: {",
+        ),
     ],
 )
 def test_a_mistake_ends_in_one_line(inputs, tmp_path, arguments, message):
@@ -241,6 +263,68 @@ def test_a_search_keeps_a_latency_on_a_device(
         assert float(row["latency_ms"]) == pytest.approx(expected, abs=1e-3)
     kept = sum(float(row["latency_ms"]) <= limit_ms for row in rows)
     assert fast["num_feasible"] == kept < 8
+
+
+@pytest.mark.slow
+def test_a_search_measures_latencies_here_once(inputs, tmp_path):
+    run = tmp_path / "run"
+    arguments = [
+        f"--workdir={run}",
+        "--num_calibration_clips=8",
+        "--measure_latency=float32",
+        "--latency_runs=2",
+    ]
+    impossible = _search(inputs, *arguments, "--budget=none:latency_ms<=0")
+    assert impossible.returncode == 2
+    assert "Measuring the latency of 8 subnets" in impossible.stderr
+    message = impossible.stderr.splitlines()[-1]
+    assert "No subnet of the space keeps the budget" in message
+    assert "nearest above: {" in message
+    # What was measured is not lost.
+    assert [path.name for path in run.iterdir()] == ["latency.json"]
+    first = (run / "latency.json").read_bytes()
+
+    result = _search(
+        inputs,
+        *arguments,
+        "--objective=mAP,latency_ms",
+        "--budget=here:latency_ms<=1M",
+    )
+    assert result.returncode == 0, result.stderr
+    assert "Measuring" not in result.stderr
+    assert " ms on " in result.stdout and "(measured)" in result.stdout
+    table = latency_table.read(run / "latency.json")
+    measured_ms = {
+        json.dumps(row["network"]["subnet"]): row["latency_ms"]["median"]
+        for row in table["rows"]
+    }
+    assert len(measured_ms) == len(table["rows"]) == 8
+    report = json.loads((run / "pareto.json").read_text())
+    assert report["objectives"] == ["mAP", "latency_ms"]
+    assert report["latency"]["mode"] == "float32"
+    assert report["latency"]["threads"] == 1
+    assert len(report["latency"]["measured_subnets"]) == 8
+    chosen = report["budgets"][0]["chosen"]
+    assert chosen["latency_is_measured"]
+    assert chosen["costs"]["latency_ms"] == round(
+        measured_ms[json.dumps(chosen["subnet"])], 3
+    )
+    rows = list(csv.DictReader((run / "trials.csv").open()))
+    assert sorted(float(row["latency_ms"]) for row in rows) == sorted(
+        round(latency_ms, 3) for latency_ms in measured_ms.values()
+    )
+
+    other = _search(inputs, *arguments, "--latency_threads=2", "--seed=1")
+    assert other.returncode == 2
+    assert "seed was 0 and is now 1" in other.stderr
+    assert (run / "latency.json").read_bytes() == first
+    elsewhere = _search(
+        inputs,
+        f"--workdir={tmp_path / 'other'}",
+        f"--latency_table={run / 'latency.json'}",
+        "--budget=none:latency_ms<=0",
+    )
+    assert elsewhere.stderr.splitlines()[-1] == message
 
 
 @pytest.mark.slow
