@@ -24,7 +24,7 @@ from ofa_aec_tf.models import registry
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
-from ofa_aec_tf.training.teachers import network_teacher
+from ofa_aec_tf.training.teachers import NetworkTeacher
 
 _WHAT = "supernet_step"
 
@@ -57,7 +57,7 @@ def main(_):
             family, _EXECUTION.value, values.convolution
         )
         distiller = SupernetDistiller(
-            supernet, sampler, network_teacher([teacher])
+            supernet, sampler, NetworkTeacher([teacher])
         )
     clips = workload.random_clips(
         np.random.default_rng(values.seed), values.batch, values.frames, family

@@ -15,8 +15,10 @@ from ofa_aec_tf import run_record
 from ofa_aec_tf import training_flags
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import reading_flags
+from ofa_aec_tf.data import stored_logits
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.data.stored_logits import StoredLogits
 from ofa_aec_tf.models import registry
 from ofa_aec_tf.training import config as configs
 from ofa_aec_tf.training import trainer
@@ -47,6 +49,12 @@ _TEACHER = flags.DEFINE_list(
     "A `.keras` file to learn from, or several with commas between them: "
     "then from the mean of their scores.",
 )
+_STORED_LOGITS = flags.DEFINE_string(
+    "stored_logits",
+    None,
+    "A directory of ofa_aec_tf.store_logits to learn from, instead of a "
+    "--teacher that listens to every batch.",
+)
 _INITIAL = flags.DEFINE_string(
     "initial", None, "The `.keras` file that a fine-tuning starts from."
 )
@@ -62,6 +70,7 @@ _DETERMINISTIC = flags.DEFINE_bool(
 
 _STAGES_OF_FLAG = (
     (_TEACHER, ("supernet", "kd", "finetune")),
+    (_STORED_LOGITS, ("supernet", "kd", "finetune")),
     (_INITIAL, ("finetune",)),
     (_SUBNET, ("teacher", "kd", "scratch")),
 )
@@ -96,7 +105,7 @@ def _recorded_subnet(model_path, dataset):
 
 def _config():
     return training_flags.train_config(
-        _STAGE.value, _SEED.value, _SKIP_CORRUPT.value, bool(_TEACHER.value)
+        _STAGE.value, _SEED.value, _SKIP_CORRUPT.value, _has_teacher()
     )
 
 
@@ -109,14 +118,31 @@ def _check_stage(config):
         raise ValueError(
             "--stage=finetune needs --initial, the `.keras` file to start from."
         )
+    if _TEACHER.value and _STORED_LOGITS.value:
+        raise ValueError("Give either a --teacher or --stored_logits.")
     label_weight = config.loss.label_weight
-    if bool(_TEACHER.value) != (label_weight < 1):
+    if _has_teacher() != (label_weight < 1):
         raise ValueError(
-            "Distillation needs a --teacher, and a teacher needs a "
-            "--label_weight below 1. Received: "
-            f"--teacher={','.join(_TEACHER.value) or None} and a label weight "
-            f"of {label_weight:g}"
+            "Distillation needs a --teacher or --stored_logits, and these need "
+            "a --label_weight below 1. Received: "
+            f"--teacher={','.join(_TEACHER.value) or None}, "
+            f"--stored_logits={_STORED_LOGITS.value} and a label weight of "
+            f"{label_weight:g}"
         )
+
+
+def _has_teacher():
+    return bool(_TEACHER.value or _STORED_LOGITS.value)
+
+
+def _stored_logits(config, dataset, family):
+    """What to learn from, refused where it does not fit; and its digest."""
+    if _STORED_LOGITS.value is None:
+        return None, None
+    stored = StoredLogits(_STORED_LOGITS.value)
+    stored.check(dataset, config.augmentation, family.score_activation)
+    path = pathlib.Path(_STORED_LOGITS.value) / stored_logits.FILE_NAME
+    return stored, workdir.file_digest(path)
 
 
 def main(unused_arguments):
@@ -129,12 +155,14 @@ def main(unused_arguments):
     family, subnet = _family_and_subnet(dataset)
     # Refuses clips too short for the network, before anything is recorded.
     family.complexity(subnet, dataset.num_frames)
+    stored, stored_digest = _stored_logits(config, dataset, family)
     identity = {
         "config": config.to_json(),
         "family": {"name": family.name, **family.to_json()},
         "subnet": None if subnet is None else dict(subnet),
         "data_fingerprint": dataset.fingerprint,
         "teacher": [workdir.file_digest(path) for path in _TEACHER.value],
+        "stored_logits": stored_digest,
         "initial": _INITIAL.value and workdir.file_digest(_INITIAL.value),
         "deterministic": _DETERMINISTIC.value,
         "precision": trainer.training_precision(config, family, subnet),
@@ -157,6 +185,7 @@ def main(unused_arguments):
             _WORKDIR.value,
             subnet=subnet,
             teacher_paths=_TEACHER.value,
+            stored=stored,
             initial_path=_INITIAL.value,
         )
     print(f"wrote {path}")

@@ -2,8 +2,8 @@
 
 from absl import flags
 
+from ofa_aec_tf.data import augmentation_flags
 from ofa_aec_tf.data import sampling
-from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.training import config as configs
 from ofa_aec_tf.training import losses
 from ofa_aec_tf.training import optimization
@@ -71,22 +71,6 @@ _LARGEST_STEPS = flags.DEFINE_integer(
 )
 _BLOCK_DROPOUT = flags.DEFINE_float("block_dropout", 0.0, "After each block.")
 _HEAD_DROPOUT = flags.DEFINE_float("head_dropout", 0.0, "In the head.")
-
-_TIME_ROLL = flags.DEFINE_bool("time_roll", False, "Roll clips in time.")
-_GAIN_DB = flags.DEFINE_float(
-    "gain_db", 0.0, "Make clips louder or softer by up to so much."
-)
-_MIXUP_ALPHA = flags.DEFINE_float("mixup_alpha", 0.0, "0 is no mixup.")
-_NUM_TIME_MASKS = flags.DEFINE_integer("num_time_masks", 2, "SpecAugment.")
-_MAX_TIME_MASK_FRAMES = flags.DEFINE_integer(
-    "max_time_mask_frames", 64, "SpecAugment."
-)
-_NUM_FREQUENCY_MASKS = flags.DEFINE_integer(
-    "num_frequency_masks", 2, "SpecAugment."
-)
-_MAX_FREQUENCY_MASK_BANDS = flags.DEFINE_integer(
-    "max_frequency_mask_bands", 8, "SpecAugment."
-)
 
 _PRECISION = flags.DEFINE_enum(
     "precision",
@@ -159,15 +143,7 @@ def train_config(
         num_calibration_clips=_NUM_CALIBRATION_CLIPS.value,
         sampling=_SAMPLING.value,
         skip_corrupt=skip_corrupt,
-        augmentation=AugmentationConfig(
-            time_roll=_TIME_ROLL.value,
-            gain_db=_GAIN_DB.value,
-            num_time_masks=_NUM_TIME_MASKS.value,
-            max_time_mask_frames=_MAX_TIME_MASK_FRAMES.value,
-            num_frequency_masks=_NUM_FREQUENCY_MASKS.value,
-            max_frequency_mask_bands=_MAX_FREQUENCY_MASK_BANDS.value,
-            mixup_alpha=_MIXUP_ALPHA.value,
-        ),
+        augmentation=augmentation_flags.augmentation_config(),
     )
 
 

@@ -84,6 +84,47 @@ def augment_batch(log_mel, labels, mel_mean_db, floor_db, config, seed):
     return log_mel, labels
 
 
+def augment_views(log_mel, ids, views, mel_mean_db, floor_db, config, seed):
+    """Augments clips each by itself, so that it can be done again.
+
+    Args:
+        log_mel: float32 tensor of shape (batch, num_frames, num_mel_bins), in
+            dB.
+        ids: string tensor of shape (batch,).
+        views: int32 tensor of shape (batch,). Which of a clip's augmentations
+            to make.
+        mel_mean_db: as for `augment_batch`.
+        floor_db: as for `augment_batch`.
+        config: AugmentationConfig without mixup.
+        seed: int.
+
+    Returns:
+        float32 tensor of the shape of `log_mel`. A clip's is a function of its
+        id, view and the seed, whatever the batch.
+    """
+    numbers = tf.strings.to_hash_bucket_fast(ids, 2**31 - 1)
+
+    def augment(clip):
+        one_log_mel, number, view = clip
+        clip_seed = tf.random.fold_in(
+            tf.stack([tf.constant(seed, tf.int32), tf.cast(number, tf.int32)]),
+            view,
+        )
+        augmented, _ = augment_batch(
+            one_log_mel[None],
+            tf.zeros((1, 0)),
+            mel_mean_db,
+            floor_db,
+            config,
+            clip_seed,
+        )
+        return augmented[0]
+
+    return tf.map_fn(
+        augment, (log_mel, numbers, views), fn_output_signature=log_mel.dtype
+    )
+
+
 def time_roll(log_mel, seed):
     """Rolls every clip by its own random number of frames.
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.data import augmentation as augmentations
 from ofa_aec_tf.data import sampling as samplings
+from ofa_aec_tf.data import stored_views
 from ofa_aec_tf.data.record_reader import RandomAccessReader
 from ofa_aec_tf.data.records import RecordError
 
@@ -184,6 +185,7 @@ def make_train_dataset(
     split="train",
     sampling=samplings.UNIFORM,
     skip_corrupt=False,
+    stored=None,
     num_parallel_calls=_DEFAULT_PARALLELISM,
 ):
     """Training batches, from one step up to another.
@@ -200,13 +202,17 @@ def make_train_dataset(
         sampling: one of `sampling.SAMPLINGS`. Uniform passes show every clip
             once; the others favour clips of rare classes.
         skip_corrupt: bool. As in RandomAccessReader.
+        stored: StoredLogits or None. With them clips are augmented to the
+            views that they are of.
         num_parallel_calls: int. Batches that are read at a time; they are the
             same for any number.
 
     Returns:
         tf.data.Dataset of dicts with `log_mel`, float32 of shape (batch_size,
         num_frames, num_mel_bins), and `labels`, float32 of shape (batch_size,
-        num_classes). Iterate within `reading_errors`.
+        num_classes); with stored logits also `teacher_logits`, float32 of
+        shape (batch_size, num_teachers, num_classes), and `is_taught`, bool of
+        shape (batch_size,). Iterate within `reading_errors`.
 
     Raises:
         ValueError: as RandomAccessReader does; or if no clip has a label, and
@@ -214,19 +220,24 @@ def make_train_dataset(
     """
     reader = RandomAccessReader(data_dir, info, split, skip_corrupt)
     numbers_of_step = _numbers_of_step(reader, batch_size, seed, sampling)
-    mel_mean_db = tf.constant(info.mel_mean_db, tf.float32)
-    # As records have it, which is rounded.
-    floor_db = float(np.float16(10 * math.log10(info.frontend.power_floor)))
+    mel_mean_db, floor_db = augmentation_levels(info)
 
     def batch_of_step(step):
         clips = _read_clips(reader, numbers_of_step(step))
+        step_seed = tf.stack(
+            [tf.constant(seed, tf.int32), tf.cast(step, tf.int32)]
+        )
+        if stored is not None:
+            return stored_views.taught_batch(
+                clips, stored, mel_mean_db, floor_db, step_seed
+            )
         log_mel, labels = augmentations.augment_batch(
             clips["log_mel"],
             clips["labels"],
             mel_mean_db,
             floor_db,
             augmentation,
-            tf.stack([tf.constant(seed, tf.int32), tf.cast(step, tf.int32)]),
+            step_seed,
         )
         return {"log_mel": log_mel, "labels": labels}
 
@@ -238,6 +249,22 @@ def make_train_dataset(
             deterministic=True,
         )
         .prefetch(2)
+    )
+
+
+def augmentation_levels(info):
+    """What augmentation fills masks with, and what silence is.
+
+    Args:
+        info: DatasetInfo.
+
+    Returns:
+        `(mel_mean_db, floor_db)`, as `augment_batch` takes them.
+    """
+    # The floor as records have it, which is rounded.
+    return (
+        tf.constant(info.mel_mean_db, tf.float32),
+        float(np.float16(10 * math.log10(info.frontend.power_floor))),
     )
 
 

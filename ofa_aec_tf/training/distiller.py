@@ -15,9 +15,8 @@ class _Distiller(keras.Model):
     """What both kinds of training share.
 
     Args:
-        teacher: function from a batch to `(logits, is_taught)`, as those of
-            `ofa_aec_tf.training.teachers`, or None. It is not trained and not
-            tracked: its weights stay as they are.
+        teacher: NetworkTeacher, StoredTeacher or None. It is not trained and
+            not tracked: its weights stay as they are.
         config: LossConfig.
         score_activation: one of `SCORE_ACTIVATIONS`.
 
@@ -42,6 +41,8 @@ class _Distiller(keras.Model):
             names.append("label_loss")
         if config.label_weight < 1:
             names.append("distillation_loss")
+            if not teacher.knows_all:
+                names.append("taught_share")
         self._trackers = {name: keras.metrics.Mean(name) for name in names}
         self.built = True
 

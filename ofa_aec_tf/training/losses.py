@@ -181,7 +181,8 @@ def distillation_losses(
 
     Returns:
         dict with the scalars `loss`, and `label_loss` and
-        `distillation_loss` where their weight is not 0.
+        `distillation_loss` where their weight is not 0; with `is_taught` also
+        `taught_share`, how many of the clips were.
     """
     parts = {}
     total = tf.constant(0.0)
@@ -199,6 +200,10 @@ def distillation_losses(
         if config.distillation_loss == KL_DIVERGENCE:
             each -= entropy(targets, score_activation)
         parts["distillation_loss"] = _mean_of(each, is_taught)
+        if is_taught is not None:
+            parts["taught_share"] = tf.reduce_mean(
+                tf.cast(is_taught, tf.float32)
+            )
         total += (1 - config.label_weight) * parts["distillation_loss"]
     return {"loss": total, **parts}
 

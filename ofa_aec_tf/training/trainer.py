@@ -45,6 +45,7 @@ def train(
     directory,
     subnet=None,
     teacher_paths=(),
+    stored=None,
     initial_path=None,
 ):
     """Trains a network or a supernet and saves it.
@@ -60,6 +61,7 @@ def train(
         directory: the run's working directory.
         subnet: Subnet that is trained (not supernet); None is the largest.
         teacher_paths: paths of the `.keras` files that teach.
+        stored: StoredLogits to learn from in their place, or None.
         initial_path: path of the `.keras` file that a fine-tuning starts from.
 
     Returns:
@@ -82,7 +84,9 @@ def train(
     precision = training_precision(config, family, subnet)
     logging.info("computing in %s", precision)
     with precision_scope(precision):
-        teacher = _teacher(teacher_paths, config, family.score_activation)
+        teacher = _teacher(
+            teacher_paths, stored, config, family.score_activation
+        )
         validation_batches = input_pipeline.make_eval_dataset(
             data_dir,
             dataset,
@@ -132,7 +136,7 @@ def train(
                 dataset.class_map,
                 dataset.label_type,
             )
-    _fit(distiller, validation, config, data_dir, dataset, directory)
+    _fit(distiller, validation, config, data_dir, dataset, directory, stored)
     _save(model, path, config, family, subnet, dataset)
     return path
 
@@ -188,10 +192,12 @@ def check_model(path, dataset):
         )
 
 
-def _teacher(paths, config, score_activation):
+def _teacher(paths, stored, config, score_activation):
     if config.loss.label_weight == 1:
         return None
-    return teachers.network_teacher(
+    if stored is not None:
+        return teachers.StoredTeacher()
+    return teachers.NetworkTeacher(
         [
             load_teacher(
                 path,
@@ -216,7 +222,7 @@ def _calibration_batches(data_dir, dataset, config):
     return batch_norm_calibration.split_into_batches(log_mel, config.batch_size)
 
 
-def _fit(distiller, validation, config, data_dir, dataset, directory):
+def _fit(distiller, validation, config, data_dir, dataset, directory, stored):
     optimizer = optimization.make_optimizer(config.optimizer, config.num_steps)
     distiller.compile(optimizer=optimizer, jit_compile=False)
     optimizer.build(distiller.trainable_variables)
@@ -240,6 +246,7 @@ def _fit(distiller, validation, config, data_dir, dataset, directory):
         config.augmentation,
         sampling=config.sampling,
         skip_corrupt=config.skip_corrupt,
+        stored=stored,
     )
     with input_pipeline.reading_errors():
         distiller.fit(

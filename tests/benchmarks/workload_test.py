@@ -13,7 +13,7 @@ from ofa_aec_tf.models import registry
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
-from ofa_aec_tf.training.teachers import network_teacher
+from ofa_aec_tf.training.teachers import NetworkTeacher
 from tests.benchmarks import hand_count
 
 _BENCHMARKS = pathlib.Path(workload.__file__).parent
@@ -74,7 +74,7 @@ def test_counted_subnets_are_those_that_were_trained(family):
     distiller = SupernetDistiller(
         registry.build_supernet(family),
         RecordingSampler(space, 3, "uniform", 0, seed=5),
-        network_teacher([workload.make_teacher(family, "auto")]),
+        NetworkTeacher([workload.make_teacher(family, "auto")]),
     )
     clips = workload.random_clips(np.random.default_rng(0), 2, 33, family)
     step = workload.compiled_step(distiller, clips)

@@ -20,7 +20,7 @@ from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.losses import LossConfig
 from ofa_aec_tf.training.losses import cross_entropy
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
-from ofa_aec_tf.training.teachers import network_teacher
+from ofa_aec_tf.training.teachers import NetworkTeacher
 
 
 def make_batch(num_clips=6, num_classes=5, seed=0):
@@ -50,7 +50,7 @@ def make_supernet_distiller(num_subnets=3, label_weight=0.0, **options):
     distiller = SupernetDistiller(
         supernet,
         sampler,
-        network_teacher([functools.partial(teacher, training=False)]),
+        NetworkTeacher([functools.partial(teacher, training=False)]),
         LossConfig(label_weight),
     )
     return distiller, teacher
@@ -213,7 +213,7 @@ def test_float32_curves_match_those_of_the_plain_step():
         distiller = SupernetDistiller(
             supernet,
             SubnetSampler(family.search_space(), 4, "uniform", 0, 0),
-            network_teacher([functools.partial(teacher, training=False)]),
+            NetworkTeacher([functools.partial(teacher, training=False)]),
         )
         if weights:
             supernet.set_weights(weights[0])

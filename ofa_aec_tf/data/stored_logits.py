@@ -1,0 +1,208 @@
+"""What teachers said of training clips, kept for students to come.
+
+A clip is augmented in a fixed number of ways, its views, each of which depends
+on the clip's id, the view's number and a seed and on nothing else. A student
+that trains on the same views hears what its teachers heard.
+
+    stored_logits.json    ModelInfo, with the teachers, seed, augmentation
+    ids.json              ids of the clips, in the order of the rows
+    view_000.npy ...      float32, (num_clips, num_teachers, num_classes)
+"""
+
+import dataclasses
+import io
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from ofa_aec_tf import workdir
+from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.data.model_info import ModelInfo
+
+FILE_NAME = "stored_logits.json"
+_IDS = "ids.json"
+
+
+def view_path(directory, view: int) -> pathlib.Path:
+    """The file of a view."""
+    return pathlib.Path(directory) / f"view_{view:03d}.npy"
+
+
+def write_view(directory, view: int, logits: np.ndarray) -> None:
+    """Writes what teachers said of one view of all clips, at once.
+
+    Args:
+        directory: path of a directory.
+        view: int.
+        logits: float32 array of shape (num_clips, num_teachers, num_classes).
+    """
+    content = io.BytesIO()
+    np.save(content, logits.astype(np.float32))
+    workdir.write_bytes(view_path(directory, view), content.getvalue())
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredViews:
+    """How clips were augmented.
+
+    Args:
+        num_views: int. Ways in which each clip was augmented.
+        seed: int. Of the augmentation.
+        augmentation: AugmentationConfig.
+
+    Raises:
+        ValueError: if clips are mixed, which are then no views of one.
+    """
+
+    num_views: int
+    seed: int
+    augmentation: AugmentationConfig
+
+    def __post_init__(self):
+        if self.num_views < 1:
+            raise ValueError(
+                "`num_views` must be at least 1. "
+                f"Received: num_views={self.num_views}"
+            )
+        if self.augmentation.mixup_alpha > 0:
+            raise ValueError(
+                "Logits are stored for each clip by itself, and mixup mixes "
+                "clips. Leave --mixup_alpha at 0, or let the teacher listen "
+                "with --teacher. Received: "
+                f"mixup_alpha={self.augmentation.mixup_alpha}"
+            )
+
+    def to_json(self) -> dict:
+        """As a dict of JSON types."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values) -> "StoredViews":
+        """What `to_json` described."""
+        return cls(
+            values["num_views"],
+            values["seed"],
+            AugmentationConfig(**values["augmentation"]),
+        )
+
+
+class StoredLogits:
+    """Stored logits to look up.
+
+    Args:
+        directory: path of a directory that `store_logits` has written.
+
+    Raises:
+        ValueError: if it is not complete, or not of this form.
+    """
+
+    def __init__(self, directory):
+        directory = pathlib.Path(directory)
+        path = directory / FILE_NAME
+        if not path.is_file():
+            raise ValueError(
+                f"There are no stored logits in {directory}. Write them with "
+                "`python -m ofa_aec_tf.store_logits`, and to their end."
+            )
+        self.info = ModelInfo.from_json(workdir.read_json(path))
+        self.views = StoredViews.from_json(self.info.details["views"])
+        self.score_activation = self.info.details["score_activation"]
+        ids = workdir.read_json(directory / _IDS)
+        self._rows = {clip_id.encode(): row for row, clip_id in enumerate(ids)}
+        self._logits = [
+            np.load(view_path(directory, view), mmap_mode="r")
+            for view in range(self.views.num_views)
+        ]
+        num_classes = len(self.info.class_map)
+        for view, logits in enumerate(self._logits):
+            if logits.ndim != 3 or logits.shape[::2] != (len(ids), num_classes):
+                raise ValueError(
+                    f"{view_path(directory, view)} must hold logits of "
+                    f"{len(ids)} clips and {num_classes} classes. Received: "
+                    f"shape {logits.shape}. Write them again."
+                )
+
+    @property
+    def num_teachers(self) -> int:
+        """Teachers whose logits are there."""
+        return self._logits[0].shape[1]
+
+    def check(
+        self,
+        dataset: DatasetInfo,
+        augmentation: AugmentationConfig,
+        score_activation: str,
+    ) -> None:
+        """Refuses a training that would not hear what the teachers heard.
+
+        Args:
+            dataset: DatasetInfo of the training clips.
+            augmentation: AugmentationConfig of the training.
+            score_activation: one of `SCORE_ACTIVATIONS`, the student's.
+
+        Raises:
+            ValueError: naming what differs.
+        """
+        self.info.check_matches(dataset)
+        stored = dataclasses.asdict(self.views.augmentation)
+        asked = dataclasses.asdict(augmentation)
+        different = [name for name in stored if stored[name] != asked[name]]
+        if different:
+            raise ValueError(
+                "Student and teacher must hear the same. The logits were "
+                f"stored with {_named(stored, different)}. Received: "
+                f"{_named(asked, different)}"
+            )
+        if score_activation != self.score_activation:
+            raise ValueError(
+                f"The stored logits are of a {self.score_activation}. "
+                f"Received: score_activation={score_activation}"
+            )
+
+    def look_up(
+        self, ids: Sequence[bytes], views: Sequence[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the teachers said of some views.
+
+        Args:
+            ids: sequence of bytes, of the clips.
+            views: sequence of int, one a clip.
+
+        Returns:
+            `(logits, is_taught)`: float32 array of shape (batch,
+            num_teachers, num_classes), and bool array of shape (batch,),
+            False for clips that are not there, whose logits are 0.
+        """
+        logits = np.zeros((len(ids), *self._logits[0].shape[1:]), np.float32)
+        is_taught = np.zeros(len(ids), bool)
+        for position, (clip_id, view) in enumerate(zip(ids, views)):
+            row = self._rows.get(clip_id)
+            if row is not None:
+                logits[position] = self._logits[view][row]
+                is_taught[position] = True
+        return logits, is_taught
+
+
+def write_record(
+    directory, info: ModelInfo, ids: Sequence[str], views: StoredViews
+) -> None:
+    """Writes what is beside the views, after which they can be used.
+
+    Args:
+        directory: path of a directory with all views.
+        info: ModelInfo, its details with `score_activation` and teachers.
+        ids: sequence of str, of the clips.
+        views: StoredViews.
+    """
+    directory = pathlib.Path(directory)
+    workdir.write_json(directory / _IDS, list(ids))
+    workdir.write_json(
+        directory / FILE_NAME,
+        info.with_details(views=views.to_json()).to_json(),
+    )
+
+
+def _named(values, names):
+    return ", ".join(f"{name}={values[name]}" for name in names)
