@@ -18,8 +18,8 @@ from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
-from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.models.keras_files import save_keras_file
+from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.materialization import materialize_subnet
 from ofa_aec_tf.models.supernet import load_supernet
 
@@ -135,7 +135,7 @@ def _materialize(supernet, subnet, calibration_clips, batch_size):
     model = materialize_subnet(supernet, subnet, moments)
     clips = calibration_clips[:_NUM_PARITY_CLIPS]
     expected = supernet.predict_logits(clips, subnet, moments)
-    logits = keras_predictor.network_predictor(model)(clips)
+    logits = logits_model(model).predict(clips, verbose=0)
     difference = float(np.abs(expected - logits).max())
     if not difference <= _MAX_LOGIT_DIFFERENCE:
         raise ValueError(
