@@ -149,7 +149,7 @@ def main(unused_arguments):
     config = _config()
     _check_stage(config)
     dataset = DatasetInfo.read(_DATA_DIR.value)
-    trainer.check_data(dataset)
+    trainer.check_data(dataset, config)
     for path in _TEACHER.value:
         trainer.check_model(path, dataset)
     family, subnet = _family_and_subnet(dataset)

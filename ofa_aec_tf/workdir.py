@@ -13,6 +13,14 @@ from absl import logging
 RESOLVED_FLAGS = "flags.cfg"
 RUN_RECORD = "run.json"
 HISTORY = "history.csv"
+# What each stage of a training saves.
+MODEL_NAMES = {
+    "teacher": "teacher.keras",
+    "supernet": "supernet.keras",
+    "kd": "subnet.keras",
+    "scratch": "subnet.keras",
+    "finetune": "subnet.keras",
+}
 
 
 @contextlib.contextmanager

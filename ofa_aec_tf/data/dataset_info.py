@@ -104,14 +104,18 @@ class DatasetInfo:
                 digest.update(f"{name}:{shard.sha256}\n".encode())
         return digest.hexdigest()[:16]
 
+    def has_split(self, name: str) -> bool:
+        """Whether a split has clips."""
+        return name in self.splits and self.splits[name].num_clips > 0
+
     def split(self, name: str) -> SplitInfo:
         """One split.
 
         Raises:
             ValueError: if there is no such split or it is empty.
         """
-        if name not in self.splits or not self.splits[name].num_clips:
-            filled = sorted(n for n, s in self.splits.items() if s.num_clips)
+        if not self.has_split(name):
+            filled = sorted(filter(self.has_split, self.splits))
             raise ValueError(
                 f"This data set has clips in the splits {filled}. "
                 f"Received: split={name!r}"

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
@@ -27,14 +28,7 @@ from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
 
 _CHECKPOINTS = "checkpoints"
-
-MODEL_NAMES = {
-    "teacher": "teacher.keras",
-    "supernet": "supernet.keras",
-    "kd": "subnet.keras",
-    "scratch": "subnet.keras",
-    "finetune": "subnet.keras",
-}
+_VALIDATION = "validation"
 
 
 def train(
@@ -74,7 +68,7 @@ def train(
     for model_path in (*teacher_paths, initial_path):
         check_model(model_path, dataset)
     directory = pathlib.Path(directory)
-    path = directory / MODEL_NAMES[config.stage]
+    path = directory / workdir.MODEL_NAMES[config.stage]
     if path.is_file():
         # Not again: a `.keras` file holds the time of its writing, and what
         # was made from it would no longer fit it.
@@ -87,14 +81,8 @@ def train(
         teacher = _teacher(
             teacher_paths, stored, config, family.score_activation
         )
-        validation_batches = input_pipeline.make_eval_dataset(
-            data_dir,
-            dataset,
-            "validation",
-            config.batch_size,
-            config.num_validation_clips or None,
-            skip_corrupt=config.skip_corrupt,
-        )
+        validation = None
+        validation_batches = _validation_batches(data_dir, dataset, config)
         if config.stage == "supernet":
             model = registry.build_supernet(
                 family, algorithm=config.convolution
@@ -107,13 +95,14 @@ def train(
                 config.seed,
             )
             distiller = SupernetDistiller(model, sampler, teacher, config.loss)
-            validation = callbacks.SupernetValidation(
-                model,
-                validation_batches,
-                _calibration_batches(data_dir, dataset, config),
-                dataset.class_map,
-                dataset.label_type,
-            )
+            if validation_batches is not None:
+                validation = callbacks.SupernetValidation(
+                    model,
+                    validation_batches,
+                    _calibration_batches(data_dir, dataset, config),
+                    dataset.class_map,
+                    dataset.label_type,
+                )
         else:
             model = build_training_twin(
                 family,
@@ -129,13 +118,14 @@ def train(
             distiller = NetworkDistiller(
                 network, teacher, config.loss, family.score_activation
             )
-            validation = callbacks.NetworkValidation(
-                network,
-                family.score_activation,
-                validation_batches,
-                dataset.class_map,
-                dataset.label_type,
-            )
+            if validation_batches is not None:
+                validation = callbacks.NetworkValidation(
+                    network,
+                    family.score_activation,
+                    validation_batches,
+                    dataset.class_map,
+                    dataset.label_type,
+                )
     _fit(distiller, validation, config, data_dir, dataset, directory, stored)
     _save(model, path, config, family, subnet, dataset)
     return path
@@ -156,18 +146,44 @@ def has_results(directory, stage):
     """Whether a run has saved anything that a later one would go on from."""
     directory = pathlib.Path(directory)
     return (directory / _CHECKPOINTS).exists() or (
-        directory / MODEL_NAMES[stage]
+        directory / workdir.MODEL_NAMES[stage]
     ).exists()
 
 
-def check_data(dataset):
+def check_data(dataset, config):
     """Refuses a data set that a run could not use to its end.
 
+    Validation clips may be missing, as in a cross-validation, where all that
+    do not test train; but not for what needs them.
+
+    Args:
+        dataset: DatasetInfo.
+        config: TrainConfig.
+
     Raises:
-        ValueError: if the training or the validation split is empty.
+        ValueError: if the training split is empty, or the validation split
+            although the settings need it.
     """
-    for split in ("train", "validation"):
-        dataset.split(split)
+    dataset.split("train")
+    if config.num_validation_clips:
+        check_validation(dataset, "--num_validation_clips")
+
+
+def check_validation(dataset, what):
+    """Refuses what needs validation clips where there are none.
+
+    Args:
+        dataset: DatasetInfo.
+        what: str. A flag, as the message names it.
+
+    Raises:
+        ValueError: if the validation split is empty.
+    """
+    if not dataset.has_split(_VALIDATION):
+        raise ValueError(
+            f"{what} needs clips to validate on, and this data set has none. "
+            "Leave it out, or preprocess with a validation split."
+        )
 
 
 def check_model(path, dataset):
@@ -207,6 +223,21 @@ def _teacher(paths, stored, config, score_activation):
             )
             for path in paths
         ]
+    )
+
+
+def _validation_batches(data_dir, dataset, config):
+    """The clips to validate on, or None where there are none."""
+    if not dataset.has_split(_VALIDATION):
+        logging.info("no validation clips: training without validation")
+        return None
+    return input_pipeline.make_eval_dataset(
+        data_dir,
+        dataset,
+        _VALIDATION,
+        config.batch_size,
+        config.num_validation_clips or None,
+        skip_corrupt=config.skip_corrupt,
     )
 
 
@@ -257,7 +288,7 @@ def _fit(distiller, validation, config, data_dir, dataset, directory, stored):
             shuffle=False,
             verbose=1 if sys.stdout.isatty() else 2,
             callbacks=[
-                validation,
+                *([] if validation is None else [validation]),
                 callbacks.history_logger(directory, num_finished_epochs),
                 keras.callbacks.TensorBoard(
                     str(directory / "tensorboard"), write_graph=False

@@ -72,6 +72,11 @@ def test_a_missing_or_empty_split_is_refused(name):
         _info().split(name)
 
 
+def test_a_split_is_there_if_it_has_clips():
+    names = ("train", "validation", "test")
+    assert list(map(_info().has_split, names)) == [True, False, False]
+
+
 def test_a_split_counts_the_clips_of_its_shards():
     assert _info().split("train").num_clips == 7
 
