@@ -8,7 +8,6 @@ after everything that was measured. Run again after an interruption, it goes on
 where it was.
 """
 
-import hashlib
 import pathlib
 import re
 
@@ -20,10 +19,12 @@ from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.nas import budgets
+from ofa_aec_tf.reporting import document
 from ofa_aec_tf.reporting import measurements
 from ofa_aec_tf.reporting import paper_report
+from ofa_aec_tf.reproduction import datasets
 from ofa_aec_tf.reproduction import experiments
-from ofa_aec_tf.reproduction import parallel_steps
+from ofa_aec_tf.reproduction import measuring
 from ofa_aec_tf.reproduction import plan as plans
 from ofa_aec_tf.reproduction import steps
 
@@ -137,33 +138,14 @@ def _data_dir(directory):
             )
         return pathlib.Path(_DATA_DIR.value)
     flagfile = pathlib.Path(_FLAGS_DIR.value) / _PREPROCESS
-    content = [*steps.read_flagfile(flagfile), str(audio_dir)]
-    digest = hashlib.sha256("\n".join(content).encode()).hexdigest()
-    # Other settings make other data.
-    data_dir = directory / f"data-{digest[:8]}"
-    if not (data_dir / dataset_info.FILE_NAME).is_file():
-        command_line.call(
-            "data",
-            "data_pipeline.preprocess",
-            f"--flagfile={flagfile}",
-            *([] if audio_dir is None else [f"--audio_dir={audio_dir}"]),
-            f"--output_dir={data_dir}",
-        )
-    return data_dir
+    return datasets.preprocessed(directory, flagfile, audio_dir)
 
 
 def _facts(dataset):
     return {
         "Machine": machine.description(),
         "Versions": run_record.versions(),
-        "Data": {
-            "clips": {
-                name: split.num_clips for name, split in dataset.splits.items()
-            },
-            "seconds a clip": dataset.clip_seconds,
-            "classes": len(dataset.class_map),
-            "fingerprint": dataset.fingerprint,
-        },
+        "Data": datasets.facts(dataset),
         "Flags of the stages": {
             path.name: " ".join(steps.read_flagfile(path))
             for path in sorted(pathlib.Path(_FLAGS_DIR.value).glob("*.cfg"))
@@ -236,38 +218,17 @@ def main(unused_arguments):
         runner = steps.StepRunner(
             directory / _STEPS, data_dir, dataset.fingerprint
         )
-        _reproduce(
-            cells,
-            runner,
-            directory / _REPORT,
-            _facts(dataset),
+        facts = _facts(dataset)
+
+        def report(measured):
+            paper_report.write_report(
+                directory / _REPORT, measured, facts, _TITLE.value
+            )
+
+        measuring.measure_all(
+            [(runner, cell) for cell in cells], _JOBS.value, report
         )
-
-
-def _steps_done(cells, runner):
-    """The steps of cells in their order, each when it is done."""
-    wanted = [cell.step for cell in cells]
-    if _JOBS.value > 1:
-        yield from parallel_steps.run_in_order(runner, wanted, _JOBS.value)
-        return
-    for step in wanted:
-        runner.run(step)
-        yield step
-
-
-def _reproduce(cells, runner, report_dir, facts):
-    was_done = [runner.is_done(cell.step) for cell in cells]
-    measured, has_run = [], False
-    for number, (cell, _) in enumerate(
-        zip(cells, _steps_done(cells, runner)), 1
-    ):
-        has_run |= not was_done[number - 1]
-        measured += cell.measure(runner)
-        print(f"{number} of {len(cells)} measured: {cell.title}", flush=True)
-        # Not while it finds again what an earlier call has measured.
-        if has_run or number == len(cells):
-            paper_report.write_report(report_dir, measured, facts, _TITLE.value)
-    print(f"wrote {report_dir / paper_report.MARKDOWN_REPORT}")
+    print(f"wrote {directory / _REPORT / document.MARKDOWN_REPORT}")
 
 
 if __name__ == "__main__":

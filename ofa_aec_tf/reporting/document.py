@@ -6,10 +6,14 @@ Texts are plain: what looks like markup in them is escaped.
 import base64
 import dataclasses
 import html
+import pathlib
 import re
 from collections.abc import Iterable
 from collections.abc import Sequence
 
+from ofa_aec_tf import workdir
+
+MARKDOWN_REPORT, HTML_REPORT = "report.md", "report.html"
 _NUMBER = re.compile(r"-|[+-]?\d[\d., ]*(±.*|of \d+|to \d+|\(one seed\))?")
 # What Markdown, or GitHub's, could read as markup inside a line. Of links the
 # joint is enough: a search space may go on being called [2,2,X].
@@ -99,6 +103,21 @@ class Section:
 
     heading: str
     blocks: tuple[Block, ...]
+
+
+def write(directory, title: str, sections: Sequence[Section]) -> None:
+    """Writes `report.md` and `report.html`; the latter needs no other file.
+
+    Args:
+        directory: path of the directory.
+        title: str.
+        sections: sequence of Section.
+    """
+    directory = pathlib.Path(directory)
+    workdir.write_text(
+        directory / MARKDOWN_REPORT, to_markdown(title, sections)
+    )
+    workdir.write_text(directory / HTML_REPORT, to_html(title, sections))
 
 
 def pictures(sections: Iterable[Section]) -> list[Picture]:

@@ -3,26 +3,24 @@
 import pathlib
 from collections.abc import Iterable
 from collections.abc import Mapping
-from collections.abc import Sequence
 
 from ofa_aec_tf import workdir
 from ofa_aec_tf.reporting import ablation_tables
 from ofa_aec_tf.reporting import cells
 from ofa_aec_tf.reporting import claims
 from ofa_aec_tf.reporting import document
+from ofa_aec_tf.reporting import facts as facts_lib
 from ofa_aec_tf.reporting import measurements as measurements_lib
 from ofa_aec_tf.reporting import paper_figures
 from ofa_aec_tf.reporting import paper_tables
 from ofa_aec_tf.reporting import statistics
 from ofa_aec_tf.reporting.document import Block
-from ofa_aec_tf.reporting.document import Code
 from ofa_aec_tf.reporting.document import Paragraph
 from ofa_aec_tf.reporting.document import Picture
 from ofa_aec_tf.reporting.document import Section
 from ofa_aec_tf.reporting.document import Table
 from ofa_aec_tf.reporting.measurements import Measurement
 
-MARKDOWN_REPORT, HTML_REPORT = "report.md", "report.html"
 FIGURE3, FIGURE4 = "figure3.png", "figure4.png"
 _CAPTIONS = {
     FIGURE3: "Figure 3: test mAP of the subnets found in each search space, "
@@ -68,9 +66,7 @@ def write_report(
     Args:
         directory: path of a directory; created.
         measurements: iterable of Measurement.
-        facts: dict of JSON types, in the order to show. How it was measured:
-            corpus, schedule, machine, versions, seconds a stage. A dict
-            becomes a table, a list lines to type.
+        facts: dict of JSON types, as for `facts.section`.
         title: str.
 
     Raises:
@@ -86,12 +82,7 @@ def write_report(
     for picture in document.pictures(sections):
         workdir.write_bytes(directory / picture.file, picture.png)
     # Last: they show the others.
-    workdir.write_text(
-        directory / MARKDOWN_REPORT, document.to_markdown(title, sections)
-    )
-    workdir.write_text(
-        directory / HTML_REPORT, document.to_html(title, sections)
-    )
+    document.write(directory, title, sections)
 
 
 def _sections(measurements, facts) -> list[Section]:
@@ -129,7 +120,7 @@ def _sections(measurements, facts) -> list[Section]:
             for heading, blocks in results.items()
             if blocks
         ),
-        Section("How it was measured", tuple(_facts(facts))),
+        facts_lib.section(facts),
     ]
 
 
@@ -180,37 +171,3 @@ def _comparison(comparison) -> tuple[str, ...]:
         )
     )
     return (comparison.text, *numbers, comparison.reason)
-
-
-def _facts(facts: Mapping) -> list[Block]:
-    """Facts without parts as one table, then those with parts, each alone."""
-    plain = {k: v for k, v in facts.items() if not _has_parts(v)}
-    blocks: list[Block] = _fact_table("Facts", plain)
-    for name, value in facts.items():
-        if isinstance(value, Mapping):
-            blocks += _fact_table(str(name), value)
-        elif _has_parts(value):
-            blocks.append(Paragraph(f"{name}:"))
-            blocks.append(Code(tuple(map(str, value))))
-    return blocks or [Paragraph("No facts were given.")]
-
-
-def _has_parts(value) -> bool:
-    return isinstance(value, Mapping | Sequence) and not isinstance(value, str)
-
-
-def _fact_table(caption, facts) -> list[Table]:
-    rows = tuple(
-        (str(name), _fact_text(value)) for name, value in facts.items()
-    )
-    return [Table(caption, ("what", "value"), rows)] * bool(rows)
-
-
-def _fact_text(value) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k} {_fact_text(v)}" for k, v in value.items())
-    if _has_parts(value):
-        return ", ".join(map(_fact_text, value))
-    if value is None:
-        return cells.NO_VALUE
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -4,43 +4,24 @@ Reference: OFA-AEC, sections 3 and 4.
 """
 
 import csv
-import dataclasses
 import json
-import pathlib
 import statistics
-from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.reporting import measurements
 from ofa_aec_tf.reporting.measurements import Measurement
+from ofa_aec_tf.reproduction import measuring
 from ofa_aec_tf.reproduction import plan as plans
 from ofa_aec_tf.reproduction import search_comparison
+from ofa_aec_tf.reproduction.measuring import Cell
 from ofa_aec_tf.reproduction.plan import Plan
 from ofa_aec_tf.reproduction.steps import Output
-from ofa_aec_tf.reproduction.steps import Step
-from ofa_aec_tf.reproduction.steps import StepRunner
 
 _TEST, _VALIDATION = "test", "validation"
 _COSTS = ("parameters", "macs")
 _METRICS = ("mAP", "mAUC", "d_prime", "accuracy")
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """Something to measure.
-
-    Args:
-        title: str.
-        step: Step. When it is done, everything is there.
-        measure: function from a StepRunner to the Measurements.
-    """
-
-    title: str
-    step: Step
-    measure: Callable[[StepRunner], Iterator[Measurement]]
 
 
 def cells(
@@ -87,12 +68,11 @@ def _tested(title, plan, seed, experiment, rows) -> Cell:
         experiment: str.
         rows: list of (series, budget, Output).
     """
-    step = plan.evaluated([model for _, _, model in rows], title)
+    step = measuring.evaluation([model for _, _, model in rows], title)
 
     def measure(runner):
-        metrics = workdir.read_json(runner.path(Output(step, plans.METRICS)))
         for series, budget, model in rows:
-            place = (runner.directory(model.step).name, *model.parts)
+            metrics = measuring.metrics_of(runner, step, model)
             details = ModelInfo.read(runner.path(model)).details
             yield Measurement(
                 experiment,
@@ -101,26 +81,11 @@ def _tested(title, plan, seed, experiment, rows) -> Cell:
                 seed,
                 details.get("subnet"),
                 {name: details["complexity"][name] for name in _COSTS},
-                {name: _metrics_of(metrics, place)[name] for name in _METRICS},
+                {name: metrics[name] for name in _METRICS},
                 _TEST,
             )
 
     return Cell(title, step, measure)
-
-
-def _metrics_of(metrics, place):
-    """Those of a model, wherever the working directory was then.
-
-    Args:
-        metrics: dict from paths to metrics.
-        place: tuple of str. The end of the path.
-    """
-    (values,) = [
-        values
-        for path, values in metrics.items()
-        if pathlib.PurePath(path).parts[-len(place) :] == place
-    ]
-    return values
 
 
 def _table1(plan, seed, extra, is_first):

@@ -12,26 +12,24 @@ import time
 from collections.abc import Iterator
 from collections.abc import Sequence
 
-from ofa_aec_tf.reproduction.steps import Step
-from ofa_aec_tf.reproduction.steps import StepRunner
+from ofa_aec_tf.reproduction.steps import BoundStep
 
 LOG = "log.txt"
 _POLL_SECONDS = 0.2
 
 
 def run_in_order(
-    runner: StepRunner, wanted: Sequence[Step], num_jobs: int
-) -> Iterator[Step]:
+    wanted: Sequence[BoundStep], num_jobs: int
+) -> Iterator[BoundStep]:
     """Runs steps and what they need, several at a time.
 
     A step starts as soon as what it needs is done and a place is free; those
     that come first start first. What it prints goes to `log.txt` in its
-    directory. When one fails, or the iteration is given up, those that run are
-    ended; they go on from there the next time.
+    directory, but for one at a time. When one fails, or the iteration is given
+    up, those that run are ended; they go on from there the next time.
 
     Args:
-        runner: StepRunner.
-        wanted: sequence of Step.
+        wanted: sequence of BoundStep.
         num_jobs: int. How many at a time.
 
     Yields:
@@ -40,18 +38,21 @@ def run_in_order(
     Raises:
         SystemExit: with the status of a step that has failed.
     """
-    waiting = [
-        step for step in _with_needed(wanted) if not runner.is_done(step)
-    ]
+    if num_jobs == 1:
+        for bound in wanted:
+            bound.run()
+            yield bound
+        return
+    waiting = [bound for bound in _with_needed(wanted) if not bound.is_done()]
     running: dict[int, _Job] = {}
     try:
-        for step in wanted:
-            while not runner.is_done(step):
-                _start(runner, waiting, running, num_jobs)
+        for bound in wanted:
+            while not bound.is_done():
+                _start(waiting, running, num_jobs)
                 time.sleep(_POLL_SECONDS)
-                _collect(runner, running)
-            _start(runner, waiting, running, num_jobs)
-            yield step
+                _collect(running)
+            _start(waiting, running, num_jobs)
+            yield bound
     finally:
         for job in running.values():
             job.process.terminate()
@@ -62,15 +63,15 @@ def run_in_order(
 class _Job:
     """A step that runs in a process, on its share of the cores."""
 
-    def __init__(self, runner, step, place, num_jobs):
-        self.step = step
-        self.log = runner.directory(step) / LOG
+    def __init__(self, bound, place, num_jobs):
+        self.bound = bound
+        self.log = bound.directory / LOG
         self.start_seconds = time.monotonic()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         # After what an earlier call of a step has printed that was cut off.
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *runner.command(step)],
+                [sys.executable, *bound.runner.command(bound.step)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -81,48 +82,49 @@ class _Job:
             os.sched_setaffinity(self.process.pid, share)
 
 
-def _with_needed(wanted) -> list[Step]:
+def _with_needed(wanted) -> list[BoundStep]:
     """All steps once, each after what it needs."""
-    ordered: dict[str, Step] = {}
+    ordered: dict[tuple, BoundStep] = {}
 
-    def add(step):
-        if step.identity not in ordered:
-            for needed in step.needs():
+    def add(bound):
+        if bound.key not in ordered:
+            for needed in bound.needs():
                 add(needed)
-            ordered[step.identity] = step
+            ordered[bound.key] = bound
 
-    for step in wanted:
-        add(step)
+    for bound in wanted:
+        add(bound)
     return list(ordered.values())
 
 
-def _start(runner, waiting, running, num_jobs):
-    for step in list(waiting):
+def _start(waiting, running, num_jobs):
+    for bound in list(waiting):
         if len(running) == num_jobs:
             return
-        if all(map(runner.is_done, step.needs())):
-            waiting.remove(step)
+        if all(needed.is_done() for needed in bound.needs()):
+            waiting.remove(bound)
             place = min(set(range(num_jobs)) - set(running))
-            print(f"== {step.title}", flush=True)
-            running[place] = _Job(runner, step, place, num_jobs)
+            print(f"== {bound.step.title}", flush=True)
+            running[place] = _Job(bound, place, num_jobs)
 
 
-def _collect(runner, running):
+def _collect(running):
     for place, job in list(running.items()):
         status = job.process.poll()
         if status is None:
             continue
         del running[place]
+        title = job.bound.step.title
         if status:
             print(
-                f"stopped: {job.step.title} failed, see {job.log}: "
+                f"stopped: {title} failed, see {job.log}: "
                 f"{_last_line(job.log)}",
                 file=sys.stderr,
             )
             sys.exit(status)
-        runner.note_done(job.step)
+        job.bound.runner.note_done(job.bound.step)
         seconds = time.monotonic() - job.start_seconds
-        print(f"-- {job.step.title}: {seconds:.0f} s", flush=True)
+        print(f"-- {title}: {seconds:.0f} s", flush=True)
 
 
 def _last_line(path: pathlib.Path) -> str:

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from ofa_aec_tf import workdir
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.reproduction import steps
@@ -24,11 +25,12 @@ SPACES = {
         "width_ratios": "0.2,0.4,0.6,0.8,1.0",
     },
 }
-METRICS = "metrics.json"
 PARETO = "pareto.json"
 TRIALS = "trials.csv"
 SHORT, LONG = "short", "long"
-_TEACHER, _SUPERNET, _SUBNET = "teacher.keras", "supernet.keras", "subnet.keras"
+_TEACHER, _SUPERNET, _SUBNET = (
+    workdir.MODEL_NAMES[stage] for stage in ("teacher", "supernet", "kd")
+)
 _SUBNET_RECORD = "subnet.json"
 _BASELINE_DEPTHS = "XXX"
 # What a family is made of, among the flags of `train`.
@@ -277,17 +279,6 @@ class Plan:
             ),
         )
         return Output(step, _SUBNET)
-
-    def evaluated(self, models: Sequence[Output], title: str) -> Step:
-        """The metrics of models on the test split."""
-        return Step(
-            f"evaluation {title}",
-            "ofa_aec_tf.evaluate",
-            None,
-            (("split", "test"), ("model", tuple(models))),
-            output_flag="output",
-            output_name=METRICS,
-        )
 
 
 def _arguments(flags) -> tuple[tuple[str, str], ...]:

@@ -181,3 +181,38 @@ class StepRunner:
             str(self.path(part) if isinstance(part, Output) else part)
             for part in _parts(value)
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class BoundStep:
+    """A step on the data of a runner.
+
+    Args:
+        runner: StepRunner.
+        step: Step.
+    """
+
+    runner: StepRunner
+    step: Step
+
+    @property
+    def key(self) -> tuple[StepRunner, str]:
+        """What two of one result have in common."""
+        return self.runner, self.step.identity
+
+    @property
+    def directory(self) -> pathlib.Path:
+        """Where it writes, whether it has run or not."""
+        return self.runner.directory(self.step)
+
+    def needs(self) -> list["BoundStep"]:
+        """What it reads from."""
+        return [BoundStep(self.runner, step) for step in self.step.needs()]
+
+    def is_done(self) -> bool:
+        """Whether it has run to its end."""
+        return self.runner.is_done(self.step)
+
+    def run(self) -> None:
+        """Runs it and before it what it needs, as far as not done."""
+        self.runner.run(self.step)

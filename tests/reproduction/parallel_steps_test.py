@@ -7,6 +7,7 @@ import pytest
 
 from ofa_aec_tf.reproduction import parallel_steps
 from ofa_aec_tf.reproduction import steps
+from ofa_aec_tf.reproduction.steps import BoundStep
 from ofa_aec_tf.reproduction.steps import Output
 from tests.reproduction.steps_test import make_runner
 from tests.reproduction.steps_test import make_step
@@ -21,7 +22,10 @@ def data_dir(tmp_path):
 
 
 def run(runner, wanted, num_jobs=2):
-    return list(parallel_steps.run_in_order(runner, wanted, num_jobs))
+    done = parallel_steps.run_in_order(
+        [BoundStep(runner, step) for step in wanted], num_jobs
+    )
+    return [bound.step for bound in done]
 
 
 def note(runner, step):
@@ -86,6 +90,36 @@ def test_a_failure_ends_the_run_and_what_runs_beside_it(
     (data_dir / "meet").unlink()
     assert run(runner, wanted) == wanted
     assert all(map(runner.is_done, wanted))
+
+
+def test_one_step_on_two_data_sets_is_two(tmp_path):
+    step, needed = make_step("last", make_step("first")), make_step("first")
+    runners = []
+    for name in ("one", "two"):
+        directory = tmp_path / name
+        directory.mkdir()
+        runners.append(make_runner(tmp_path, directory, name))
+    wanted = [
+        BoundStep(runner, wanted_step)
+        for runner in runners
+        for wanted_step in (step, needed)
+    ]
+    assert list(parallel_steps.run_in_order(wanted, 2)) == wanted
+    for name, runner in zip(("one", "two"), runners):
+        assert noted_calls(tmp_path / name) == ["first", "last"]
+        inputs = note(runner, step)["inputs"]
+        assert inputs == str(runner.path(Output(needed, "note.json")))
+
+
+def test_one_at_a_time_prints_itself(tmp_path, data_dir, capfd):
+    runner = make_runner(tmp_path, data_dir)
+    step = make_step("a", make_step("b"))
+    assert run(runner, [step], num_jobs=1) == [step]
+    assert noted_calls(data_dir) == ["b", "a"]
+    assert "$ python -m tests.reproduction.noting_command" in (
+        capfd.readouterr().out
+    )
+    assert not (runner.directory(step) / parallel_steps.LOG).exists()
 
 
 def test_identities_are_those_of_steps_one_at_a_time(tmp_path, data_dir):

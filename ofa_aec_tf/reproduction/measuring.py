@@ -1,0 +1,93 @@
+"""What is measured, in its order, once the steps that it needs have run."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+
+from ofa_aec_tf import workdir
+from ofa_aec_tf.reproduction import parallel_steps
+from ofa_aec_tf.reproduction.steps import BoundStep
+from ofa_aec_tf.reproduction.steps import Output
+from ofa_aec_tf.reproduction.steps import Step
+from ofa_aec_tf.reproduction.steps import StepRunner
+
+_METRICS = "metrics.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """Something to measure.
+
+    Args:
+        title: str.
+        step: Step. When it is done, everything is there.
+        measure: function from a StepRunner to the measurements.
+    """
+
+    title: str
+    step: Step
+    measure: Callable[[StepRunner], Iterable]
+
+
+def evaluation(models: Sequence[Output], title: str) -> Step:
+    """The step that has the metrics of models on the test split.
+
+    Args:
+        models: sequence of Output.
+        title: str. Which models they are.
+    """
+    return Step(
+        f"evaluation {title}",
+        "ofa_aec_tf.evaluate",
+        None,
+        (("split", "test"), ("model", tuple(models))),
+        output_flag="output",
+        output_name=_METRICS,
+    )
+
+
+def metrics_of(runner: StepRunner, step: Step, model: Output) -> dict:
+    """The metrics of a model, wherever the working directory was then.
+
+    Args:
+        runner: StepRunner.
+        step: Step of `evaluation`, done.
+        model: Output. One of its models.
+    """
+    metrics = workdir.read_json(runner.path(Output(step, _METRICS)))
+    place = (runner.directory(model.step).name, *model.parts)
+    (values,) = [
+        values
+        for path, values in metrics.items()
+        if pathlib.PurePath(path).parts[-len(place) :] == place
+    ]
+    return values
+
+
+def measure_all(
+    cells: Sequence[tuple[StepRunner, Cell]],
+    num_jobs: int,
+    report: Callable[[list], None],
+) -> None:
+    """Measures cells in their order, running what is not there.
+
+    Args:
+        cells: sequence of tuples of a StepRunner and a Cell on its data.
+        num_jobs: int. Steps to run at a time.
+        report: function of all measurements so far, called after each cell
+            but while those of an earlier call are found again.
+    """
+    wanted = [BoundStep(runner, cell.step) for runner, cell in cells]
+    was_done = [bound.is_done() for bound in wanted]
+    measured: list = []
+    has_run = False
+    for number, ((runner, cell), _) in enumerate(
+        zip(cells, parallel_steps.run_in_order(wanted, num_jobs)), 1
+    ):
+        has_run |= not was_done[number - 1]
+        measured += cell.measure(runner)
+        print(f"{number} of {len(cells)} measured: {cell.title}", flush=True)
+        if has_run or number == len(cells):
+            report(measured)
