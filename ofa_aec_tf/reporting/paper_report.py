@@ -31,23 +31,11 @@ _CAPTIONS = {
     "are the quartiles of all seeds together, with whiskers to the last "
     "subnet within 1.5 times their distance; each point is a subnet.",
 }
-_INTERVALS = (
-    "Scores are in percent. Over the seeds they are mean ± standard deviation "
-    f"and [interval]: a bootstrap interval of the mean, nominally of "
-    f"{100 * statistics.CONFIDENCE:.0f} %. Few seeds can't give that: the "
-    "interval of two or three is only the range of their values, which has "
-    "the mean in it with a probability of about 50 % for two and 75 % for "
-    "three; five seeds reach about 84 %. One seed has no interval. Seeds vary "
-    "the training of students, not their one teacher and not the clips: no "
-    "interval says what another teacher or other clips would give. In the "
-    "table of search methods seeds vary the draws of a method only."
-)
-_VERDICTS = (
-    "An ordering holds if the whole interval of its paired difference is "
-    "above 0, and does not hold if it is below. It is undecided if the "
-    f"interval contains 0, or if fewer than {statistics.MIN_SEEDS} seeds have "
-    "both. With three seeds chance alone gives all the same sign in one case "
-    "of four, so such a verdict is weak."
+_SCORES = (
+    f"Scores are in percent. {statistics.INTERVALS} Seeds vary the training of "
+    "students, not their one teacher and not the clips: no interval says what "
+    "another teacher or other clips would give. In the table of search methods "
+    "seeds vary the draws of a method only."
 )
 
 
@@ -113,7 +101,7 @@ def _sections(measurements, facts) -> list[Section]:
     if missing:
         summary.append(f"Not measured yet: {', '.join(missing)}.")
     return [
-        Section("Summary", tuple(map(Paragraph, [*summary, _INTERVALS]))),
+        Section("Summary", tuple(map(Paragraph, [*summary, _SCORES]))),
         Section("Orderings of the paper", tuple(_claims(measurements))),
         *(
             Section(heading, tuple(blocks))
@@ -133,7 +121,7 @@ def _figure(file, png) -> list[Picture]:
 
 
 def _claims(measurements) -> list[Block]:
-    blocks: list[Block] = [Paragraph(_VERDICTS)]
+    blocks: list[Block] = [Paragraph(claims.VERDICTS)]
     found = claims.claims(measurements)
     for claim in found:
         blocks.append(
