@@ -26,6 +26,7 @@ from ofa_aec_tf.reproduction import datasets
 from ofa_aec_tf.reproduction import experiments
 from ofa_aec_tf.reproduction import measuring
 from ofa_aec_tf.reproduction import plan as plans
+from ofa_aec_tf.reproduction import run_flags
 from ofa_aec_tf.reproduction import steps
 
 _REPORT, _STEPS = "report", "steps"
@@ -78,27 +79,7 @@ _BASELINE = flags.DEFINE_multi_string(
     "The uniform network that is trained alone for a budget, such as "
     "`0.9M:width=0.6,depth=1`; repeated.",
 )
-_JOBS = flags.DEFINE_integer(
-    "jobs",
-    1,
-    "Steps to run at a time, each on its share of the cores. Small networks "
-    "don't train faster on several; what steps print then goes to log.txt in "
-    "their directories.",
-    lower_bound=1,
-)
-
-
-def _seeds(flag):
-    try:
-        seeds = [int(text) for text in flag.value]
-    except ValueError:
-        seeds = []
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise ValueError(
-            f"--{flag.name} is a list of distinct whole numbers such as "
-            f"0,1,2. Received: {','.join(flag.value)}"
-        )
-    return seeds
+_JOBS = run_flags.define_jobs()
 
 
 def _checked_experiments():
@@ -160,7 +141,10 @@ def _checked_flags():
     if not wanted:
         raise ValueError("Give a --budget for each size of the tables.")
     baselines = _baselines([budget.name for budget in wanted])
-    seeds, ablation_seeds = _seeds(_SEEDS), _seeds(_ABLATION_SEEDS)
+    seeds, ablation_seeds = (
+        run_flags.distinct_numbers(_SEEDS),
+        run_flags.distinct_numbers(_ABLATION_SEEDS),
+    )
     if not set(ablation_seeds) <= set(seeds):
         raise ValueError(
             "--ablation_seeds are some of --seeds. Received: "

@@ -14,6 +14,7 @@ COMMANDS = {
     "preprocess": "data_pipeline.preprocess",
     "search": "ofa_aec_tf.search",
     "export": "ofa_aec_tf.export",
+    "folds": "ofa_aec_tf.cross_validate",
 }
 # Those of whole reproductions have the directories of their stages beside them.
 REPRODUCTIONS = FLAGS / "paper"
@@ -27,6 +28,7 @@ REQUIRED = {
     "ofa_aec_tf.search": ["--supernet=x", "--data_dir=x", "--workdir=x"],
     "ofa_aec_tf.export": ["--model=x", "--data_dir=x", "--output_dir=x"],
     "ofa_aec_tf.reproduce": ["--workdir=x"],
+    "ofa_aec_tf.cross_validate": ["--workdir=x"],
 }
 
 # Parses all of a command's files in one process: each start costs seconds.
@@ -58,6 +60,9 @@ for path in sys.argv[3:]:
     elif sys.argv[1] == "ofa_aec_tf.reproduce":
         cells = module.planned_cells(num_classes=10, num_frames=501)
         print(path, *sorted({cell.step.module for cell in cells}))
+    elif sys.argv[1] == "ofa_aec_tf.cross_validate":
+        runs, folds, cells = module.planned_cells()
+        print(path, len(runs), len(folds), len(cells))
     else:
         print(path)
 """
@@ -100,6 +105,9 @@ def test_every_flagfile_parses(command):
         assert "flags/kd.cfg kd 100000 0.0 class_balanced" in lines
     if command == "ofa_aec_tf.search":
         assert "flags/search.cfg 0.9M 1.8M 2.7M 3.6M" in lines
+    if command == "ofa_aec_tf.cross_validate":
+        # One network, five folds, three seeds.
+        assert "flags/esc10/folds.cfg 1 5 15" in lines
 
 
 @pytest.mark.parametrize(

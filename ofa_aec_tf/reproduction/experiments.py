@@ -9,7 +9,6 @@ import statistics
 from collections.abc import Iterator
 from collections.abc import Sequence
 
-from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.reporting import measurements
 from ofa_aec_tf.reporting.measurements import Measurement
 from ofa_aec_tf.reproduction import measuring
@@ -20,8 +19,6 @@ from ofa_aec_tf.reproduction.plan import Plan
 from ofa_aec_tf.reproduction.steps import Output
 
 _TEST, _VALIDATION = "test", "validation"
-_COSTS = ("parameters", "macs")
-_METRICS = ("mAP", "mAUC", "d_prime", "accuracy")
 
 
 def cells(
@@ -72,16 +69,15 @@ def _tested(title, plan, seed, experiment, rows) -> Cell:
 
     def measure(runner):
         for series, budget, model in rows:
-            metrics = measuring.metrics_of(runner, step, model)
-            details = ModelInfo.read(runner.path(model)).details
+            details, costs, metrics = measuring.evaluated(runner, step, model)
             yield Measurement(
                 experiment,
                 series,
                 budget,
                 seed,
                 details.get("subnet"),
-                {name: details["complexity"][name] for name in _COSTS},
-                {name: metrics[name] for name in _METRICS},
+                costs,
+                metrics,
                 _TEST,
             )
 
@@ -170,9 +166,11 @@ def _trials(runner, step, space) -> Iterator[dict]:
                 "subnet": {
                     name: json.loads(row[name]) for name in names if row[name]
                 },
-                "costs": {name: int(row[name]) for name in _COSTS},
+                "costs": {name: int(row[name]) for name in measuring.COSTS},
                 "metrics": {
-                    name: float(row[name]) for name in _METRICS if row[name]
+                    name: float(row[name])
+                    for name in measuring.METRICS
+                    if row[name]
                 },
                 "budgets": row["budgets"].split(";"),
             }

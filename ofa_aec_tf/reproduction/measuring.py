@@ -7,13 +7,16 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 
 from ofa_aec_tf import workdir
+from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.reproduction import parallel_steps
 from ofa_aec_tf.reproduction.steps import BoundStep
 from ofa_aec_tf.reproduction.steps import Output
 from ofa_aec_tf.reproduction.steps import Step
 from ofa_aec_tf.reproduction.steps import StepRunner
 
-_METRICS = "metrics.json"
+COSTS = ("parameters", "macs")
+METRICS = ("mAP", "mAUC", "d_prime", "accuracy")
+_FILE = "metrics.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,26 +47,37 @@ def evaluation(models: Sequence[Output], title: str) -> Step:
         None,
         (("split", "test"), ("model", tuple(models))),
         output_flag="output",
-        output_name=_METRICS,
+        output_name=_FILE,
     )
 
 
-def metrics_of(runner: StepRunner, step: Step, model: Output) -> dict:
-    """The metrics of a model, wherever the working directory was then.
+def evaluated(
+    runner: StepRunner, step: Step, model: Output
+) -> tuple[dict, dict, dict]:
+    """What is known of a model, wherever the working directory was then.
 
     Args:
         runner: StepRunner.
         step: Step of `evaluation`, done.
         model: Output. One of its models.
+
+    Returns:
+        The details of its record, and of its costs and its metrics those in
+        COSTS and METRICS.
     """
-    metrics = workdir.read_json(runner.path(Output(step, _METRICS)))
+    details = ModelInfo.read(runner.path(model)).details
+    metrics = workdir.read_json(runner.path(Output(step, _FILE)))
     place = (runner.directory(model.step).name, *model.parts)
     (values,) = [
         values
         for path, values in metrics.items()
         if pathlib.PurePath(path).parts[-len(place) :] == place
     ]
-    return values
+    return (
+        details,
+        {name: details["complexity"][name] for name in COSTS},
+        {name: values[name] for name in METRICS},
+    )
 
 
 def measure_all(

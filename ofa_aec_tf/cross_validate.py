@@ -1,0 +1,166 @@
+r"""Command: networks over all folds of a data set, and what teaches what.
+
+python -m ofa_aec_tf.cross_validate --flagfile=flags/esc10/folds.cfg \
+    --audio_dir=ESC10 --workdir=runs/esc10/folds
+
+Each fold tests what all others have trained. The report is written again after
+everything that was measured. Run again after an interruption, it goes on where
+it was.
+"""
+
+import pathlib
+
+from absl import flags
+
+from ofa_aec_tf import command_line
+from ofa_aec_tf import machine
+from ofa_aec_tf import run_record
+from ofa_aec_tf import workdir
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.reporting import document
+from ofa_aec_tf.reporting import fold_report
+from ofa_aec_tf.reproduction import cross_validation
+from ofa_aec_tf.reproduction import datasets
+from ofa_aec_tf.reproduction import measuring
+from ofa_aec_tf.reproduction import run_flags
+from ofa_aec_tf.reproduction import steps
+
+_REPORT, _STEPS = "report", "steps"
+_ALL = "all"
+
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Where everything goes.", required=True
+)
+_PREPROCESS = flags.DEFINE_string(
+    "preprocess",
+    None,
+    "Flagfile of data_pipeline.preprocess, for a source with folds. Which "
+    "folds it names itself does not count.",
+    required=True,
+)
+_AUDIO_DIR = flags.DEFINE_string(
+    "audio_dir", None, "Passed on to data_pipeline.preprocess."
+)
+_NUM_FOLDS = flags.DEFINE_integer(
+    "num_folds",
+    5,
+    "Folds of the data, which are called 1, 2 and so on.",
+    lower_bound=2,
+)
+_FOLD = flags.DEFINE_list(
+    "fold", [_ALL], "Folds that test, such as 1,3; `all` for each of them."
+)
+_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds of the trainings.")
+_RUN = flags.DEFINE_multi_string(
+    "run",
+    [],
+    "A training, NAME:FLAGFILE, with a flagfile of ofa_aec_tf.train; repeated. "
+    "NAME:FLAGFILE:teacher=A+B learns from earlier ones, of the same fold and "
+    "seed.",
+)
+_JOBS = run_flags.define_jobs()
+_TITLE = flags.DEFINE_string(
+    "title", "Cross-validation", "Title of the report."
+)
+
+
+def _folds():
+    every = list(range(1, _NUM_FOLDS.value + 1))
+    if _FOLD.value == [_ALL]:
+        return every
+    folds = run_flags.distinct_numbers(_FOLD)
+    if not set(folds) <= set(every):
+        raise ValueError(
+            f"--fold is `{_ALL}` or some of {every} (see --num_folds). "
+            f"Received: {','.join(_FOLD.value)}"
+        )
+    return sorted(folds)
+
+
+def planned_cells():
+    """What the flags ask for.
+
+    Returns:
+        runs: list of Run.
+        folds: list of int.
+        cells: list of tuples of a fold and a Cell.
+
+    Raises:
+        ValueError: if a flag is wrong, or a flagfile is missing.
+    """
+    folds, seeds = _folds(), run_flags.distinct_numbers(_SEEDS)
+    runs = cross_validation.parse_runs(_RUN.value)
+    steps.read_flagfile(_PREPROCESS.value)
+    return runs, folds, list(cross_validation.cells(runs, folds, seeds))
+
+
+def _data_dir(directory, fold):
+    """The data of which a fold is the test and all others train."""
+    others = [n for n in range(1, _NUM_FOLDS.value + 1) if n != fold]
+    return datasets.preprocessed(
+        directory,
+        _PREPROCESS.value,
+        _AUDIO_DIR.value,
+        (
+            f"--train_folds={','.join(map(str, others))}",
+            "--validation_folds=",
+            f"--test_folds={fold}",
+        ),
+        f"data of fold {fold}",
+    )
+
+
+def _facts(data, runs):
+    return {
+        "Machine": machine.description(),
+        "Versions": run_record.versions(),
+        "Data, by the fold that tests": {
+            str(fold): datasets.facts(dataset) for fold, dataset in data.items()
+        },
+        "Flags": {
+            "preprocessing": " ".join(steps.read_flagfile(_PREPROCESS.value)),
+            **{
+                run.name: " ".join(steps.read_flagfile(run.flagfile))
+                for run in runs
+            },
+        },
+    }
+
+
+def main(unused_arguments):
+    """Runs the command."""
+    # Before data are made, which takes longer.
+    runs, folds, cells = planned_cells()
+    directory = pathlib.Path(_WORKDIR.value)
+    directory.mkdir(parents=True, exist_ok=True)
+    with workdir.lock(directory):
+        runners, data = {}, {}
+        for fold in folds:
+            data_dir = _data_dir(directory, fold)
+            data[fold] = DatasetInfo.read(data_dir)
+            runners[fold] = steps.StepRunner(
+                directory / _STEPS, data_dir, data[fold].fingerprint
+            )
+        facts = _facts(data, runs)
+        num_wanted = (
+            len(cells) // len(runs) * sum(len(run.rows) for run in runs)
+        )
+
+        def report(results):
+            fold_report.write_report(
+                directory / _REPORT,
+                results,
+                folds,
+                num_wanted,
+                facts,
+                _TITLE.value,
+            )
+
+        measuring.measure_all(
+            [(runners[fold], cell) for fold, cell in cells], _JOBS.value, report
+        )
+    print(f"wrote {directory / _REPORT / document.MARKDOWN_REPORT}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,240 @@
+"""A cross-validation: trainings that may teach each other, fold by fold."""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import re
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from ofa_aec_tf import workdir
+from ofa_aec_tf.reporting.fold_results import FoldResult
+from ofa_aec_tf.reproduction import measuring
+from ofa_aec_tf.reproduction import steps
+from ofa_aec_tf.reproduction.measuring import Cell
+from ofa_aec_tf.reproduction.steps import Output
+from ofa_aec_tf.reproduction.steps import Step
+
+_FORM = re.compile(
+    r"(?P<name>[^:+=]+):(?P<flagfile>[^:]+)(:teacher=(?P<teachers>[^:=]+))?"
+)
+_SUPERNET, _FINETUNE = "supernet", "finetune"
+_MAY_LEARN, _MUST_LEARN = ("kd", _SUPERNET), ("kd",)
+_SUBNETS = ("largest", "smallest")
+_SUBNET = "subnet.keras"
+# Such files may be of other folds, and have heard what tests.
+_OTHER_MODELS = ("teacher", "stored_logits", "initial")
+_DIGEST_CHARACTERS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A training, done for each fold and each seed.
+
+    Args:
+        name: str.
+        flagfile: path of a flagfile of ofa_aec_tf.train.
+        teachers: tuple of str. Runs whose networks of the same fold and seed
+            teach; from the mean of their scores, where they are several.
+        stage: str. Of the flagfile.
+
+    Raises:
+        ValueError: if there is no such flagfile, or its stage has no teacher
+            or needs one.
+    """
+
+    name: str
+    flagfile: pathlib.Path
+    teachers: tuple[str, ...] = ()
+    stage: str | None = dataclasses.field(init=False, default=None)
+
+    def __post_init__(self):
+        for text in steps.read_flagfile(self.flagfile):
+            flag, _, value = text.lstrip("-").partition("=")
+            if flag == "stage":
+                object.__setattr__(self, "stage", value)
+            if flag in _OTHER_MODELS:
+                raise ValueError(
+                    f"{self.flagfile} must not have --{flag}: a model from "
+                    "elsewhere may have heard the clips that test. Name an "
+                    "earlier run with :teacher=NAME."
+                )
+        stage = self.stage
+        stages = [name for name in workdir.MODEL_NAMES if name != _FINETUNE]
+        if stage not in stages:
+            raise ValueError(
+                f"{self.flagfile} must have a --stage of {', '.join(stages)}. "
+                f"Received: {stage}"
+            )
+        if self.teachers and stage not in _MAY_LEARN:
+            raise ValueError(
+                f"{self.name!r} has teachers, which are for --stage="
+                f"{'|'.join(_MAY_LEARN)}. Received: --stage={stage} in "
+                f"{self.flagfile}"
+            )
+        if stage in _MUST_LEARN and not self.teachers:
+            raise ValueError(
+                f"{self.name!r} needs :teacher=NAME, an earlier run, because "
+                f"{self.flagfile} has --stage={stage}."
+            )
+
+    @property
+    def is_supernet(self) -> bool:
+        """Whether it trains many networks at once."""
+        return self.stage == _SUPERNET
+
+    @property
+    def model_name(self) -> str:
+        """What its model is called in its directory."""
+        return workdir.MODEL_NAMES[self.stage]
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Names of what is measured: a supernet's ends, or the one network."""
+        if self.is_supernet:
+            return tuple(f"{self.name} {subnet}" for subnet in _SUBNETS)
+        return (self.name,)
+
+
+def parse_runs(texts: Iterable[str]) -> list[Run]:
+    """Runs in their order.
+
+    Args:
+        texts: iterable of str, `NAME:FLAGFILE` or
+            `NAME:FLAGFILE:teacher=A+B` with names of earlier ones.
+
+    Returns:
+        list of Run.
+
+    Raises:
+        ValueError: if one is written otherwise, a name is there twice, a
+            teacher is no earlier run or is a supernet, or as in Run.
+    """
+    runs: dict[str, Run] = {}
+    rows: set[str] = set()
+    for text in texts:
+        match = _FORM.fullmatch(text)
+        if match is None or not text.isprintable():
+            raise ValueError(
+                "A --run is written NAME:FLAGFILE or "
+                f"NAME:FLAGFILE:teacher=A+B. Received: {text!r}"
+            )
+        teachers = match["teachers"]
+        run = Run(
+            match["name"],
+            pathlib.Path(match["flagfile"]),
+            tuple(teachers.split("+")) if teachers else (),
+        )
+        if not rows.isdisjoint(run.rows):
+            raise ValueError(
+                "Each --run needs a name of its own. Received twice: "
+                f"{', '.join(rows.intersection(run.rows))}"
+            )
+        for teacher in run.teachers:
+            if teacher not in runs:
+                raise ValueError(
+                    f"Teachers of {run.name!r} are earlier runs, of "
+                    f"{list(runs)}. Received: {teacher!r}"
+                )
+            if runs[teacher].is_supernet:
+                raise ValueError(
+                    f"A supernet cannot teach. Received: {teacher!r} as the "
+                    f"teacher of {run.name!r}"
+                )
+        if len(set(run.teachers)) < len(run.teachers):
+            raise ValueError(
+                f"Name each teacher of {run.name!r} once. Received: "
+                f"{'+'.join(run.teachers)}"
+            )
+        runs[run.name] = run
+        rows.update(run.rows)
+    if not runs:
+        raise ValueError("Give a --run for each training.")
+    return list(runs.values())
+
+
+def cells(
+    runs: Sequence[Run], folds: Sequence[int], seeds: Sequence[int]
+) -> Iterator[tuple[int, Cell]]:
+    """What to measure: all runs of a fold, all folds of a seed, then others.
+
+    Args:
+        runs: sequence of Run, as `parse_runs` returns them.
+        folds: sequence of int.
+        seeds: sequence of int.
+
+    Yields:
+        Tuples of a fold and of a Cell on the data of which it is the test.
+    """
+    for seed in seeds:
+        for fold in folds:
+            trained: dict[str, Output] = {}
+            for run in runs:
+                where = f"fold {fold} seed {seed}"
+                trained[run.name] = _trained(run, trained, seed, where)
+                models = dict(
+                    zip(run.rows, _networks(run, trained[run.name], where))
+                )
+                yield fold, _cell(run, models, fold, seed, where)
+
+
+def _trained(run, trained, seed, where) -> Output:
+    teachers = tuple(trained[name] for name in run.teachers)
+    step = Step(
+        f"{run.name} {where}",
+        "ofa_aec_tf.train",
+        run.flagfile,
+        (
+            *((("teacher", teachers),) if teachers else ()),
+            ("seed", str(seed)),
+        ),
+    )
+    return Output(step, run.model_name)
+
+
+def _networks(run, model, where) -> list[Output]:
+    """The plain networks of a run."""
+    if not run.is_supernet:
+        return [model]
+    return [
+        Output(
+            Step(
+                f"{name} {where}",
+                "ofa_aec_tf.materialize",
+                None,
+                (("supernet", model), ("subnet", subnet)),
+            ),
+            _SUBNET,
+        )
+        for name, subnet in zip(run.rows, _SUBNETS)
+    ]
+
+
+def _cell(run, models, fold, seed, where) -> Cell:
+    title = f"{run.name} {where}"
+    step = measuring.evaluation(list(models.values()), title)
+
+    def measure(runner):
+        for name, model in models.items():
+            details, costs, metrics = measuring.evaluated(runner, step, model)
+            yield FoldResult(
+                name,
+                run.teachers,
+                _network(details),
+                fold,
+                seed,
+                costs,
+                metrics,
+            )
+
+    return Cell(title, step, measure)
+
+
+def _network(details) -> str:
+    """What tells an architecture from others, from the record of a model."""
+    family, subnet = details["family"], details["subnet"]
+    content = json.dumps([family, subnet], sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return f"{family['name']} {digest[:_DIGEST_CHARACTERS]}"

@@ -1,0 +1,183 @@
+"""The plan of a cross-validation: what is refused, and who teaches whom."""
+
+import json
+
+import pytest
+
+from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.reproduction import cross_validation
+from ofa_aec_tf.reproduction import steps
+from ofa_aec_tf.reproduction.steps import Output
+from tests.reproduction import esc_folder
+from tests.synthetic_data import write_dataset
+
+
+@pytest.fixture
+def flags_dir(tmp_path):
+    return esc_folder.write_flagfiles(tmp_path / "flags")
+
+
+def parse(flags_dir, *texts):
+    return cross_validation.parse_runs(
+        text.replace(":", f":{flags_dir}/", 1) for text in texts
+    )
+
+
+def test_runs_have_names_flagfiles_and_teachers(flags_dir):
+    first, second, third = parse(
+        flags_dir,
+        "CNN alone:alone.cfg",
+        "b:taught.cfg:teacher=CNN alone",
+        "c:supernet.cfg:teacher=CNN alone+b",
+    )
+    assert (first.name, first.teachers, first.stage) == (
+        "CNN alone",
+        (),
+        "teacher",
+    )
+    assert first.flagfile == flags_dir / "alone.cfg"
+    assert (second.teachers, second.stage) == (("CNN alone",), "kd")
+    assert third.teachers == ("CNN alone", "b")
+    assert third.rows == ("c largest", "c smallest")
+    assert second.rows == ("b",)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ([], "Give a --run"),
+        (["alone.cfg"], "written NAME:FLAGFILE or"),
+        (["a:alone.cfg:teachers=b"], "written NAME:FLAGFILE or"),
+        (["a:alone.cfg:teacher="], "written NAME:FLAGFILE or"),
+        (["a+b:alone.cfg"], "written NAME:FLAGFILE or"),
+        (["a:alone.cfg", "a:taught.cfg:teacher=a"], "Received twice: a$"),
+        (
+            ["a smallest:alone.cfg", "a:supernet.cfg"],
+            "Received twice: a smallest",
+        ),
+        (
+            ["a:alone.cfg", "b:taught.cfg:teacher=c"],
+            r"of 'b' are earlier runs, of \['a'\]. Received: 'c'",
+        ),
+        (["a:taught.cfg:teacher=a"], r"earlier runs, of \[\]. Received: 'a'"),
+        (
+            ["a:taught.cfg:teacher=b", "b:taught.cfg:teacher=a"],
+            "earlier runs, of .*Received: 'b'",
+        ),
+        (
+            ["a:alone.cfg", "b:taught.cfg:teacher=a+a"],
+            r"Name each teacher of 'b' once. Received: a\+a",
+        ),
+        (
+            ["a:supernet.cfg", "b:taught.cfg:teacher=a"],
+            "A supernet cannot teach. Received: 'a'",
+        ),
+        (
+            ["a:alone.cfg", "b:alone.cfg:teacher=a"],
+            r"for --stage=kd\|supernet. Received: --stage=teacher",
+        ),
+        (["a:taught.cfg"], "'a' needs :teacher=NAME.*--stage=kd"),
+        (
+            ["a:finetuned.cfg"],
+            "--stage of teacher, supernet, kd, scratch. Received: finetune",
+        ),
+        (["a:stageless.cfg"], "must have a --stage of.*Received: None"),
+        (["a:leaking.cfg"], "must not have --teacher.*may have heard"),
+        (["a:absent.cfg"], "There is no flagfile .*absent.cfg"),
+    ],
+)
+def test_mistakes_are_named(flags_dir, texts, message):
+    with pytest.raises(ValueError, match=message):
+        parse(flags_dir, *texts)
+
+
+def planned(flags_dir, *texts, folds=(1, 2), seeds=(0, 1)):
+    return list(cross_validation.cells(parse(flags_dir, *texts), folds, seeds))
+
+
+def test_all_folds_of_a_seed_come_before_the_next_seed(flags_dir):
+    found = planned(flags_dir, "a:alone.cfg", "b:taught.cfg:teacher=a")
+    assert [(fold, cell.title) for fold, cell in found] == [
+        (fold, f"{name} fold {fold} seed {seed}")
+        for seed in (0, 1)
+        for fold in (1, 2)
+        for name in "ab"
+    ]
+
+
+def test_teachers_are_of_the_same_fold_and_seed(flags_dir):
+    found = planned(
+        flags_dir,
+        "a:alone.cfg",
+        "b:taught.cfg:teacher=a",
+        "c:taught.cfg:teacher=a+b",
+    )
+    for _, cell in found:
+        (trained,) = cell.step.needs()
+        where = cell.title.partition(" ")[2]
+        seed = where.split()[-1]
+        assert trained.title == cell.title
+        assert dict(trained.arguments)["seed"] == seed
+        taught_by = {"a": "", "b": "a", "c": "ab"}[cell.title[0]]
+        assert [teacher.title for teacher in trained.needs()] == [
+            f"{name} {where}" for name in taught_by
+        ]
+        for teacher in dict(trained.arguments).get("teacher", ()):
+            assert (
+                teacher.name
+                == f"{teacher.step.flagfile.stem}.keras".replace(
+                    "alone", "teacher"
+                ).replace("taught", "subnet")
+            )
+        assert trained.flagfile.parent == flags_dir
+
+
+def test_both_ends_of_a_supernet_are_cut_out(flags_dir):
+    found = planned(flags_dir, "a:supernet.cfg", folds=(3,), seeds=(7,))
+    ((fold, cell),) = found
+    assert fold == 3
+    cuts = cell.step.needs()
+    assert [cut.module for cut in cuts] == ["ofa_aec_tf.materialize"] * 2
+    assert [dict(cut.arguments)["subnet"] for cut in cuts] == [
+        "largest",
+        "smallest",
+    ]
+    (supernet,) = {cut.needs()[0].identity for cut in cuts}
+    assert dict(cuts[0].arguments)["supernet"].name == "supernet.keras"
+    assert supernet
+
+
+def test_results_are_read_from_records(flags_dir, tmp_path):
+    dataset, _ = write_dataset(tmp_path)
+    runner = steps.StepRunner(tmp_path / "steps", tmp_path, "abc")
+    found = planned(
+        flags_dir,
+        "a:alone.cfg",
+        "b:taught.cfg:teacher=a",
+        folds=(2,),
+        seeds=(5,),
+    )
+    for (_, cell), width in zip(found, (1.0, 0.5)):
+        (trained,) = cell.step.needs()
+        (model,) = dict(cell.step.arguments)["model"]
+        ModelInfo.for_dataset(
+            dataset,
+            family={"name": "cnn10", "channels": [4]},
+            subnet={"width": width},
+            complexity={"parameters": 100, "macs": 200, "other": 1},
+        ).write(runner.path(model))
+        runner.path(model).touch()
+        metrics = runner.path(Output(cell.step, "metrics.json"))
+        metrics.parent.mkdir(parents=True)
+        # Of the place where the working directory was when it was written.
+        place = f"elsewhere/{runner.directory(trained).name}/{model.name}"
+        values = {"mAP": 0.5, "mAUC": None, "d_prime": 1, "accuracy": width / 2}
+        metrics.write_text(json.dumps({place: values}))
+    (alone,), (taught,) = [list(cell.measure(runner)) for _, cell in found]
+    assert (alone.run, alone.fold, alone.seed) == ("a", 2, 5)
+    assert alone.costs == {"parameters": 100, "macs": 200}
+    assert alone.metrics == {"mAP": 0.5, "d_prime": 1, "accuracy": 0.5}
+    assert (taught.teachers, taught.metrics["accuracy"]) == (("a",), 0.25)
+    # One family, but not one architecture.
+    assert alone.network.startswith("cnn10 ")
+    assert alone.network != taught.network
