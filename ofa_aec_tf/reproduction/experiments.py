@@ -25,6 +25,7 @@ from ofa_aec_tf.reproduction.steps import StepRunner
 
 _TEST, _VALIDATION = "test", "validation"
 _COSTS = ("parameters", "macs")
+_BASELINE_STAGES = ((measurements.SCRATCH, "scratch"), (measurements.KD, "kd"))
 _METRICS = ("mAP", "mAUC", "d_prime", "accuracy")
 
 
@@ -62,6 +63,7 @@ def cells(
         "figure3": (_figure3, seeds),
         "figure4": (_figure4, seeds),
         "table2": (_table2, seeds),
+        "equal_steps": (_equal_steps, seeds),
         "calibration": (_calibration, ablation_seeds),
         "sampling": (_sampling, ablation_seeds),
         "subnets_per_step": (_subnets_per_step, ablation_seeds),
@@ -132,13 +134,42 @@ def _table1(plan, seed, extra, is_first):
         if budget in plan.settings.baselines:
             rows += [
                 (series, budget, plan.baseline(stage, budget, seed))
-                for series, stage in (
-                    (measurements.SCRATCH, "scratch"),
-                    (measurements.KD, "kd"),
-                )
+                for series, stage in _BASELINE_STAGES
             ]
         rows.append((measurements.OFA, budget, model))
     yield _tested(f"table 1 seed {seed}", plan, seed, "table1", rows)
+
+
+def _equal_steps(plan, seed, extra, is_first):
+    """The baselines again, trained for as long as the supernet.
+
+    The paper gives the supernet three times the steps of a baseline, and gets
+    all budgets from it.
+    """
+    longer = plan.num_steps("supernet")
+    rows = []
+    for budget, model in plan.found(seed).items():
+        if budget not in plan.settings.baselines:
+            continue
+        rows.append((measurements.OFA, budget, model))
+        for series, stage in _BASELINE_STAGES:
+            number = plan.num_steps(stage)
+            rows.append(
+                (
+                    f"{series}, {number} steps",
+                    budget,
+                    plan.baseline(stage, budget, seed),
+                )
+            )
+            if number != longer:
+                rows.append(
+                    (
+                        f"{series}, {longer} steps",
+                        budget,
+                        plan.baseline(stage, budget, seed, num_steps=longer),
+                    )
+                )
+    yield _tested(f"equal steps seed {seed}", plan, seed, "equal_steps", rows)
 
 
 def _table2(plan, seed, extra, is_first):

@@ -51,6 +51,7 @@ def test_the_report_has_all_parts_in_order(written):
         "Table 2",
         "Search spaces (Figure 3)",
         "Subnets of similar size (Figure 4)",
+        "Baselines with the steps of the supernet",
         "Sampling rule",
         "Calibration of batch normalization",
         "Subnets a step",
