@@ -141,34 +141,23 @@ def _table1(plan, seed, extra, is_first):
 
 
 def _equal_steps(plan, seed, extra, is_first):
-    """The baselines again, trained for as long as the supernet.
+    """The baselines of the smallest budget, for the steps of the supernet.
 
     The paper gives the supernet three times the steps of a baseline, and gets
     all budgets from it.
     """
-    longer = plan.num_steps("supernet")
-    rows = []
-    for budget, model in plan.found(seed).items():
-        if budget not in plan.settings.baselines:
-            continue
-        rows.append((measurements.OFA, budget, model))
-        for series, stage in _BASELINE_STAGES:
-            number = plan.num_steps(stage)
-            rows.append(
-                (
-                    f"{series}, {number} steps",
-                    budget,
-                    plan.baseline(stage, budget, seed),
-                )
-            )
-            if number != longer:
-                rows.append(
-                    (
-                        f"{series}, {longer} steps",
-                        budget,
-                        plan.baseline(stage, budget, seed, num_steps=longer),
-                    )
-                )
+    models = plan.found(seed)
+    budget = next((b for b in models if b in plan.settings.baselines), None)
+    if budget is None:
+        return
+    rows = [(measurements.OFA, budget, models[budget])]
+    for series, stage in _BASELINE_STAGES:
+        for number in (plan.num_steps(stage), plan.num_steps("supernet")):
+            model = plan.baseline(stage, budget, seed)
+            if number != plan.num_steps(stage):
+                model = plan.baseline(stage, budget, seed, num_steps=number)
+            if model not in [known for _, _, known in rows]:
+                rows.append((f"{series}, {number} steps", budget, model))
     yield _tested(f"equal steps seed {seed}", plan, seed, "equal_steps", rows)
 
 
