@@ -184,7 +184,7 @@ def _step_schedule(config, num_steps, steps_per_epoch):
     )
 
 
-class _RegularizedAdam(keras.optimizers.Adam):
+class L2Adam(keras.optimizers.Adam):
     """Adam with a penalty on the squares of the weights in its gradients.
 
     Args:
@@ -222,4 +222,4 @@ def make_optimizer(config: OptimizerConfig, rate) -> keras.optimizers.Optimizer:
         options["gradient_accumulation_steps"] = config.accumulation_steps
     if not config.weight_decay:
         return keras.optimizers.Adam(rate, **options)
-    return _RegularizedAdam(rate, l2_penalty=config.weight_decay, **options)
+    return L2Adam(rate, l2_penalty=config.weight_decay, **options)
