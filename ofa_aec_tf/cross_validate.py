@@ -8,6 +8,7 @@ everything that was measured. Run again after an interruption, it goes on where
 it was.
 """
 
+import dataclasses
 import pathlib
 
 from absl import flags
@@ -58,6 +59,11 @@ _RUN = flags.DEFINE_multi_string(
     "NAME:FLAGFILE:teacher=A+B learns from earlier ones, of the same fold and "
     "seed.",
 )
+_ENSEMBLE = flags.DEFINE_multi_string(
+    "ensemble",
+    [],
+    "NAME:A+B, of which the mean of the scores is evaluated; repeated.",
+)
 _JOBS = run_flags.define_jobs()
 _TITLE = flags.DEFINE_string(
     "title", "Cross-validation", "Title of the report."
@@ -77,21 +83,52 @@ def _folds():
     return sorted(folds)
 
 
-def planned_cells():
+@dataclasses.dataclass(frozen=True)
+class Plan:
     """What the flags ask for.
 
-    Returns:
+    Args:
         runs: list of Run.
+        ensembles: list of Ensemble.
         folds: list of int.
-        cells: list of tuples of a fold and a Cell.
+        seeds: list of int.
+    """
+
+    runs: list[cross_validation.Run]
+    ensembles: list[cross_validation.Ensemble]
+    folds: list[int]
+    seeds: list[int]
+
+    @property
+    def num_results(self) -> int:
+        """Lines of the table of all results."""
+        num_rows = sum(len(run.rows) for run in self.runs)
+        num_networks = num_rows + len(self.ensembles)
+        return num_networks * len(self.folds) * len(self.seeds)
+
+    def cells(self):
+        """What to measure, a list of tuples of a fold and a Cell."""
+        return list(
+            cross_validation.cells(
+                self.runs, self.ensembles, self.folds, self.seeds
+            )
+        )
+
+
+def read_plan():
+    """The Plan of the flags.
 
     Raises:
         ValueError: if a flag is wrong, or a flagfile is missing.
     """
-    folds, seeds = _folds(), run_flags.distinct_numbers(_SEEDS)
-    runs = cross_validation.parse_runs(_RUN.value)
     steps.read_flagfile(_PREPROCESS.value)
-    return runs, folds, list(cross_validation.cells(runs, folds, seeds))
+    runs = cross_validation.parse_runs(_RUN.value)
+    return Plan(
+        runs,
+        cross_validation.parse_ensembles(_ENSEMBLE.value, runs),
+        _folds(),
+        run_flags.distinct_numbers(_SEEDS),
+    )
 
 
 def _data_dir(directory, fold):
@@ -110,7 +147,7 @@ def _data_dir(directory, fold):
     )
 
 
-def _facts(data, runs):
+def _facts(data, plan):
     return {
         "Machine": machine.description(),
         "Versions": run_record.versions(),
@@ -121,8 +158,11 @@ def _facts(data, runs):
             "preprocessing": " ".join(steps.read_flagfile(_PREPROCESS.value)),
             **{
                 run.name: " ".join(steps.read_flagfile(run.flagfile))
-                for run in runs
+                for run in plan.runs
             },
+        },
+        "Ensembles": {
+            ensemble.name: ensemble.members for ensemble in plan.ensembles
         },
     }
 
@@ -130,34 +170,33 @@ def _facts(data, runs):
 def main(unused_arguments):
     """Runs the command."""
     # Before data are made, which takes longer.
-    runs, folds, cells = planned_cells()
+    plan = read_plan()
     directory = pathlib.Path(_WORKDIR.value)
     directory.mkdir(parents=True, exist_ok=True)
     with workdir.lock(directory):
         runners, data = {}, {}
-        for fold in folds:
+        for fold in plan.folds:
             data_dir = _data_dir(directory, fold)
             data[fold] = DatasetInfo.read(data_dir)
             runners[fold] = steps.StepRunner(
                 directory / _STEPS, data_dir, data[fold].fingerprint
             )
-        facts = _facts(data, runs)
-        num_wanted = (
-            len(cells) // len(runs) * sum(len(run.rows) for run in runs)
-        )
+        facts = _facts(data, plan)
 
         def report(results):
             fold_report.write_report(
                 directory / _REPORT,
                 results,
-                folds,
-                num_wanted,
+                plan.folds,
+                plan.num_results,
                 facts,
                 _TITLE.value,
             )
 
         measuring.measure_all(
-            [(runners[fold], cell) for fold, cell in cells], _JOBS.value, report
+            [(runners[fold], cell) for fold, cell in plan.cells()],
+            _JOBS.value,
+            report,
         )
     print(f"wrote {directory / _REPORT / document.MARKDOWN_REPORT}")
 

@@ -30,12 +30,17 @@ from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.evaluation import metrics
 
 _METRICS_FILE = "metrics.json"
+# Among the models, which all have a suffix.
+_ENSEMBLE_NAME = "ensemble"
 
 _MODEL = flags.DEFINE_list(
     "model",
     None,
     "`.keras` and `.tflite` files, with commas between them.",
     required=True,
+)
+_ENSEMBLE = flags.DEFINE_bool(
+    "ensemble", False, "Evaluate the mean of the models' scores, too."
 )
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
@@ -169,20 +174,23 @@ def _score_recordings(scorer, waveforms):
     )
 
 
-def _evaluate(model, dataset):
+def _chosen_subnet(model):
+    """The subnet of a supernet that is evaluated, None of other models."""
     if isinstance(model, scorers.Scorer):
-        values = evaluator.evaluate(
+        return None
+    if not keras_predictor.is_supernet(model):
+        return None
+    return model.family.search_space().parse(_SUBNET.value or "largest")
+
+
+def _predict(model, subnet, dataset):
+    """Logits and labels of all clips of the split."""
+    if isinstance(model, scorers.Scorer):
+        return evaluator.predict_batches(
             lambda waveforms: _score_recordings(model, waveforms),
             _recorded_clips(dataset),
-            dataset.class_map,
-            dataset.label_type,
         )
-        return {"split": _SPLIT.value, "subnet": None, **values}
-    subnet = None
-    if keras_predictor.is_supernet(model):
-        space = model.family.search_space()
-        subnet = space.parse(_SUBNET.value or "largest")
-    values = evaluator.evaluate(
+    return evaluator.predict_batches(
         _predict_fn(model, subnet, dataset),
         input_pipeline.eval_batches(
             _DATA_DIR.value,
@@ -191,14 +199,32 @@ def _evaluate(model, dataset):
             _BATCH_SIZE.value,
             _SKIP_CORRUPT.value,
         ),
-        dataset.class_map,
-        dataset.label_type,
     )
+
+
+def _result(logits, labels, subnet, dataset):
     return {
         "split": _SPLIT.value,
         "subnet": None if subnet is None else dict(subnet),
-        **values,
+        **evaluator.evaluate_scores(
+            logits, labels, dataset.class_map, dataset.label_type
+        ),
     }
+
+
+def _evaluate(models, dataset):
+    """The metrics of each model, and of their ensemble if asked for."""
+    results, all_logits = {}, []
+    for path, model in models.items():
+        subnet = _chosen_subnet(model)
+        logits, labels = _predict(model, subnet, dataset)
+        results[path] = _result(logits, labels, subnet, dataset)
+        if _ENSEMBLE.value:
+            all_logits.append(logits)
+    if _ENSEMBLE.value:
+        ensemble = metrics.logits_of_mean_scores(all_logits)
+        results[_ENSEMBLE_NAME] = _result(ensemble, labels, None, dataset)
+    return results
 
 
 def _table(results):
@@ -230,6 +256,11 @@ def main(unused_arguments):
     dataset.split(_SPLIT.value)
     if not _MODEL.value:
         raise ValueError("Name at least one model. Received: --model=")
+    if _ENSEMBLE.value and len(set(_MODEL.value)) < 2:
+        raise ValueError(
+            "--ensemble needs at least two models, with commas between them. "
+            f"Received: --model={','.join(_MODEL.value)}"
+        )
     # All before the first evaluation: a wrong path shows at once.
     models = {path: _load(path, dataset) for path in _MODEL.value}
     has_supernet = any(map(keras_predictor.is_supernet, models.values()))
@@ -245,6 +276,7 @@ def main(unused_arguments):
                 "models": {p: workdir.file_digest(p) for p in models},
                 "data_fingerprint": dataset.fingerprint,
                 "split": _SPLIT.value,
+                "ensemble": _ENSEMBLE.value,
                 "subnet": _SUBNET.value,
                 "num_calibration_clips": _NUM_CALIBRATION_CLIPS.value,
                 "batch_size": _BATCH_SIZE.value,
@@ -254,9 +286,7 @@ def main(unused_arguments):
             },
             flags.FLAGS.flags_into_string(),
         )
-    results = {
-        path: _evaluate(model, dataset) for path, model in models.items()
-    }
+    results = _evaluate(models, dataset)
     print(_table(results))
     outputs = [_OUTPUT.value] if _OUTPUT.value is not None else []
     if _WORKDIR.value is not None:

@@ -1,4 +1,4 @@
-"""How `train` trains: its flags of loss, optimizer, data and augmentation."""
+"""How `train` trains: its flags of loss, optimizer, data and subnets."""
 
 from absl import flags
 
@@ -16,7 +16,9 @@ _SAMPLING = flags.DEFINE_enum(
     "equally often, as PANNs does; or with replacement and a weight that is "
     "larger for rarer classes, as PSLA does.",
 )
-_NUM_STEPS = flags.DEFINE_integer("num_steps", 1000, "Optimizer steps.")
+_NUM_STEPS = flags.DEFINE_integer(
+    "num_steps", 1000, "Batches, which --warmup_steps counts as well."
+)
 _STEPS_PER_EPOCH = flags.DEFINE_integer(
     "steps_per_epoch", 100, "Steps between validations and checkpoints."
 )
@@ -26,13 +28,63 @@ _SCHEDULE = flags.DEFINE_enum(
     "schedule",
     "constant",
     optimization.SCHEDULES,
-    "Learning rate after warm-up.",
+    "Learning rate after warm-up. `step` lowers it at epochs that are set, "
+    "`plateau` when the mAP of the validation gets no better; for a supernet, "
+    "the mean of that of its smallest and its largest subnet.",
+)
+_DECAY_FACTOR = flags.DEFINE_float(
+    "decay_factor",
+    0.5,
+    "What --schedule=step and plateau multiply the learning rate by.",
+)
+_DECAY_START_EPOCH = flags.DEFINE_integer(
+    "decay_start_epoch",
+    10,
+    "--schedule=step lowers the learning rate first after so many epochs.",
+)
+_DECAY_EVERY_EPOCHS = flags.DEFINE_integer(
+    "decay_every_epochs",
+    5,
+    "And --schedule=step lowers it again after every so many more.",
+)
+_PLATEAU_PATIENCE = flags.DEFINE_integer(
+    "plateau_patience",
+    2,
+    "--schedule=plateau lowers the learning rate after so many epochs without "
+    "a better validation, as Keras counts; PyTorch waits for one more.",
 )
 _WARMUP_STEPS = flags.DEFINE_integer(
     "warmup_steps", 0, "Steps of linear learning-rate warm-up."
 )
 _CLIP_NORM = flags.DEFINE_float(
     "clip_norm", 0.0, "Largest global gradient norm; 0 is no limit."
+)
+_ADAM_BETA_1 = flags.DEFINE_float(
+    "adam_beta_1", 0.9, "Decay of Adam's mean of the gradients."
+)
+_WEIGHT_DECAY = flags.DEFINE_float(
+    "weight_decay",
+    0.0,
+    "So much of each weight is added to its gradient, as in PyTorch's Adam; "
+    "Keras's decay is another one.",
+)
+_ACCUMULATION_STEPS = flags.DEFINE_integer(
+    "accumulation_steps",
+    1,
+    "Batches whose mean gradient makes one update, where a larger "
+    "--batch_size has no room. Batch normalization sees each alone.",
+)
+_EMA_DECAY = flags.DEFINE_float(
+    "ema_decay",
+    0.0,
+    "Validate and save the exponential moving average of the weights, with "
+    "this decay a step, such as 0.999; 0 is none.",
+)
+_AVERAGE_FROM_EPOCH = flags.DEFINE_integer(
+    "average_from_epoch",
+    0,
+    "Save the mean of the weights after this epoch, counted from 1, and after "
+    "all later ones; 0 is none.",
 )
 _LABEL_WEIGHT = flags.DEFINE_float(
     "label_weight",
@@ -124,7 +176,15 @@ def train_config(
             learning_rate=_LEARNING_RATE.value,
             schedule=_SCHEDULE.value,
             warmup_steps=_WARMUP_STEPS.value,
+            decay_factor=_DECAY_FACTOR.value,
+            decay_start_epoch=_DECAY_START_EPOCH.value,
+            decay_every_epochs=_DECAY_EVERY_EPOCHS.value,
+            plateau_patience=_PLATEAU_PATIENCE.value,
             clip_norm=_CLIP_NORM.value,
+            beta_1=_ADAM_BETA_1.value,
+            weight_decay=_WEIGHT_DECAY.value,
+            accumulation_steps=_ACCUMULATION_STEPS.value,
+            ema_decay=_EMA_DECAY.value,
         ),
         loss=losses.LossConfig(
             label_weight=label_weight,
@@ -143,6 +203,7 @@ def train_config(
         num_calibration_clips=_NUM_CALIBRATION_CLIPS.value,
         sampling=_SAMPLING.value,
         skip_corrupt=skip_corrupt,
+        average_from_epoch=_AVERAGE_FROM_EPOCH.value,
         augmentation=augmentation_flags.augmentation_config(),
     )
 
@@ -157,14 +218,24 @@ _STAGES_OF_FLAG = (
 )
 
 
+_SCHEDULES_OF_FLAG = (
+    (_DECAY_FACTOR, (optimization.STEP, optimization.PLATEAU)),
+    (_DECAY_START_EPOCH, (optimization.STEP,)),
+    (_DECAY_EVERY_EPOCHS, (optimization.STEP,)),
+    (_PLATEAU_PATIENCE, (optimization.PLATEAU,)),
+)
+
+
 def check_stage(config: configs.TrainConfig) -> None:
-    """Refuses flags that the stage or the loss would ignore.
+    """Refuses flags that the stage, the schedule or the loss would ignore.
 
     Raises:
         ValueError: naming the flag.
     """
     for flag, stages in _STAGES_OF_FLAG:
         check_is_for(flag, stages, config.stage)
+    for flag, schedules in _SCHEDULES_OF_FLAG:
+        check_is_for(flag, schedules, config.optimizer.schedule, "schedule")
     for flag, needs in (
         (_DISTILLATION_LOSS, config.loss.label_weight < 1),
         (_TEMPERATURE, config.loss.label_weight < 1),
@@ -178,14 +249,22 @@ def check_stage(config: configs.TrainConfig) -> None:
             )
 
 
-def check_is_for(flag: flags.FlagHolder, stages, stage: str) -> None:
-    """Refuses a flag that was given and is for other stages.
+def check_is_for(
+    flag: flags.FlagHolder, choices, chosen: str, of: str = "stage"
+) -> None:
+    """Refuses a flag that was given and is for other choices of another.
+
+    Args:
+        flag: the flag.
+        choices: tuple of str. What it is for.
+        chosen: str. The choice.
+        of: str. Name of the other flag.
 
     Raises:
-        ValueError: naming the flag and its stages.
+        ValueError: naming the flag and what it is for.
     """
-    if flag.present and stage not in stages:
+    if flag.present and chosen not in choices:
         raise ValueError(
-            f"--{flag.name} is for --stage={'|'.join(stages)}. "
-            f"Received: --stage={stage}"
+            f"--{flag.name} is for --{of}={'|'.join(choices)}. "
+            f"Received: --{of}={chosen}"
         )

@@ -1,5 +1,6 @@
 """Every shipped flagfile is understood by the command it is for."""
 
+import math
 import pathlib
 import subprocess
 import sys
@@ -45,6 +46,7 @@ for path in sys.argv[3:]:
     assert rest == ["command"], (path, rest)
     if sys.argv[1] == "ofa_aec_tf.train":
         config = module._config()
+        module.training_flags.check_stage(config)
         flags_of_networks = module.network_flags
         flags_of_networks._numbers(flags_of_networks._CHANNELS, int)
         print(
@@ -61,8 +63,8 @@ for path in sys.argv[3:]:
         cells = module.planned_cells(num_classes=10, num_frames=501)
         print(path, *sorted({cell.step.module for cell in cells}))
     elif sys.argv[1] == "ofa_aec_tf.cross_validate":
-        runs, folds, cells = module.planned_cells()
-        print(path, len(runs), len(folds), len(cells))
+        plan = module.read_plan()
+        print(path, len(plan.folds), len(plan.cells()), plan.num_results)
     else:
         print(path)
 """
@@ -103,11 +105,28 @@ def test_every_flagfile_parses(command):
         assert "flags/ofa.cfg supernet 300000 0.0 class_balanced" in lines
         assert "flags/teacher.cfg teacher 400000 1.0 class_balanced" in lines
         assert "flags/kd.cfg kd 100000 0.0 class_balanced" in lines
+        # Epochs of PSLA, AST and CMKD, times batches of all clips.
+        for name, *numbers in (
+            ("psla/audioset_balanced", 22_160, 100, 60),
+            ("psla/audioset", 2_063_949, 100, 30),
+            ("psla/fsd50k", 36_796, 24, 40),
+            ("ast/audioset_balanced", 22_160, 12, 25),
+            ("ast/audioset", 2_063_949, 12, 5),
+            ("cmkd/cnn_fsd50k", 36_796, 24, 50),
+            ("cmkd/ast_fsd50k", 36_796, 12, 50),
+        ):
+            num_clips, batch_size, num_epochs = numbers
+            num_steps = math.ceil(num_clips / batch_size) * num_epochs
+            assert any(
+                line.startswith(f"flags/{name}.cfg ")
+                and line.split()[2] == str(num_steps)
+                for line in lines
+            ), name
     if command == "ofa_aec_tf.search":
         assert "flags/search.cfg 0.9M 1.8M 2.7M 3.6M" in lines
     if command == "ofa_aec_tf.cross_validate":
-        # One network, five folds, three seeds.
-        assert "flags/esc10/folds.cfg 1 5 15" in lines
+        # One network, three seeds.
+        assert "flags/esc10/folds.cfg 5 15 15" in lines
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ class AugmentationConfig:
     Args:
         time_roll: bool. Whether clips are rolled in time, each by its own
             distance; what leaves at the end comes back at the beginning.
+        max_roll_frames: int. The largest distance either way; 0 is any.
         gain_db: float. Clips get louder or softer by up to so much, each by
             its own amount.
         num_time_masks: int. SpecAugment masks over frames.
@@ -20,18 +21,21 @@ class AugmentationConfig:
         max_frequency_mask_bands: int. A mask is narrower than this.
         mixup_alpha: float. Parameter of the Beta distribution; 0 is none. The
             clips that are mixed each have masks of their own, as in PANNs.
+        mixup_rate: float in [0, 1]. Probability that a clip is mixed.
 
     Reference: SpecAugment (arXiv 1904.08779), with the widths of PANNs; mixup
     (arXiv 1710.09412).
     """
 
     time_roll: bool = False
+    max_roll_frames: int = 0
     gain_db: float = 0.0
     num_time_masks: int = 2
     max_time_mask_frames: int = 64
     num_frequency_masks: int = 2
     max_frequency_mask_bands: int = 8
     mixup_alpha: float = 0.0
+    mixup_rate: float = 1.0
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -40,6 +44,11 @@ class AugmentationConfig:
                     f"`{field.name}` must not be negative. "
                     f"Received: {field.name}={getattr(self, field.name)}"
                 )
+        if self.mixup_rate > 1:
+            raise ValueError(
+                "`mixup_rate` must be in [0, 1]. "
+                f"Received: mixup_rate={self.mixup_rate}"
+            )
 
 
 def augment_batch(log_mel, labels, mel_mean_db, floor_db, config, seed):
@@ -60,7 +69,7 @@ def augment_batch(log_mel, labels, mel_mean_db, floor_db, config, seed):
     """
     seeds = tf.random.split(seed, 5)
     if config.time_roll:
-        log_mel = time_roll(log_mel, seeds[0])
+        log_mel = time_roll(log_mel, config.max_roll_frames, seeds[0])
     if config.gain_db > 0:
         log_mel = gain(log_mel, config.gain_db, floor_db, seeds[1])
     log_mel = mask_axis(
@@ -80,7 +89,9 @@ def augment_batch(log_mel, labels, mel_mean_db, floor_db, config, seed):
         seeds[3],
     )
     if config.mixup_alpha > 0:
-        log_mel, labels = mixup(log_mel, labels, config.mixup_alpha, seeds[4])
+        log_mel, labels = mixup(
+            log_mel, labels, config.mixup_alpha, config.mixup_rate, seeds[4]
+        )
     return log_mel, labels
 
 
@@ -125,16 +136,21 @@ def augment_views(log_mel, ids, views, mel_mean_db, floor_db, config, seed):
     )
 
 
-def time_roll(log_mel, seed):
+def time_roll(log_mel, max_frames, seed):
     """Rolls every clip by its own random number of frames.
 
     Args:
         log_mel: tensor of shape (batch, num_frames, num_mel_bins).
+        max_frames: int. The largest number, forwards or backwards; 0 is any.
         seed: int32 tensor of shape (2,).
     """
     batch, num_frames = tf.shape(log_mel)[0], tf.shape(log_mel)[1]
     shifts = tf.random.stateless_uniform(
-        (batch, 1), seed, maxval=num_frames, dtype=tf.int32
+        (batch, 1),
+        seed,
+        minval=-max_frames,
+        maxval=max_frames + 1 if max_frames else num_frames,
+        dtype=tf.int32,
     )
     frames = (tf.range(num_frames)[None, :] - shifts) % num_frames
     return tf.gather(log_mel, frames, axis=1, batch_dims=1)
@@ -161,8 +177,8 @@ def gain(log_mel, max_gain_db, floor_db, seed):
     )
 
 
-def mixup(log_mel, labels, alpha, seed):
-    """Mixes every clip with the next one of its batch.
+def mixup(log_mel, labels, alpha, rate, seed):
+    """Mixes clips with the next one of their batch.
 
     Clips come shuffled, so that the next one is a random one.
 
@@ -170,6 +186,7 @@ def mixup(log_mel, labels, alpha, seed):
         log_mel: tensor of shape (batch, num_frames, num_mel_bins).
         labels: tensor of shape (batch, num_classes).
         alpha: float. The weight of a clip is drawn from Beta(alpha, alpha).
+        rate: float in [0, 1]. Probability that a clip is mixed at all.
         seed: int32 tensor of shape (2,).
 
     Returns:
@@ -181,6 +198,9 @@ def mixup(log_mel, labels, alpha, seed):
     weight = gammas[0] / (gammas[0] + gammas[1])
     # Both Gammas underflow to 0 for a tiny alpha.
     weight = tf.where(tf.math.is_nan(weight), 0.5, weight)
+    if rate < 1:
+        mixed = tf.random.stateless_uniform((batch,), tf.random.split(seed)[1])
+        weight = tf.where(mixed < rate, weight, 1.0)
     clip_weight, label_weight = weight[:, None, None], weight[:, None]
     return (
         log_mel * clip_weight + tf.roll(log_mel, 1, 0) * (1 - clip_weight),

@@ -167,6 +167,24 @@ def single_label_accuracy(logits, labels) -> float:
     return float(np.mean(logits.argmax(axis=1) == labels.argmax(axis=1)))
 
 
+def logits_of_mean_scores(logits) -> np.ndarray:
+    """The logits behind the mean of the sigmoid scores of several models.
+
+    They are never scores in between, of which those next to 1 would be equal.
+
+    Args:
+        logits: sequence of float arrays of one shape, one a model.
+
+    Returns:
+        float64 array of that shape.
+    """
+    logits = np.asarray(logits, np.float64)
+    # log(p / (1 - p)) of the mean p; both means leave out the same divisor.
+    return scipy.special.logsumexp(
+        scipy.special.log_expit(logits), axis=0
+    ) - scipy.special.logsumexp(scipy.special.log_expit(-logits), axis=0)
+
+
 def scores_to_logits(scores) -> np.ndarray:
     """The logits behind sigmoid scores, in the same order.
 

@@ -8,11 +8,13 @@ from ofa_aec_tf.reporting import cells
 from ofa_aec_tf.reporting import measurements as measurements_lib
 from ofa_aec_tf.reporting import statistics
 from ofa_aec_tf.reporting.document import Table
+from ofa_aec_tf.reporting.measurements import OFA
 from ofa_aec_tf.reporting.measurements import SPLITS
 from ofa_aec_tf.reporting.measurements import Measurement
 
 # For each ablation its title, and what the others are compared with.
 ABLATIONS = {
+    "equal_steps": ("Baselines with the steps of the supernet", OFA),
     "sampling": ("Sampling rule", "uniform"),
     "calibration": ("Calibration of batch normalization", "calibrated"),
     "subnets_per_step": ("Subnets a step", "K=4"),

@@ -3,6 +3,7 @@
 | experiment | series | budget | split |
 | - | - | - | - |
 | `table1` | `teacher`, `scratch`, `KD`, `OFA` | all but the teacher's | test |
+| `equal_steps` | `OFA`, baselines with its steps | the smallest | test |
 | `table2` | `OFA`, `OFA +short`, `OFA +long`, `init +long` | each | test |
 | `figure3` | search spaces: the subnet found | each | test |
 | `figure4` | search spaces: all subnets of the budget | each | validation |
@@ -10,9 +11,10 @@
 | `methods` | search methods: the best subnet found | any | validation |
 
 Search spaces are called `[2,2,X]`, `[2,X,X]`, `[X,X,X]` and `EW-only`.
-Variants are compared with `uniform`, `calibrated`, `K=4` and `static`, methods
-with `random`, seed by seed. Of `methods` the costs may have `evaluations`, and
-the metrics `hypervolume`. The teacher's budget is "": it is larger than all.
+Variants are compared with `OFA`, `uniform`, `calibrated`, `K=4` and `static`,
+methods with `random`, seed by seed. Of `methods` the costs may have
+`evaluations`, and the metrics `hypervolume`. The teacher's budget is "": it is
+larger than all.
 """
 
 import csv
@@ -29,6 +31,7 @@ from ofa_aec_tf import workdir
 MEASUREMENTS = "measurements.csv"
 EXPERIMENTS = (
     "table1",
+    "equal_steps",
     "table2",
     "figure3",
     "figure4",

@@ -20,6 +20,7 @@ from ofa_aec_tf.reproduction.steps import Step
 _FORM = re.compile(
     r"(?P<name>[^:+=]+):(?P<flagfile>[^:]+)(:teacher=(?P<teachers>[^:=]+))?"
 )
+_ENSEMBLE_FORM = re.compile(r"(?P<name>[^:+=]+):(?P<members>[^:=]+)")
 _SUPERNET, _FINETUNE = "supernet", "finetune"
 _MAY_LEARN, _MUST_LEARN = ("kd", _SUPERNET), ("kd",)
 _SUBNETS = ("largest", "smallest")
@@ -98,6 +99,19 @@ class Run:
         return (self.name,)
 
 
+@dataclasses.dataclass(frozen=True)
+class Ensemble:
+    """Networks of one fold and seed, of whose scores the mean is evaluated.
+
+    Args:
+        name: str.
+        members: tuple of str, of the rows of runs.
+    """
+
+    name: str
+    members: tuple[str, ...]
+
+
 def parse_runs(texts: Iterable[str]) -> list[Run]:
     """Runs in their order.
 
@@ -155,13 +169,53 @@ def parse_runs(texts: Iterable[str]) -> list[Run]:
     return list(runs.values())
 
 
+def parse_ensembles(
+    texts: Iterable[str], runs: Sequence[Run]
+) -> list[Ensemble]:
+    """Ensembles in their order.
+
+    Args:
+        texts: iterable of str, `NAME:A+B`.
+        runs: sequence of Run. Their rows are the members.
+
+    Raises:
+        ValueError: if one is written otherwise, a name is there already, or a
+            member is unknown, or there twice.
+    """
+    rows = [row for run in runs for row in run.rows]
+    ensembles: dict[str, Ensemble] = {}
+    for text in texts:
+        match = _ENSEMBLE_FORM.fullmatch(text)
+        members = tuple(match["members"].split("+")) if match else ()
+        if not text.isprintable() or len(members) < 2:
+            raise ValueError(
+                f"An --ensemble is written NAME:A+B. Received: {text!r}"
+            )
+        if set(members) - set(rows) or len(set(members)) < len(members):
+            raise ValueError(
+                f"Members of {match['name']!r} are some of {rows}, each once. "
+                f"Received: {'+'.join(members)}"
+            )
+        if match["name"] in (*rows, *ensembles):
+            raise ValueError(
+                "Each --ensemble needs a name of its own. Received twice: "
+                f"{match['name']}"
+            )
+        ensembles[match["name"]] = Ensemble(match["name"], members)
+    return list(ensembles.values())
+
+
 def cells(
-    runs: Sequence[Run], folds: Sequence[int], seeds: Sequence[int]
+    runs: Sequence[Run],
+    ensembles: Sequence[Ensemble],
+    folds: Sequence[int],
+    seeds: Sequence[int],
 ) -> Iterator[tuple[int, Cell]]:
     """What to measure: all runs of a fold, all folds of a seed, then others.
 
     Args:
         runs: sequence of Run, as `parse_runs` returns them.
+        ensembles: sequence of Ensemble, of them.
         folds: sequence of int.
         seeds: sequence of int.
 
@@ -170,14 +224,22 @@ def cells(
     """
     for seed in seeds:
         for fold in folds:
+            where = f"fold {fold} seed {seed}"
             trained: dict[str, Output] = {}
+            networks: dict[str, Output] = {}
             for run in runs:
-                where = f"fold {fold} seed {seed}"
                 trained[run.name] = _trained(run, trained, seed, where)
-                models = dict(
-                    zip(run.rows, _networks(run, trained[run.name], where))
+                networks |= zip(
+                    run.rows, _networks(run, trained[run.name], where)
                 )
+                models = {row: networks[row] for row in run.rows}
                 yield fold, _cell(run, models, fold, seed, where)
+            for ensemble in ensembles:
+                members = [networks[name] for name in ensemble.members]
+                yield (
+                    fold,
+                    _ensemble_cell(ensemble, members, fold, seed, where),
+                )
 
 
 def _trained(run, trained, seed, where) -> Output:
@@ -228,6 +290,28 @@ def _cell(run, models, fold, seed, where) -> Cell:
                 costs,
                 metrics,
             )
+
+    return Cell(title, step, measure)
+
+
+def _ensemble_cell(ensemble, members, fold, seed, where) -> Cell:
+    title = f"{ensemble.name} {where}"
+    step = measuring.evaluation(members, title, ensemble=True)
+
+    def measure(runner):
+        records = [measuring.recorded(runner, member) for member in members]
+        yield FoldResult(
+            ensemble.name,
+            (),
+            " + ".join(sorted(_network(details) for details, _ in records)),
+            fold,
+            seed,
+            {
+                name: sum(costs[name] for _, costs in records)
+                for name in measuring.COSTS
+            },
+            measuring.ensemble_metrics(runner, step),
+        )
 
     return Cell(title, step, measure)
 

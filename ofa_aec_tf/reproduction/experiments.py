@@ -19,6 +19,7 @@ from ofa_aec_tf.reproduction.plan import Plan
 from ofa_aec_tf.reproduction.steps import Output
 
 _TEST, _VALIDATION = "test", "validation"
+_BASELINE_STAGES = ((measurements.SCRATCH, "scratch"), (measurements.KD, "kd"))
 
 
 def cells(
@@ -40,6 +41,7 @@ def cells(
         "figure3": (_figure3, seeds),
         "figure4": (_figure4, seeds),
         "table2": (_table2, seeds),
+        "equal_steps": (_equal_steps, seeds),
         "calibration": (_calibration, ablation_seeds),
         "sampling": (_sampling, ablation_seeds),
         "subnets_per_step": (_subnets_per_step, ablation_seeds),
@@ -93,13 +95,31 @@ def _table1(plan, seed, extra, is_first):
         if budget in plan.settings.baselines:
             rows += [
                 (series, budget, plan.baseline(stage, budget, seed))
-                for series, stage in (
-                    (measurements.SCRATCH, "scratch"),
-                    (measurements.KD, "kd"),
-                )
+                for series, stage in _BASELINE_STAGES
             ]
         rows.append((measurements.OFA, budget, model))
     yield _tested(f"table 1 seed {seed}", plan, seed, "table1", rows)
+
+
+def _equal_steps(plan, seed, extra, is_first):
+    """The baselines of the smallest budget, for the steps of the supernet.
+
+    The paper gives the supernet three times the steps of a baseline, and gets
+    all budgets from it.
+    """
+    models = plan.found(seed)
+    budget = next((b for b in models if b in plan.settings.baselines), None)
+    if budget is None:
+        return
+    rows = [(measurements.OFA, budget, models[budget])]
+    for series, stage in _BASELINE_STAGES:
+        for number in (plan.num_steps(stage), plan.num_steps("supernet")):
+            model = plan.baseline(stage, budget, seed)
+            if number != plan.num_steps(stage):
+                model = plan.baseline(stage, budget, seed, num_steps=number)
+            if model not in [known for _, _, known in rows]:
+                rows.append((f"{series}, {number} steps", budget, model))
+    yield _tested(f"equal steps seed {seed}", plan, seed, "equal_steps", rows)
 
 
 def _table2(plan, seed, extra, is_first):

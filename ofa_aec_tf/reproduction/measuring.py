@@ -17,6 +17,8 @@ from ofa_aec_tf.reproduction.steps import StepRunner
 COSTS = ("parameters", "macs")
 METRICS = ("mAP", "mAUC", "d_prime", "accuracy")
 _FILE = "metrics.json"
+# Its entry for the ensemble.
+_ENSEMBLE = "ensemble"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,18 +36,22 @@ class Cell:
     measure: Callable[[StepRunner], Iterable]
 
 
-def evaluation(models: Sequence[Output], title: str) -> Step:
+def evaluation(
+    models: Sequence[Output], title: str, ensemble: bool = False
+) -> Step:
     """The step that has the metrics of models on the test split.
 
     Args:
         models: sequence of Output.
         title: str. Which models they are.
+        ensemble: bool. Whether to evaluate the mean of their scores too.
     """
+    more = (("ensemble", "true"),) if ensemble else ()
     return Step(
         f"evaluation {title}",
         "ofa_aec_tf.evaluate",
         None,
-        (("split", "test"), ("model", tuple(models))),
+        (("split", "test"), ("model", tuple(models)), *more),
         output_flag="output",
         output_name=_FILE,
     )
@@ -65,7 +71,7 @@ def evaluated(
         The details of its record, and of its costs and its metrics those in
         COSTS and METRICS.
     """
-    details = ModelInfo.read(runner.path(model)).details
+    details, costs = recorded(runner, model)
     metrics = workdir.read_json(runner.path(Output(step, _FILE)))
     place = (runner.directory(model.step).name, *model.parts)
     (values,) = [
@@ -73,11 +79,19 @@ def evaluated(
         for path, values in metrics.items()
         if pathlib.PurePath(path).parts[-len(place) :] == place
     ]
-    return (
-        details,
-        {name: details["complexity"][name] for name in COSTS},
-        {name: values[name] for name in METRICS},
-    )
+    return details, costs, {name: values[name] for name in METRICS}
+
+
+def recorded(runner: StepRunner, model: Output) -> tuple[dict, dict]:
+    """The details of a model's record, and of its costs those in COSTS."""
+    details = ModelInfo.read(runner.path(model)).details
+    return details, {name: details["complexity"][name] for name in COSTS}
+
+
+def ensemble_metrics(runner: StepRunner, step: Step) -> dict:
+    """Those in METRICS of the ensemble of all models of an evaluation."""
+    metrics = workdir.read_json(runner.path(Output(step, _FILE)))
+    return {name: metrics[_ENSEMBLE][name] for name in METRICS}
 
 
 def measure_all(

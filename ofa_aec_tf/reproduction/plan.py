@@ -203,7 +203,22 @@ class Plan:
             budget=tuple(self.feasible_budgets(**variant)),
         )
 
-    def baseline(self, stage: str, budget: str, seed: int) -> Output:
+    def num_steps(self, stage: str) -> int:
+        """Training steps of a stage, as its flagfile has them."""
+        texts = steps.read_flagfile(self._flagfile(stage))
+        values = [
+            text.partition("=")[2]
+            for text in texts
+            if text.lstrip("-").startswith("num_steps=")
+        ]
+        if not values:
+            raise ValueError(
+                f"{self._flagfile(stage)} must say --num_steps, with which "
+                "other stages are compared."
+            )
+        return int(values[-1])
+
+    def baseline(self, stage: str, budget: str, seed: int, **variant) -> Output:
         """The uniform architecture of a budget, trained alone.
 
         It may have one layer in any block, as in the paper, whatever the
@@ -213,13 +228,17 @@ class Plan:
             stage: `"scratch"` or `"kd"`.
             budget: str. Name of the budget.
             seed: int.
+            variant: flags of `train` beside those of the stage.
         """
         return self._alone(
             stage,
-            f"{stage} {budget} seed {seed}",
+            " ".join(
+                [stage, budget, *map(str, variant.values()), f"seed {seed}"]
+            ),
             json.dumps(self._uniform(*self.settings.baselines[budget])),
             seed,
             depth_pattern=_BASELINE_DEPTHS,
+            **variant,
         )
 
     def _uniform(self, width, depth) -> dict:

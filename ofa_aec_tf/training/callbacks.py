@@ -12,7 +12,40 @@ from ofa_aec_tf.evaluation.evaluator import evaluate
 from ofa_aec_tf.models.logits import ranking_logits
 
 
-class NetworkValidation(keras.callbacks.Callback):
+class _Validation(keras.callbacks.Callback):
+    """Adds metrics to the logs of an epoch.
+
+    A subclass says which models it validates, in `map_names`, the names of
+    their mAP in the logs, and `_metrics_of_models`.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Validates the weights as they are."""
+        self.log_metrics(logs)
+
+    def log_metrics(self, logs, prefix="val_"):
+        """Validates, and adds the metrics to some logs.
+
+        Args:
+            logs: dict.
+            prefix: str. What their names begin with.
+        """
+        for model, metrics in self._metrics_of_models():
+            logs[f"{prefix}{model}mAP"] = metrics["mAP"]
+            if metrics["accuracy"] is not None:
+                logs[f"{prefix}{model}accuracy"] = metrics["accuracy"]
+
+
+class NoValidation(_Validation):
+    """Adds nothing: for data without clips to validate on."""
+
+    map_names = ()
+
+    def _metrics_of_models(self):
+        return ()
+
+
+class NetworkValidation(_Validation):
     """Adds the validation metrics of a network to the logs of an epoch.
 
     Args:
@@ -22,6 +55,8 @@ class NetworkValidation(keras.callbacks.Callback):
         class_map: ClassMap.
         label_type: str.
     """
+
+    map_names = ("val_mAP",)
 
     def __init__(
         self, network, score_activation, batches, class_map, label_type
@@ -38,17 +73,19 @@ class NetworkValidation(keras.callbacks.Callback):
         self._class_map = class_map
         self._label_type = label_type
 
-    def on_epoch_end(self, epoch, logs=None):
-        metrics = evaluate(
-            self._predict,
-            ((b["log_mel"], b["labels"].numpy()) for b in self._batches),
-            self._class_map,
-            self._label_type,
+    def _metrics_of_models(self):
+        yield (
+            "",
+            evaluate(
+                self._predict,
+                ((b["log_mel"], b["labels"].numpy()) for b in self._batches),
+                self._class_map,
+                self._label_type,
+            ),
         )
-        _log_metrics(logs, "val_", metrics)
 
 
-class SupernetValidation(keras.callbacks.Callback):
+class SupernetValidation(_Validation):
     """Adds the metrics of the smallest and the largest subnet to the logs.
 
     Each is calibrated first, on training clips.
@@ -61,6 +98,8 @@ class SupernetValidation(keras.callbacks.Callback):
         label_type: str.
     """
 
+    map_names = ("val_smallest_mAP", "val_largest_mAP")
+
     def __init__(
         self, supernet, batches, calibration_batches, class_map, label_type
     ):
@@ -71,7 +110,7 @@ class SupernetValidation(keras.callbacks.Callback):
         self._class_map = class_map
         self._label_type = label_type
 
-    def on_epoch_end(self, epoch, logs=None):
+    def _metrics_of_models(self):
         space = self._supernet.family.search_space()
         for role, subnet in (
             ("smallest", space.smallest()),
@@ -92,13 +131,57 @@ class SupernetValidation(keras.callbacks.Callback):
                 self._class_map,
                 self._label_type,
             )
-            _log_metrics(logs, f"val_{role}_", metrics)
+            yield f"{role}_", metrics
 
 
-def _log_metrics(logs, prefix, metrics):
-    logs[f"{prefix}mAP"] = metrics["mAP"]
-    if metrics["accuracy"] is not None:
-        logs[f"{prefix}accuracy"] = metrics["accuracy"]
+class Plateau(keras.callbacks.Callback):
+    """Lowers the learning rate when the validation gets no better.
+
+    It decides as `keras.callbacks.ReduceLROnPlateau` without `min_delta`, and
+    has its state in variables, so that a resumed run decides alike.
+
+    Args:
+        rate: AdjustableRate of the optimizer.
+        factor: float. What the rate is multiplied by.
+        patience: int. Epochs without a better mAP before that.
+        map_names: tuple of str. Names in the logs; their mean counts.
+
+    Attributes:
+        variables: list of tf.Variable. What has to be saved of it.
+    """
+
+    def __init__(self, rate, factor, patience, map_names):
+        super().__init__()
+        self._rate = rate
+        self._factor = factor
+        self._patience = patience
+        self._map_names = map_names
+        self._best = tf.Variable(-float("inf"), False, dtype=tf.float64)
+        self._num_worse = tf.Variable(0, False, dtype=tf.int64)
+        self.variables = [rate.peak, self._best, self._num_worse]
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Logs the learning rate of the epoch, and sets that of the next.
+
+        Raises:
+            ValueError: if the validation has no mAP.
+        """
+        logs["learning_rate"] = float(self._rate.peak.numpy())
+        values = [logs[name] for name in self._map_names]
+        if None in values:
+            raise ValueError(
+                "A plateau of the mAP needs a mAP: no class has clips in the "
+                "validation. Use another --schedule, or validate on more clips."
+            )
+        value = sum(values) / len(values)
+        if value > self._best.numpy():
+            self._best.assign(value)
+            self._num_worse.assign(0)
+            return
+        self._num_worse.assign_add(1)
+        if self._num_worse.numpy() >= self._patience:
+            self._rate.peak.assign(self._rate.peak * self._factor)
+            self._num_worse.assign(0)
 
 
 class ResumableTraining(keras.callbacks.Callback):
@@ -112,13 +195,15 @@ class ResumableTraining(keras.callbacks.Callback):
     Args:
         model: keras.Model, compiled.
         directory: where the checkpoints go.
+        more_variables: list of tf.Variable. State of other callbacks.
     """
 
-    def __init__(self, model, directory):
+    def __init__(self, model, directory, more_variables=()):
         super().__init__()
         self._num_epochs = tf.Variable(0, dtype=tf.int64)
         variables = [v.value for v in model.variables]
         variables += [v.value for v in model.optimizer.variables]
+        variables += more_variables
         self._manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
                 num_epochs=self._num_epochs,

@@ -8,6 +8,7 @@ from ofa_aec_tf.data.sampling import SAMPLINGS
 from ofa_aec_tf.layers.convolution import ALGORITHMS
 from ofa_aec_tf.models.precision import PRECISIONS
 from ofa_aec_tf.training.losses import LossConfig
+from ofa_aec_tf.training.optimization import STEP
 from ofa_aec_tf.training.optimization import OptimizerConfig
 from ofa_aec_tf.training.subnet_sampler import FEWEST_SUBNETS
 from ofa_aec_tf.training.subnet_sampler import SAMPLING_RULES
@@ -22,7 +23,7 @@ class TrainConfig:
     Args:
         stage: one of `STAGES`.
         seed: int. Of weights, data order, augmentation and subnets.
-        num_steps: int. Optimizer steps.
+        num_steps: int. Batches that are trained on.
         steps_per_epoch: int. Between two validations and checkpoints.
         batch_size: int. Clips a step.
         optimizer: OptimizerConfig.
@@ -39,6 +40,8 @@ class TrainConfig:
             normalization statistics at a validation (supernet).
         sampling: one of `SAMPLINGS`. How the clips of a step are drawn.
         skip_corrupt: bool. Whether damaged records are left out.
+        average_from_epoch: int. The weights after this epoch, counted from 1,
+            and after all later ones are averaged; 0 is no average.
         augmentation: AugmentationConfig.
     """
 
@@ -60,6 +63,7 @@ class TrainConfig:
     num_calibration_clips: int
     sampling: str
     skip_corrupt: bool
+    average_from_epoch: int
     augmentation: AugmentationConfig
 
     def __post_init__(self):
@@ -78,6 +82,7 @@ class TrainConfig:
             ("largest_steps", 0),
             ("num_validation_clips", 0),
             ("num_calibration_clips", 1),
+            ("average_from_epoch", 0),
             ("seed", 0),
         ):
             if getattr(self, name) < smallest:
@@ -114,6 +119,39 @@ class TrainConfig:
                     f"`{name}` must not exceed num_steps={self.num_steps}. "
                     f"Received: {name}={value}"
                 )
+        self._check_epochs()
+
+    def _check_epochs(self):
+        if self.steps_per_epoch % self.optimizer.accumulation_steps:
+            raise ValueError(
+                "`steps_per_epoch` must be a multiple of `accumulation_steps`, "
+                "so that an epoch ends with an update. Received: "
+                f"steps_per_epoch={self.steps_per_epoch}, "
+                f"accumulation_steps={self.optimizer.accumulation_steps}"
+            )
+        if self.average_from_epoch > self.num_epochs:
+            raise ValueError(
+                "`average_from_epoch` must not exceed the number of epochs, "
+                f"{self.num_epochs}. "
+                f"Received: average_from_epoch={self.average_from_epoch}"
+            )
+        if self.average_from_epoch and self.optimizer.ema_decay:
+            raise ValueError(
+                "Weights have one average: the mean over epochs or the "
+                "exponential one over steps. Received: "
+                f"average_from_epoch={self.average_from_epoch}, "
+                f"ema_decay={self.optimizer.ema_decay}"
+            )
+        if (
+            self.optimizer.schedule == STEP
+            and self.optimizer.decay_start_epoch >= self.num_epochs
+        ):
+            raise ValueError(
+                "`decay_start_epoch` must be less than the number of epochs, "
+                f"{self.num_epochs}: later, the learning rate matters no more. "
+                "Received: "
+                f"decay_start_epoch={self.optimizer.decay_start_epoch}"
+            )
 
     @property
     def num_epochs(self) -> int:

@@ -104,7 +104,7 @@ class NetworkDistiller(_Distiller):
         self.network = network
 
     def train_step(self, data):
-        """One Adam update; `data` is a batch of `make_train_dataset`."""
+        """One step of Adam; `data` is a batch of `make_train_dataset`."""
         loss_of = self._loss_of(data)
         with tf.GradientTape() as tape:
             losses = loss_of(self.network(data["log_mel"], training=True))
@@ -149,10 +149,19 @@ class SupernetDistiller(_Distiller):
         self._groups = SubnetGroups(
             supernet.family.search_space(), self._stages
         )
+        # The optimizer counts updates where it accumulates gradients.
+        self._step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int64",
+            trainable=False,
+            name="step",
+        )
 
     def train_step(self, data):
-        """One Adam update; `data` is a batch of `make_train_dataset`."""
-        subnets, count = self.sampler.sample(self.optimizer.iterations.value)
+        """One step of Adam; `data` is a batch of `make_train_dataset`."""
+        subnets, count = self.sampler.sample(self._step.value)
+        self._step.assign_add(1)
         losses, gradients = self.loss_and_gradients(data, subnets, count)
         self.optimizer.apply(gradients, self.supernet.trainable_variables)
         return self._report(losses)

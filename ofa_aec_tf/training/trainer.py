@@ -20,6 +20,7 @@ from ofa_aec_tf.models.precision import resolve_precision
 from ofa_aec_tf.models.teacher import load_teacher
 from ofa_aec_tf.models.training_twin import build_training_twin
 from ofa_aec_tf.models.training_twin import to_plain_network
+from ofa_aec_tf.training import averaging
 from ofa_aec_tf.training import callbacks
 from ofa_aec_tf.training import optimization
 from ofa_aec_tf.training import teachers
@@ -81,7 +82,7 @@ def train(
         teacher = _teacher(
             teacher_paths, stored, config, family.score_activation
         )
-        validation = None
+        validation = callbacks.NoValidation()
         validation_batches = _validation_batches(data_dir, dataset, config)
         if config.stage == "supernet":
             model = registry.build_supernet(
@@ -126,7 +127,16 @@ def train(
                     dataset.class_map,
                     dataset.label_type,
                 )
-    _fit(distiller, validation, config, data_dir, dataset, directory, stored)
+    _fit(
+        distiller,
+        model,
+        validation,
+        config,
+        data_dir,
+        dataset,
+        directory,
+        stored,
+    )
     _save(model, path, config, family, subnet, dataset)
     return path
 
@@ -166,22 +176,16 @@ def check_data(dataset, config):
     """
     dataset.split("train")
     if config.num_validation_clips:
-        check_validation(dataset, "--num_validation_clips")
+        _check_validation(dataset, "--num_validation_clips")
+    if config.optimizer.schedule == optimization.PLATEAU:
+        _check_validation(dataset, "--schedule=plateau")
 
 
-def check_validation(dataset, what):
-    """Refuses what needs validation clips where there are none.
-
-    Args:
-        dataset: DatasetInfo.
-        what: str. A flag, as the message names it.
-
-    Raises:
-        ValueError: if the validation split is empty.
-    """
+def _check_validation(dataset, flag):
+    """Refuses what needs validation clips where there are none."""
     if not dataset.has_split(_VALIDATION):
         raise ValueError(
-            f"{what} needs clips to validate on, and this data set has none. "
+            f"{flag} needs clips to validate on, and this data set has none. "
             "Leave it out, or preprocess with a validation split."
         )
 
@@ -253,11 +257,43 @@ def _calibration_batches(data_dir, dataset, config):
     return batch_norm_calibration.split_into_batches(log_mel, config.batch_size)
 
 
-def _fit(distiller, validation, config, data_dir, dataset, directory, stored):
-    optimizer = optimization.make_optimizer(config.optimizer, config.num_steps)
+def _average(distiller, model, validation, config):
+    """The callback that averages weights, or None."""
+    if config.optimizer.ema_decay:
+        return averaging.MovingAverage(
+            distiller.optimizer, distiller.trainable_variables, validation
+        )
+    if config.average_from_epoch:
+        return averaging.EpochAverage(
+            model, validation, config.average_from_epoch
+        )
+    return None
+
+
+def _fit(
+    distiller, model, validation, config, data_dir, dataset, directory, stored
+):
+    rate = optimization.learning_rate(
+        config.optimizer, config.num_steps, config.steps_per_epoch
+    )
+    optimizer = optimization.make_optimizer(config.optimizer, rate)
     distiller.compile(optimizer=optimizer, jit_compile=False)
     optimizer.build(distiller.trainable_variables)
-    resumable = callbacks.ResumableTraining(distiller, directory / _CHECKPOINTS)
+    average = _average(distiller, model, validation, config)
+    epoch_callbacks = [validation if average is None else average]
+    variables = [] if average is None else list(average.variables)
+    if config.optimizer.schedule == optimization.PLATEAU:
+        plateau = callbacks.Plateau(
+            rate,
+            config.optimizer.decay_factor,
+            config.optimizer.plateau_patience,
+            validation.map_names,
+        )
+        epoch_callbacks.append(plateau)
+        variables += plateau.variables
+    resumable = callbacks.ResumableTraining(
+        distiller, directory / _CHECKPOINTS, variables
+    )
     num_finished_epochs = resumable.restore()
     if num_finished_epochs:
         logging.info(
@@ -265,38 +301,39 @@ def _fit(distiller, validation, config, data_dir, dataset, directory, stored):
             num_finished_epochs,
             config.num_epochs,
         )
-    if num_finished_epochs == config.num_epochs:
-        return
-    batches = input_pipeline.make_train_dataset(
-        data_dir,
-        dataset,
-        config.batch_size,
-        num_finished_epochs * config.steps_per_epoch,
-        config.num_steps,
-        config.seed,
-        config.augmentation,
-        sampling=config.sampling,
-        skip_corrupt=config.skip_corrupt,
-        stored=stored,
-    )
-    with input_pipeline.reading_errors():
-        distiller.fit(
-            batches,
-            epochs=config.num_epochs,
-            initial_epoch=num_finished_epochs,
-            steps_per_epoch=config.steps_per_epoch,
-            shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 2,
-            callbacks=[
-                *([] if validation is None else [validation]),
-                callbacks.history_logger(directory, num_finished_epochs),
-                keras.callbacks.TensorBoard(
-                    str(directory / "tensorboard"), write_graph=False
-                ),
-                # Last: an epoch counts as finished once all else logged it.
-                resumable,
-            ],
+    if num_finished_epochs < config.num_epochs:
+        epoch_callbacks += [
+            callbacks.history_logger(directory, num_finished_epochs),
+            keras.callbacks.TensorBoard(
+                str(directory / "tensorboard"), write_graph=False
+            ),
+            # Last: an epoch counts as finished once all else logged it.
+            resumable,
+        ]
+        batches = input_pipeline.make_train_dataset(
+            data_dir,
+            dataset,
+            config.batch_size,
+            num_finished_epochs * config.steps_per_epoch,
+            config.num_steps,
+            config.seed,
+            config.augmentation,
+            sampling=config.sampling,
+            skip_corrupt=config.skip_corrupt,
+            stored=stored,
         )
+        with input_pipeline.reading_errors():
+            distiller.fit(
+                batches,
+                epochs=config.num_epochs,
+                initial_epoch=num_finished_epochs,
+                steps_per_epoch=config.steps_per_epoch,
+                shuffle=False,
+                verbose=1 if sys.stdout.isatty() else 2,
+                callbacks=epoch_callbacks,
+            )
+    if average is not None:
+        average.apply()
 
 
 def _save(model, path, config, family, subnet, dataset):

@@ -90,7 +90,9 @@ def test_a_mask_is_never_wider_than_the_clip():
 
 def test_mixup_mixes_clip_and_labels_with_one_weight():
     log_mel, labels = make_batch()
-    mixed, mixed_labels = augmentation.mixup(log_mel, labels, 1.0, seed_of(0))
+    mixed, mixed_labels = augmentation.mixup(
+        log_mel, labels, 1.0, 1.0, seed_of(0)
+    )
     partner, partner_labels = np.roll(log_mel, 1, 0), np.roll(labels, 1, 0)
     weights = []
     for clip in range(len(log_mel)):
@@ -111,13 +113,13 @@ def test_mixup_mixes_clip_and_labels_with_one_weight():
 
 def test_mixup_of_tiny_alpha_stays_finite():
     log_mel, labels = make_batch()
-    for output in augmentation.mixup(log_mel, labels, 1e-4, seed_of(0)):
+    for output in augmentation.mixup(log_mel, labels, 1e-4, 1.0, seed_of(0)):
         assert np.isfinite(output).all()
 
 
 def test_time_roll_moves_frames_around_the_end():
     log_mel, _ = make_batch(100)
-    rolled = augmentation.time_roll(log_mel, seed_of(0)).numpy()
+    rolled = augmentation.time_roll(log_mel, 0, seed_of(0)).numpy()
     shifts = set()
     for clip, original in zip(rolled, log_mel):
         matches = [
@@ -128,6 +130,40 @@ def test_time_roll_moves_frames_around_the_end():
         assert len(matches) == 1
         shifts.update(matches)
     assert len(shifts) > 30
+
+
+@pytest.mark.parametrize("forwards", [False, True])
+def test_time_roll_reaches_its_farthest_and_no_farther(forwards):
+    log_mel, _ = make_batch(200)
+    rolled = augmentation.time_roll(log_mel, 3, seed_of(0)).numpy()
+    sign = 1 if forwards else -1
+    counts = [
+        sum(
+            np.array_equal(np.roll(original, sign * shift, 0), clip)
+            for clip, original in zip(rolled, log_mel)
+        )
+        for shift in range(5)
+    ]
+    # A seventh of 200 each.
+    assert all(10 < count < 50 for count in counts[:4])
+    assert counts[4] == 0
+
+
+def test_a_share_of_the_clips_is_mixed():
+    log_mel, labels = make_batch(400)
+    mixed, mixed_labels = augmentation.mixup(
+        log_mel, labels, 10.0, 0.3, seed_of(0)
+    )
+    is_same = (mixed.numpy() == log_mel).all(axis=(1, 2))
+    assert 0.62 < is_same.mean() < 0.78
+    np.testing.assert_array_equal(
+        mixed_labels.numpy()[is_same], labels[is_same]
+    )
+    differs = (labels != np.roll(labels, 1, 0)).any(1)
+    weights = mixed_labels.numpy()[~is_same & differs].max(1)
+    # The larger of the two weights. Beta(10, 10) has a standard deviation of
+    # 0.11, so that its mean distance from 1/2 is about 0.09.
+    assert 0.55 < weights.mean() < 0.63
 
 
 def test_gain_moves_every_clip_by_its_own_amount():
@@ -195,3 +231,5 @@ def test_mixed_clips_have_masks_of_their_own():
 def test_negative_settings_are_refused():
     with pytest.raises(ValueError, match="num_time_masks.*-1"):
         AugmentationConfig(num_time_masks=-1)
+    with pytest.raises(ValueError, match=r"`mixup_rate` must be in \[0, 1\]"):
+        AugmentationConfig(mixup_rate=1.5)

@@ -2,7 +2,11 @@
 
 import json
 
+import keras
+import numpy as np
 import pytest
+import sklearn.metrics
+from ai_edge_litert.interpreter import Interpreter
 
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
@@ -28,11 +32,11 @@ def _evaluate(data_dir, *arguments):
     )
 
 
-def _write_models(directory, data_dir):
+def _write_models(directory, data_dir, name="smallest"):
     """The same subnet as supernet, plain network and TFLite file."""
     dataset = write_dataset(data_dir)[0]
     supernet = save_supernet(directory / "supernet.keras", dataset)
-    subnet = supernet.family.search_space().smallest()
+    subnet = supernet.family.search_space().parse(name)
     log_mel, _, _ = input_pipeline.load_split(data_dir, dataset, "train")
     moments = batch_norm_calibration.calibrate(
         supernet,
@@ -82,6 +86,70 @@ def test_one_subnet_has_the_same_metrics_in_every_format(data_dir, tmp_path):
     assert header.split() == ["model", "mAP", "mAUC", "d'", "accuracy", "clips"]
     assert [row.split()[0] for row in rows] == paths
     assert {len(row) for row in rows} == {len(header)}
+
+
+def _scores_on_test_split(path, data_dir, dataset):
+    """Scores of a plain Keras or TFLite model, by their own means."""
+    log_mel, labels, _ = input_pipeline.load_split(data_dir, dataset, "test")
+    if path.endswith(".keras"):
+        model = keras.models.load_model(path, compile=False)
+        return model.predict(log_mel, verbose=0), labels
+    interpreter = Interpreter(path)
+    (inputs,), (outputs,) = (
+        interpreter.get_input_details(),
+        interpreter.get_output_details(),
+    )
+    scores = []
+    for clip in log_mel:
+        interpreter.resize_tensor_input(inputs["index"], (1, *clip.shape))
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(inputs["index"], clip[None])
+        interpreter.invoke()
+        scores.append(interpreter.get_tensor(outputs["index"])[0])
+    return np.array(scores), labels
+
+
+@pytest.mark.slow
+def test_an_ensemble_has_the_mean_of_the_scores(data_dir, tmp_path):
+    dataset = write_dataset(data_dir)[0]
+    paths = []
+    # A plain network of one and a TFLite file of the other.
+    for number, name in enumerate(("smallest", "largest"), 1):
+        directory = tmp_path / name
+        directory.mkdir()
+        paths.append(_write_models(directory, data_dir, name)[number])
+    result = _evaluate(
+        data_dir,
+        f"--model={','.join(paths)}",
+        "--ensemble",
+        f"--output={tmp_path / 'metrics.json'}",
+    )
+    assert result.returncode == 0, result.stderr
+    values = json.loads((tmp_path / "metrics.json").read_text())
+    assert list(values) == [*paths, "ensemble"]
+    scores, labels = zip(
+        *(_scores_on_test_split(path, data_dir, dataset) for path in paths)
+    )
+    for name, expected in zip(
+        values, (*scores, np.mean(scores, axis=0)), strict=True
+    ):
+        assert values[name]["mAP"] == pytest.approx(
+            sklearn.metrics.average_precision_score(labels[0], expected),
+            abs=1e-6,
+        )
+    assert values["ensemble"]["mAP"] not in (
+        values[path]["mAP"] for path in paths
+    )
+    assert result.stdout.splitlines()[3].split()[0] == "ensemble"
+
+
+@pytest.mark.parametrize("models", ["a.keras", "a.keras,a.keras"])
+def test_one_model_is_no_ensemble(models, data_dir):
+    result = _evaluate(data_dir, f"--model={models}", "--ensemble")
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith(
+        "error: --ensemble needs at least two models"
+    )
 
 
 def test_a_missing_model_ends_in_one_line(data_dir):

@@ -132,3 +132,23 @@ def test_scores_to_logits_is_finite_and_keeps_the_order(scores):
 def test_scores_outside_the_unit_interval_are_refused(score):
     with pytest.raises(ValueError, match="1 others, such as"):
         metrics.scores_to_logits([0.5, score])
+
+
+def test_logits_of_mean_scores_are_those_of_numpys_mean():
+    logits = np.random.default_rng(0).normal(0, 3, (4, 50, 7))
+    scores = np.mean(1 / (1 + np.exp(-logits)), axis=0)
+    np.testing.assert_allclose(
+        metrics.logits_of_mean_scores(list(logits)),
+        np.log(scores / (1 - scores)),
+        rtol=1e-9,
+        atol=1e-12,
+    )
+
+
+def test_logits_of_mean_scores_rank_what_scores_could_not():
+    logits = metrics.logits_of_mean_scores(
+        [np.array([50.0, 60.0, -900.0]), np.array([50.0, 60.0, -800.0])]
+    )
+    # The mean of two equal ones is each of them; of e^-900 and e^-800, half
+    # of the larger.
+    np.testing.assert_allclose(logits, [50, 60, -800 - np.log(2)], rtol=1e-12)

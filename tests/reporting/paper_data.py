@@ -64,6 +64,8 @@ def whole(seeds=(0, 1, 2)) -> list[Measurement]:
             add("table1", "scratch", budget, seed, ofa - 0.09)
             add("table1", "KD", budget, seed, ofa - 0.03 + 0.012 * step)
             add("table1", "OFA", budget, seed, ofa)
+            for series, loss in (("OFA", 0), ("KD, 150 steps", -0.03)):
+                add("equal_steps", series, budget, seed, ofa + loss)
             add("table2", "OFA", budget, seed, ofa)
             add("table2", "OFA +short", budget, seed, ofa + 0.01 * step)
             add("table2", "OFA +long", budget, seed, ofa + 0.012 * step)

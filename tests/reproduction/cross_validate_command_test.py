@@ -77,6 +77,7 @@ def test_each_fold_tests_what_the_others_have_trained(inputs, tmp_path):
         tmp_path,
         "--fold=2",
         f"--run=OFA:{flags_dir / 'supernet.cfg'}:teacher=CNN+CNN taught",
+        "--ensemble=both:CNN+OFA largest",
     )
     assert result.returncode == 0, result.stdout + result.stderr
     begun = [
@@ -89,15 +90,18 @@ def test_each_fold_tests_what_the_others_have_trained(inputs, tmp_path):
         "materialize",
         "materialize",
         "evaluate",
+        "evaluate",
     ]
     assert [r["run"] for r in results(tmp_path)] == [
         "CNN",
         "CNN taught",
         "OFA largest",
         "OFA smallest",
+        "both",
     ]
     sizes = [int(r["parameters"]) for r in results(tmp_path)]
     assert sizes[0] == sizes[1] == sizes[2] > sizes[3]
+    assert sizes[4] == 2 * sizes[0]
 
 
 @pytest.mark.parametrize(
@@ -107,9 +111,10 @@ def test_each_fold_tests_what_the_others_have_trained(inputs, tmp_path):
         (["--fold=all,1"], "--fold is a list of distinct whole numbers"),
         (["--seeds=0,0"], "--seeds is a list of distinct whole numbers"),
         (["--run=CNN"], "written NAME:FLAGFILE or"),
+        (["--ensemble=both:CNN+AST"], "of ['CNN', 'CNN taught'], each once"),
         (["--preprocess=none.cfg"], "There is no flagfile none.cfg"),
     ],
-    ids=["fold", "all_and_one", "seeds", "run", "preprocess"],
+    ids=["fold", "all_and_one", "seeds", "run", "ensemble", "preprocess"],
 )
 def test_a_mistake_ends_in_one_line_before_anything_runs(
     inputs, tmp_path, arguments, message

@@ -91,8 +91,37 @@ def test_mistakes_are_named(flags_dir, texts, message):
         parse(flags_dir, *texts)
 
 
-def planned(flags_dir, *texts, folds=(1, 2), seeds=(0, 1)):
-    return list(cross_validation.cells(parse(flags_dir, *texts), folds, seeds))
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("e", "written NAME:A\\+B. Received: 'e'"),
+        ("e:a", "written NAME:A\\+B"),
+        ("e:a+x", "Members of 'e' are some of .*'c smallest'.*a\\+x"),
+        ("e:a+c", "Members of 'e' are some of"),
+        ("e:a+a", "each once. Received: a\\+a"),
+        ("a:a+b", "Received twice: a$"),
+    ],
+)
+def test_mistakes_in_ensembles_are_named(flags_dir, text, message):
+    runs = parse(
+        flags_dir, "a:alone.cfg", "b:alone.cfg", "c:supernet.cfg:teacher=a"
+    )
+    with pytest.raises(ValueError, match=message):
+        cross_validation.parse_ensembles([text], runs)
+    with pytest.raises(ValueError, match="Received twice: e"):
+        cross_validation.parse_ensembles(["e:a+b", "e:a+c largest"], runs)
+
+
+def planned(flags_dir, *texts, folds=(1, 2), seeds=(0, 1), ensembles=()):
+    runs = parse(flags_dir, *texts)
+    return list(
+        cross_validation.cells(
+            runs,
+            cross_validation.parse_ensembles(ensembles, runs),
+            folds,
+            seeds,
+        )
+    )
 
 
 def test_all_folds_of_a_seed_come_before_the_next_seed(flags_dir):
@@ -147,6 +176,27 @@ def test_both_ends_of_a_supernet_are_cut_out(flags_dir):
     assert supernet
 
 
+def test_an_ensemble_is_of_one_fold_and_seed(flags_dir):
+    found = planned(
+        flags_dir,
+        "a:alone.cfg",
+        "b:supernet.cfg:teacher=a",
+        folds=(1, 2),
+        seeds=(4,),
+        ensembles=("e:b largest+a",),
+    )
+    ensembles = [found[index][1] for index in (2, 5)]
+    for fold, cell in zip((1, 2), ensembles):
+        where = f"fold {fold} seed 4"
+        assert cell.title == f"e {where}"
+        arguments = dict(cell.step.arguments)
+        assert arguments["ensemble"] == "true"
+        assert [model.step.title for model in arguments["model"]] == [
+            f"b largest {where}",
+            f"a {where}",
+        ]
+
+
 def test_results_are_read_from_records(flags_dir, tmp_path):
     dataset, _ = write_dataset(tmp_path)
     runner = steps.StepRunner(tmp_path / "steps", tmp_path, "abc")
@@ -156,6 +206,7 @@ def test_results_are_read_from_records(flags_dir, tmp_path):
         "b:taught.cfg:teacher=a",
         folds=(2,),
         seeds=(5,),
+        ensembles=("e:a+b",),
     )
     for (_, cell), width in zip(found, (1.0, 0.5)):
         (trained,) = cell.step.needs()
@@ -164,20 +215,40 @@ def test_results_are_read_from_records(flags_dir, tmp_path):
             dataset,
             family={"name": "cnn10", "channels": [4]},
             subnet={"width": width},
-            complexity={"parameters": 100, "macs": 200, "other": 1},
+            complexity={"parameters": 100 * width, "macs": 200, "other": 1},
         ).write(runner.path(model))
         runner.path(model).touch()
-        metrics = runner.path(Output(cell.step, "metrics.json"))
-        metrics.parent.mkdir(parents=True)
         # Of the place where the working directory was when it was written.
         place = f"elsewhere/{runner.directory(trained).name}/{model.name}"
-        values = {"mAP": 0.5, "mAUC": None, "d_prime": 1, "accuracy": width / 2}
-        metrics.write_text(json.dumps({place: values}))
-    (alone,), (taught,) = [list(cell.measure(runner)) for _, cell in found]
+        write_metrics(runner, cell, {place: width / 2})
+    write_metrics(runner, found[2][1], {"ensemble": 0.875, "else": 0})
+    (alone,), (taught,), (ensemble,) = [
+        list(cell.measure(runner)) for _, cell in found
+    ]
     assert (alone.run, alone.fold, alone.seed) == ("a", 2, 5)
     assert alone.costs == {"parameters": 100, "macs": 200}
-    assert alone.metrics == {"mAP": 0.5, "d_prime": 1, "accuracy": 0.5}
+    assert alone.metrics == {"mAP": 0.75, "d_prime": 1, "accuracy": 0.5}
     assert (taught.teachers, taught.metrics["accuracy"]) == (("a",), 0.25)
     # One family, but not one architecture.
     assert alone.network.startswith("cnn10 ")
     assert alone.network != taught.network
+    assert ensemble.costs == {"parameters": 150, "macs": 400}
+    assert ensemble.metrics["accuracy"] == 0.875
+    assert ensemble.network == " + ".join(
+        sorted((alone.network, taught.network))
+    )
+
+
+def write_metrics(runner, cell, accuracies):
+    """Writes what the evaluation of a cell would."""
+    path = runner.path(Output(cell.step, "metrics.json"))
+    path.parent.mkdir(parents=True)
+    other = {"mAP": 0.75, "mAUC": None, "d_prime": 1}
+    path.write_text(
+        json.dumps(
+            {
+                place: {**other, "accuracy": accuracy}
+                for place, accuracy in accuracies.items()
+            }
+        )
+    )

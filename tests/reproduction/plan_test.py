@@ -96,9 +96,10 @@ def test_all_experiments_share_what_is_equal(small_plan):
     # Main and [X,X,X] for each seed; for one seed two more spaces, sandwich,
     # three other numbers of subnets and an elastic stem.
     assert stages.count("supernet") == 2 * 2 + 2 + 1 + 3 + 1
-    # One uniform network each, and two budgets trained anew.
-    assert stages.count("scratch") == 2
-    assert stages.count("kd") == 2 + 2 * 2
+    # One uniform network each, again with the supernet's steps, and two budgets
+    # trained anew.
+    assert stages.count("scratch") == 2 + 2
+    assert stages.count("kd") == 2 + 2 + 2 * 2
     assert stages.count("finetune_short") == 2 * 2
     assert stages.count("finetune_long") == 2 * 2
     assert len({step.title for step in needed.values()}) == len(needed)
@@ -112,3 +113,25 @@ def test_only_what_is_asked_for_is_planned(small_plan):
     for cell in cells:
         needed |= _closure(cell.step)
     assert len(needed) == 1 + 2 * 6
+
+
+def test_baselines_are_trained_as_long_as_the_supernet_too(small_plan):
+    (cell,) = experiments.cells(small_plan, ["equal_steps"], (0,), ())
+    trained = {
+        step.title: dict(step.arguments).get("num_steps")
+        for step in _closure(cell.step).values()
+        if step.flagfile and step.flagfile.stem in ("scratch", "kd")
+    }
+    assert trained == {
+        "scratch low seed 0": None,
+        "scratch low 8 seed 0": "8",
+        "kd low seed 0": None,
+        "kd low 8 seed 0": "8",
+    }
+
+
+def test_steps_to_compare_with_must_be_given(small_plan):
+    path = small_plan.settings.flags_dir / "supernet.cfg"
+    path.write_text(path.read_text().replace("--num_steps", "--batch_size"))
+    with pytest.raises(ValueError, match="supernet.cfg must say --num_steps"):
+        small_plan.num_steps("supernet")

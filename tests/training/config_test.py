@@ -28,6 +28,7 @@ VALID = TrainConfig(
     num_calibration_clips=32,
     sampling="uniform",
     skip_corrupt=False,
+    average_from_epoch=0,
     augmentation=AugmentationConfig(),
 )
 
@@ -58,8 +59,29 @@ def test_epochs_follow_from_steps():
         ("num_subnets", 0, "uniform rule needs at least 1"),
         ("block_dropout", 1.0, r"`block_dropout` must be in \[0, 1\)"),
         ("head_dropout", -0.1, r"`head_dropout` must be in \[0, 1\)"),
+        ("average_from_epoch", -1, "`average_from_epoch` must be at least 0"),
+        ("average_from_epoch", 11, "must not exceed the number of epochs, 10"),
+        (
+            "optimizer",
+            OptimizerConfig(accumulation_steps=3),
+            "multiple of `accumulation_steps`.*accumulation_steps=3",
+        ),
+        (
+            "optimizer",
+            OptimizerConfig(schedule="step", decay_start_epoch=10),
+            "`decay_start_epoch` must be less than the number of epochs, 10",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(field, value, match):
     with pytest.raises(ValueError, match=match):
         dataclasses.replace(VALID, **{field: value})
+
+
+def test_weights_have_one_average():
+    with pytest.raises(ValueError, match="average_from_epoch=2, ema_decay=0.9"):
+        dataclasses.replace(
+            VALID,
+            average_from_epoch=2,
+            optimizer=OptimizerConfig(ema_decay=0.9),
+        )

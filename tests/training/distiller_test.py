@@ -19,6 +19,8 @@ from ofa_aec_tf.training.distiller import NetworkDistiller
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.losses import LossConfig
 from ofa_aec_tf.training.losses import cross_entropy
+from ofa_aec_tf.training.optimization import OptimizerConfig
+from ofa_aec_tf.training.optimization import make_optimizer
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
 from ofa_aec_tf.training.teachers import NetworkTeacher
 
@@ -200,6 +202,57 @@ def test_one_update_equals_adam_on_the_mean_gradient():
         np.testing.assert_allclose(
             variable.numpy()[clear], expected[clear], atol=1e-4
         )
+
+
+def test_accumulated_batches_update_as_one_large_batch():
+    updated = []
+    for num_clips, accumulation_steps in ((12, 1), (4, 3)):
+        keras.utils.set_random_seed(0)
+        inputs = keras.layers.Input((33, 64))
+        pooled = keras.layers.GlobalAveragePooling1D()(inputs)
+        distiller = NetworkDistiller(
+            keras.Model(inputs, keras.layers.Dense(5, name="logits")(pooled))
+        )
+        config = OptimizerConfig(accumulation_steps=accumulation_steps)
+        distiller.compile(make_optimizer(config, 0.01), jit_compile=False)
+        batches = [make_batch(12, seed=seed) for seed in range(2)]
+        dataset = tf.data.Dataset.from_tensor_slices(
+            {
+                key: tf.concat([batch[key] for batch in batches], 0)
+                for key in ("log_mel", "labels")
+            }
+        ).batch(num_clips)
+        start = distiller.get_weights()
+        distiller.fit(dataset, shuffle=False, verbose=0)
+        updated.append(distiller.network.get_weights())
+        assert int(distiller.optimizer.iterations) == 2
+    assert not np.allclose(updated[0][0], start[0], atol=1e-3)
+    for large, accumulated in zip(*updated):
+        np.testing.assert_allclose(accumulated, large, atol=1e-5)
+
+
+def test_accumulated_steps_draw_other_subnets():
+    distiller, _ = make_supernet_distiller(num_subnets=2)
+    config = OptimizerConfig(accumulation_steps=2)
+    distiller.compile(make_optimizer(config, 0.01), jit_compile=False)
+    drawn = []
+
+    class Recording:
+        def sample(self, step):
+            drawn.append(int(step))
+            return sampler.sample(step)
+
+    sampler, distiller.sampler = distiller.sampler, Recording()
+    before = distiller.supernet.get_weights()
+    for seed in range(4):
+        distiller.train_step(make_batch(seed=seed))
+        is_updated = any(
+            not np.array_equal(old, new)
+            for old, new in zip(before, distiller.supernet.get_weights())
+        )
+        assert is_updated == (seed >= 1)
+    assert drawn == [0, 1, 2, 3]
+    assert int(distiller.optimizer.iterations) == 2
 
 
 def test_float32_curves_match_those_of_the_plain_step():

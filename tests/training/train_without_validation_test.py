@@ -20,7 +20,10 @@ def data_dir(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("stage", "more"),
-    [("teacher", []), ("supernet", ["--label_weight=1", "--num_subnets=2"])],
+    [
+        ("teacher", ["--average_from_epoch=2"]),
+        ("supernet", ["--label_weight=1", "--num_subnets=2"]),
+    ],
     ids=["network", "supernet"],
 )
 def test_it_goes_on_without_and_says_so_once(data_dir, tmp_path, stage, more):
@@ -49,17 +52,19 @@ def test_it_goes_on_without_and_says_so_once(data_dir, tmp_path, stage, more):
         assert model.output_shape == (None, 3)
 
 
-def test_what_needs_validation_clips_is_refused(data_dir, tmp_path):
+@pytest.mark.parametrize(
+    "flag", ["--num_validation_clips=4", "--schedule=plateau"]
+)
+def test_what_needs_validation_clips_is_refused(data_dir, tmp_path, flag):
     result = run(
         "--stage=teacher",
         f"--data_dir={data_dir}",
         f"--workdir={tmp_path / 'run'}",
-        "--num_validation_clips=4",
+        flag,
         *SMALL,
     )
-    check_one_line_error(
-        result, "--num_validation_clips needs clips to validate on", "none"
-    )
+    name = flag.removesuffix("=4")
+    check_one_line_error(result, f"{name} needs clips to validate on", "none")
     assert not (tmp_path / "run").exists()
 
 

@@ -1,0 +1,197 @@
+"""Averages, plateaus and accumulated gradients go on where a run was killed."""
+
+import csv
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.models.supernet import load_supernet
+from tests import commands
+from tests.synthetic_data import write_dataset
+
+SMALL = (
+    "--channels=6,8,10,12",
+    "--hidden_units=16",
+    "--batch_size=8",
+    "--num_steps=24",
+    "--steps_per_epoch=4",
+    "--accumulation_steps=2",
+    "--precision=float32",
+    "--num_calibration_clips=16",
+    "--deterministic",
+)
+# The rate is lowered often, and the second epoch is the first of the average.
+PLATEAU_AND_MEAN = (
+    "--stage=scratch",
+    "--head_dropout=0.2",
+    "--schedule=plateau",
+    "--plateau_patience=1",
+    "--warmup_steps=6",
+    "--weight_decay=0.001",
+    "--average_from_epoch=2",
+    "--mixup_alpha=10",
+    "--mixup_rate=0.5",
+    *SMALL,
+)
+SUPERNET_WITH_EMA = (
+    "--stage=supernet",
+    "--num_subnets=2",
+    "--schedule=step",
+    "--decay_start_epoch=2",
+    "--decay_every_epochs=1",
+    "--adam_beta_1=0.95",
+    "--ema_decay=0.7",
+    "--time_roll",
+    "--max_roll_frames=3",
+    "--label_weight=0",
+    *SMALL,
+)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("data")
+    write_dataset(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def teacher(data_dir, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("teacher")
+    run(
+        "--stage=teacher",
+        *SMALL,
+        "--num_steps=4",
+        f"--data_dir={data_dir}",
+        f"--workdir={workdir}",
+    )
+    return workdir / "teacher.keras"
+
+
+def run(*arguments):
+    result = commands.run_with_tensorflow("ofa_aec_tf.train", *arguments)
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def run_killed(output_dir, workdir, *arguments):
+    """Kills a run after its third epoch of six, and goes on with it."""
+    arguments = (*arguments, f"--workdir={workdir}")
+    output_dir.mkdir()
+    process = commands.start_with_tensorflow(
+        output_dir, "ofa_aec_tf.train", *arguments
+    )
+    # What names the newest checkpoints, written when these are whole.
+    checkpoint = workdir / "checkpoints" / "checkpoint"
+    deadline = time.monotonic() + 300
+    while not checkpoint.is_file() or "ckpt-3" not in checkpoint.read_text():
+        assert process.is_alive(), "ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert not list(workdir.glob("*.keras"))
+    assert "going on after epoch" in run(*arguments).stderr
+
+
+def history(workdir):
+    with (workdir / "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def check_equal(models):
+    for ours, theirs in zip(*(model.get_weights() for model in models)):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.slow
+def test_plateau_and_mean_of_epochs(data_dir, tmp_path):
+    arguments = (*PLATEAU_AND_MEAN, f"--data_dir={data_dir}")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run(*arguments, f"--workdir={whole}")
+    run_killed(tmp_path / "output", killed, *arguments)
+    assert history(whole) == history(killed)
+    check_equal(
+        keras.models.load_model(directory / "subnet.keras", compile=False)
+        for directory in (whole, killed)
+    )
+    rows = history(whole)
+    assert len(rows) == 6
+    averaged = [float(row["val_averaged_mAP"]) for row in rows]
+    assert np.isnan(averaged[0]) and np.isfinite(averaged[1:]).all()
+    # The mean of one epoch is that epoch.
+    assert averaged[1] == float(rows[1]["val_mAP"])
+    rates = [float(row["learning_rate"]) for row in rows]
+    assert rates[0] == pytest.approx(0.001)
+    assert rates == sorted(rates, reverse=True) and rates[-1] < rates[0]
+    # What was validated last is what was saved.
+    result = commands.run_with_tensorflow(
+        "ofa_aec_tf.evaluate",
+        f"--model={whole / 'subnet.keras'}",
+        f"--data_dir={data_dir}",
+        "--split=validation",
+    )
+    assert f" {averaged[-1]:.4f} " in result.stdout
+
+
+@pytest.mark.slow
+def test_supernet_with_moving_average(data_dir, teacher, tmp_path):
+    arguments = (
+        *SUPERNET_WITH_EMA,
+        f"--data_dir={data_dir}",
+        f"--teacher={teacher}",
+    )
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run(*arguments, f"--workdir={whole}")
+    run_killed(tmp_path / "output", killed, *arguments)
+    assert history(whole) == history(killed)
+    check_equal(
+        load_supernet(directory / "supernet.keras")
+        for directory in (whole, killed)
+    )
+    # The model was lost after the last epoch: its average is saved again.
+    again = load_supernet(whole / "supernet.keras")
+    (whole / "supernet.keras").unlink()
+    run(*arguments, f"--workdir={whole}")
+    check_equal([again, load_supernet(whole / "supernet.keras")])
+    assert ModelInfo.read(whole / "supernet.keras").details["stage"] == (
+        "supernet"
+    )
+    names = {"val_smallest_mAP", "val_largest_mAP"}
+    assert {name for name in history(whole)[0] if "val" in name} == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (
+            ["--decay_factor=0.1"],
+            ["--decay_factor is for --schedule=step|plateau", "=constant"],
+        ),
+        (
+            ["--schedule=plateau", "--decay_start_epoch=3"],
+            ["--decay_start_epoch is for --schedule=step"],
+        ),
+        (["--max_roll_frames=3"], ["--max_roll_frames needs --time_roll"]),
+        (["--mixup_rate=0.5"], ["--mixup_rate needs --mixup_alpha"]),
+        (
+            ["--ema_decay=0.9", "--average_from_epoch=1"],
+            ["Weights have one average", "ema_decay=0.9"],
+        ),
+    ],
+)
+def test_settings_that_have_no_part_are_refused(arguments, parts, tmp_path):
+    result = commands.run_with_tensorflow(
+        "ofa_aec_tf.train",
+        "--stage=scratch",
+        f"--data_dir={tmp_path}",
+        f"--workdir={tmp_path / 'run'}",
+        *arguments,
+    )
+    assert result.returncode == 2
+    (line,) = result.stderr.strip().splitlines()
+    for part in parts:
+        assert part in line
