@@ -148,6 +148,12 @@ def _data_dir(directory, fold):
 
 
 def _facts(data, plan):
+    preprocessing = [
+        text
+        for text in steps.read_flagfile(_PREPROCESS.value)
+        # They do not count.
+        if not text.partition("=")[0].endswith("_folds")
+    ]
     return {
         "Machine": machine.description(),
         "Versions": run_record.versions(),
@@ -155,7 +161,7 @@ def _facts(data, plan):
             str(fold): datasets.facts(dataset) for fold, dataset in data.items()
         },
         "Flags": {
-            "preprocessing": " ".join(steps.read_flagfile(_PREPROCESS.value)),
+            "preprocessing": " ".join(preprocessing),
             **{
                 run.name: " ".join(steps.read_flagfile(run.flagfile))
                 for run in plan.runs
