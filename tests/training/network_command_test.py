@@ -123,7 +123,7 @@ def test_a_network_is_evaluated(teachers, data_dir, tmp_path, name):
     )
     assert result.returncode == 0, result.stderr
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert 0 <= metrics["mAP"] <= 1
+    assert 0 <= metrics[str(teachers[name])]["mAP"] <= 1
 
 
 def test_checkpointing_gives_the_same_network(teachers, data_dir, tmp_path):
@@ -248,6 +248,6 @@ def test_no_subnet_is_cut_out_of_it(teachers, data_dir, tmp_path):
         f"--supernet={teachers['ast']}",
         f"--data_dir={data_dir}",
         "--subnet=largest",
-        f"--output_dir={tmp_path / 'out'}",
+        f"--workdir={tmp_path / 'out'}",
     )
     check_one_line_error(result, "supernet")
