@@ -158,12 +158,15 @@ class EfficientNetFamily(SingleNetworkFamily):
         return blocks
 
     def fewest_filters(self, subnet: Mapping[str, float] | None = None) -> int:
-        """Filters of the narrowest convolution that sees time and frequency.
+        """Filters of the narrowest convolution: one for each channel.
+
+        On a CPU depthwise convolutions are slower in bfloat16 than in
+        float32, whatever the width: docs/models.md.
 
         Args:
             subnet: the one Subnet of this family's space, or None.
         """
-        return min(block.out_filters for block in self.blocks())
+        return 1
 
     def layer_costs(
         self, subnet: Mapping[str, float] | None, num_frames: int
