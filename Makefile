@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 TFIO_VENV := .venv-tfio
 QAT_VENV := .venv-qat
+HUB_VENV := .venv-hub
 TEST_PROCESSES ?= 2
 
-.PHONY: quickstart test test-tfio test-qat lint clean
+.PHONY: quickstart test test-tfio test-qat test-hub lint clean
 
 quickstart: $(VENV)/.installed
 	$(VENV)/bin/python -m ofa_aec_tf.pipeline \
@@ -25,13 +26,17 @@ test-qat: $(QAT_VENV)/.installed
 	  tests/deployment/qat \
 	  tests/deployment/quantization_aware_training_test.py
 
+# KerasHub brings much that nothing else here uses.
+test-hub: $(HUB_VENV)/.installed
+	$(HUB_VENV)/bin/python -m pytest -m hub tests/models/imagenet_test.py
+
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
 
 clean:
-	rm -rf $(VENV) $(TFIO_VENV) $(QAT_VENV) runs build *.egg-info
+	rm -rf $(VENV) $(TFIO_VENV) $(QAT_VENV) $(HUB_VENV) runs build *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 13) else "error: Python 3.11 or 3.12 is needed, this is " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 ...")'
@@ -57,4 +62,10 @@ $(QAT_VENV)/.installed: setup.py | $(VENV)/bin/python
 	$(VENV)/bin/python -m venv $(QAT_VENV)
 	$(QAT_VENV)/bin/python -m pip install --progress-bar=off \
 	  --editable '.[qat]' "pytest>=8.3,<10"
+	touch $@
+
+$(HUB_VENV)/.installed: setup.py | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(HUB_VENV)
+	$(HUB_VENV)/bin/python -m pip install --progress-bar=off \
+	  --editable '.[hub]' "pytest>=8.3,<10"
 	touch $@

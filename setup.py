@@ -54,6 +54,8 @@ setuptools.setup(
     extras_require={
         "av": _AV,
         "beam": _BEAM,
+        # Weights of image transformers.
+        "hub": ["keras-hub>=0.32,<0.33"],
         # What Android apps load a model with, to try it here.
         "mediapipe": _MEDIAPIPE,
         "microphone": ["sounddevice>=0.5,<1"],

@@ -2,8 +2,8 @@
 
 Framework-free: a family lists the layers of a subnet, and this module adds
 up. Counts follow the literature: parameters are the trainable ones, a MAC is
-one multiplication with its addition, and only convolutions and dense layers
-have MACs.
+one multiplication with its addition, and only convolutions, dense layers and
+the two products of an attention have MACs.
 """
 
 import dataclasses
@@ -20,11 +20,12 @@ class LayerCost:
         name: str. Name of the layer.
         parameters: int. Trainable parameters.
         macs: int. Multiply-accumulate operations for one clip.
-        input_elements: int. Elements of its input for one clip, and of what
-            is kept beside it for a later layer.
+        input_elements: int. Elements of its input for one clip.
         output_elements: int. Elements of its output for one clip.
         stays_float: bool. Whether it computes in float32 in a network that is
             quantized to int8.
+        kept_elements: int. What is kept beside it for a later layer, and is
+            quantized where it is computed in float32 itself.
     """
 
     name: str
@@ -33,6 +34,7 @@ class LayerCost:
     input_elements: int
     output_elements: int
     stays_float: bool = False
+    kept_elements: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,18 +127,22 @@ def total_complexity(
         Complexity.
     """
     layers = list(layers)
-    elements = [
-        (layer.input_elements + layer.output_elements, layer.stays_float)
-        for layer in layers
-    ]
     return Complexity(
         parameters=sum(layer.parameters for layer in layers),
         macs=sum(layer.macs for layer in layers),
         peak_activation_bytes=_FLOAT_BYTES
-        * (input_elements + max(count for count, _ in elements)),
+        * (input_elements + max(_live_bytes(layer, 1) for layer in layers)),
         int8_peak_activation_bytes=_FLOAT_BYTES * input_elements
         + max(
-            _FLOAT_BYTES * count if stays_float else count
-            for count, stays_float in elements
+            _live_bytes(layer, _FLOAT_BYTES if layer.stays_float else 1)
+            for layer in layers
         ),
+    )
+
+
+def _live_bytes(layer, element_bytes):
+    """What input, output and what is kept take, the last a byte each."""
+    return (
+        element_bytes * (layer.input_elements + layer.output_elements)
+        + layer.kept_elements
     )

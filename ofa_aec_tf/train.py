@@ -73,6 +73,7 @@ _STAGES_OF_FLAG = (
     (_STORED_LOGITS, ("supernet", "kd", "finetune")),
     (_INITIAL, ("finetune",)),
     (_SUBNET, ("teacher", "kd", "scratch")),
+    (network_flags.INITIAL_WEIGHTS, ("teacher", "kd", "scratch")),
 )
 
 
@@ -85,6 +86,7 @@ def _family_and_subnet(dataset):
         return _recorded_subnet(path, dataset)
     family = network_flags.family(dataset)
     if _STAGE.value == "supernet":
+        registry.check_is_elastic(family)
         return family, None
     return family, family.search_space().parse(_SUBNET.value)
 
@@ -164,6 +166,7 @@ def main(unused_arguments):
         "teacher": [workdir.file_digest(path) for path in _TEACHER.value],
         "stored_logits": stored_digest,
         "initial": _INITIAL.value and workdir.file_digest(_INITIAL.value),
+        **network_flags.start_identity(),
         "deterministic": _DETERMINISTIC.value,
         "precision": trainer.training_precision(config, family, subnet),
     }
@@ -187,6 +190,8 @@ def main(unused_arguments):
             teacher_paths=_TEACHER.value,
             stored=stored,
             initial_path=_INITIAL.value,
+            initial_weights=network_flags.INITIAL_WEIGHTS.value,
+            network_options=network_flags.builder_options(),
         )
     print(f"wrote {path}")
 

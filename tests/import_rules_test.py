@@ -59,6 +59,10 @@ _PLANTED = {
         "ofa_aec_tf/deployment/exporter.py",
         "import tf_keras",
     ),
+    "Only one module knows KerasHub": (
+        "ofa_aec_tf/models/teacher.py",
+        "import keras_hub",
+    ),
     "Training, search and export know no model family": (
         "ofa_aec_tf/training/losses.py",
         "from ofa_aec_tf.models import cnn10",

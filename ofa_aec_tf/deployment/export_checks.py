@@ -53,7 +53,7 @@ def constant_bytes_bounds(model, mode):
     kernel_bytes, other_bytes = 0, 0
     for variable in model.weights:
         size = int(np.prod(variable.shape))
-        if len(variable.shape) < 2:
+        if not _is_kernel(variable):
             other_bytes += 4 * size
             continue
         bytes_per_weight = _BYTES_PER_WEIGHT[mode]
@@ -64,6 +64,20 @@ def constant_bytes_bounds(model, mode):
             bytes_per_weight = 4
         kernel_bytes += bytes_per_weight * size
     return kernel_bytes, kernel_bytes + other_bytes + _MAX_OTHER_CONSTANT_BYTES
+
+
+def _is_kernel(variable):
+    """Whether a weight multiplies activations, in the format of a mode.
+
+    One for each head is what biases of an attention are, and a kernel of a
+    single input is a constant that something is added to.
+    """
+    shape = variable.shape
+    return (
+        len(shape) > 1
+        and variable.name != "bias"
+        and int(np.prod(shape[:-1])) > 1
+    )
 
 
 def check_weights_are_inside(summary, model, mode):

@@ -8,29 +8,37 @@ from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import tflite_runner
 from ofa_aec_tf.deployment import waveforms
 
-# Built into every TFLite runtime since 2.4; none of them needs TensorFlow.
+# Built into every TFLite runtime since 2.4, but for GELU, which is since 2.9;
+# none of them needs TensorFlow.
 NETWORK_OPERATORS = frozenset(
     (
         "ADD",
         "AVERAGE_POOL_2D",
+        "BATCH_MATMUL",
         "CONV_2D",
         "DEPTHWISE_CONV_2D",
         "DEQUANTIZE",
         "FULLY_CONNECTED",
+        "GELU",
         "HARD_SWISH",
         "LOGISTIC",
         "MAX_POOL_2D",
         "MEAN",
         "MUL",
+        "NEG",
         "PAD",
         "QUANTIZE",
         "REDUCE_MAX",
         "RELU",
         "RELU6",
         "RESHAPE",
+        "RSQRT",
         "SOFTMAX",
+        "SQUARED_DIFFERENCE",
+        "STRIDED_SLICE",
         "SUB",
         "TANH",
+        "TRANSPOSE",
     )
 )
 FRONTEND_OPERATORS = frozenset(

@@ -10,6 +10,8 @@ from ofa_aec_tf.deployment import tflite_inspection
 # channels together.
 _WEIGHTED_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _WEIGHTS = 1
+# Of two activations, as in an attention.
+_PRODUCT_OPERATOR = "BATCH_MATMUL"
 
 _BITS = {
     schema.TensorType.BOOL: 8,
@@ -33,7 +35,8 @@ _BITS = {
 def count_macs(model_bytes: bytes) -> int:
     """Multiply-accumulate operations of one run.
 
-    Only convolutions and dense layers have MACs, as in `complexity`.
+    Only convolutions, dense layers and the products of an attention have
+    MACs, as in `complexity`.
 
     Args:
         model_bytes: bytes of a `.tflite` file.
@@ -58,7 +61,24 @@ def count_macs(model_bytes: bytes) -> int:
                 graph.Tensors(operator.Outputs(0))
             )
             total += math.prod(weights) * math.prod(output[:-1])
+        elif name == _PRODUCT_OPERATOR:
+            total += _product_macs(graph, operator)
     return total
+
+
+def _product_macs(graph, operator):
+    """Each number of the output is a sum over what the factors share."""
+    left, right = (
+        tflite_inspection.tensor_shape(graph.Tensors(operator.Inputs(i)))
+        for i in range(2)
+    )
+    output = tflite_inspection.tensor_shape(graph.Tensors(operator.Outputs(0)))
+    # (..., m, k) and (..., k, n) make (..., m, n), each factor maybe turned.
+    rows, columns = output[-2:]
+    inner = math.isqrt(
+        math.prod(left[-2:]) * math.prod(right[-2:]) // (rows * columns)
+    )
+    return math.prod(output) * inner
 
 
 def peak_live_bytes(model_bytes: bytes) -> int:

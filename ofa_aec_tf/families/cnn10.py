@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ofa_aec_tf import complexity
 from ofa_aec_tf import search_space as search_spaces
 from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.families.family import Family
 from ofa_aec_tf.score_activations import SCORE_ACTIVATIONS
 from ofa_aec_tf.score_activations import SIGMOID
 
@@ -22,7 +23,7 @@ _GRANULARITIES = ("block", "layer")
 
 
 @dataclasses.dataclass(frozen=True)
-class Cnn10Family:
+class Cnn10Family(Family):
     """CNN10 and all networks that a CNN10 supernet contains.
 
     Args:
@@ -58,6 +59,7 @@ class Cnn10Family:
     score_activation: str = SIGMOID
 
     name = "cnn10"
+    title = "CNN10"
 
     def __post_init__(self):
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -295,8 +297,13 @@ class Cnn10Family:
                 "frequency_mean", elements * width, elements
             ),
             # Beside the maximum, which the sum of both reads.
-            complexity.activation_cost(
-                "time_mean", elements + in_channels, in_channels
+            complexity.LayerCost(
+                "time_mean",
+                0,
+                0,
+                elements,
+                in_channels,
+                kept_elements=in_channels,
             ),
             complexity.activation_cost(
                 "time_pool", 2 * in_channels, in_channels
@@ -309,32 +316,3 @@ class Cnn10Family:
                 "scores", self.num_classes, self.num_classes, stays_float=True
             ),
         ]
-
-    def complexity(
-        self, subnet: Mapping[str, float] | None, num_frames: int
-    ) -> complexity.Complexity:
-        """Parameters, MACs and peaks of activations of a subnet.
-
-        Args:
-            subnet: Subnet of this family's space; None is the largest.
-            num_frames: int. Frames of the input clip.
-        """
-        return complexity.total_complexity(
-            self.layer_costs(subnet, num_frames), num_frames * self.num_mel_bins
-        )
-
-    def to_json(self) -> dict:
-        """This family as a dict of JSON types."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping) -> "Cnn10Family":
-        """The family that `to_json` described."""
-        expected = {field.name for field in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - expected)
-        if unknown:
-            raise ValueError(
-                f"A CNN10 family has the keys {sorted(expected)}. "
-                f"Received unknown: {unknown}"
-            )
-        return cls(**values)

@@ -12,3 +12,6 @@ from ofa_aec_tf.layers.folded_conv2d import FoldedConv2D as FoldedConv2D
 from ofa_aec_tf.layers.log_mel_spectrogram import (
     LogMelSpectrogram as LogMelSpectrogram,
 )
+from ofa_aec_tf.layers.recomputed_block import (
+    RecomputedBlock as RecomputedBlock,
+)

@@ -1,7 +1,8 @@
 """The twin of a finished network that infers fast: a teacher's.
 
 Batch normalization is folded into the convolution before it, and kernels are
-prepared once. It computes in the precision of the scope it is built in.
+prepared once. It computes in the precision of the scope it is built in. A
+family whose layers have no such counterparts infers as it is.
 """
 
 import keras
@@ -22,9 +23,14 @@ def build_inference_twin(family, subnet, network, algorithm="auto"):
         algorithm: how convolutions compute, as in ElasticConv2D.
 
     Returns:
-        keras.Model, from log-mel spectrograms to scores. Its weights are
-        constants: later changes of `network` do not reach it.
+        keras.Model, from log-mel spectrograms to scores. Its weights are its
+        own: later changes of `network` do not reach it.
     """
+    if not registry.has_twins(family):
+        twin = registry.build_network(family, subnet)
+        twin.set_weights(network.get_weights())
+        twin.trainable = False
+        return twin
     folded = {
         layer.name: layer.name.replace("_conv", "_bn")
         for layer in network.layers

@@ -1,9 +1,26 @@
 """Families by name: the one place that knows which there are."""
 
+from ofa_aec_tf.families.ast import AstFamily
 from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.families.efficientnet import EfficientNetFamily
+from ofa_aec_tf.models import imagenet
+from ofa_aec_tf.models.ast import build_ast
 from ofa_aec_tf.models.cnn10 import build_cnn10_subnet
 from ofa_aec_tf.models.cnn10 import build_cnn10_with_filters
 from ofa_aec_tf.models.cnn10_supernet import Cnn10Supernet
+from ofa_aec_tf.models.efficientnet import build_efficientnet
+
+# Families, and what builds the networks of each.
+_BUILDERS = {
+    Cnn10Family: build_cnn10_subnet,
+    AstFamily: build_ast,
+    EfficientNetFamily: build_efficientnet,
+}
+# What starts a network with weights that were trained on images.
+_IMAGENET_LOADERS = {
+    AstFamily: imagenet.load_ast_weights,
+    EfficientNetFamily: imagenet.load_efficientnet_weights,
+}
 
 
 def family_from_json(values):
@@ -17,11 +34,37 @@ def family_from_json(values):
     """
     values = dict(values)
     name = values.pop("name", None)
-    if name != Cnn10Family.name:
+    families = {family.name: family for family in _BUILDERS}
+    if name not in families:
         raise ValueError(
-            f"The families are: {Cnn10Family.name}. Received: name={name!r}"
+            f"The families are: {', '.join(families)}. Received: name={name!r}"
         )
-    return Cnn10Family.from_json(values)
+    return families[name].from_json(values)
+
+
+def check_is_elastic(family):
+    """Refuses a family without a supernet.
+
+    Args:
+        family: the model family.
+
+    Raises:
+        ValueError: if it is one network and has no subnets.
+    """
+    if not isinstance(family, Cnn10Family):
+        raise ValueError(
+            "A supernet needs a family of several networks: "
+            f"{Cnn10Family.name}. Received: {_name(family)}"
+        )
+
+
+def has_twins(family):
+    """Whether builders of a family let other layers compute the same.
+
+    Args:
+        family: the model family.
+    """
+    return isinstance(family, Cnn10Family)
 
 
 def build_supernet(family, execution="slice", algorithm="auto", dtype=None):
@@ -35,8 +78,11 @@ def build_supernet(family, execution="slice", algorithm="auto", dtype=None):
 
     Returns:
         Supernet.
+
+    Raises:
+        ValueError: if the family has none.
     """
-    _check(family)
+    check_is_elastic(family)
     return Cnn10Supernet(
         family, execution, algorithm, dtype=dtype, name="supernet"
     )
@@ -46,15 +92,20 @@ def build_network(family, subnet=None, **options):
     """The plain Keras model of a subnet, with fresh weights.
 
     Args:
-        family: Cnn10Family.
+        family: the model family.
         subnet: Subnet of its space; None is the largest.
         **options: further arguments of the family's builder.
 
     Returns:
         keras.Model.
     """
-    _check(family)
-    return build_cnn10_subnet(family, subnet, **options)
+    if type(family) not in _BUILDERS:
+        raise ValueError(
+            "The families are: "
+            f"{', '.join(family.name for family in _BUILDERS)}. "
+            f"Received: {_name(family)}"
+        )
+    return _BUILDERS[type(family)](family, subnet, **options)
 
 
 def build_network_with_filters(family, filters, **options):
@@ -68,14 +119,37 @@ def build_network_with_filters(family, filters, **options):
 
     Returns:
         keras.Model, with fresh weights.
+
+    Raises:
+        ValueError: if the family has no subnets.
     """
-    _check(family)
+    check_is_elastic(family)
     return build_cnn10_with_filters(family, filters, **options)
 
 
-def _check(family):
-    if not isinstance(family, Cnn10Family):
+def load_initial_weights(network, family, source):
+    """Gives a network weights that were trained on images.
+
+    Args:
+        network: keras.Model of the family, with any options of its builder.
+        family: the model family.
+        source: str. As in the functions of `imagenet`.
+
+    Raises:
+        ValueError: if there are none, or they are of another network.
+    """
+    if type(family) not in _IMAGENET_LOADERS:
         raise ValueError(
-            "The families are: cnn10 (Cnn10Family). "
-            f"Received: {type(family).__name__}"
+            "Networks that can start with the weights of an image model: "
+            f"{', '.join(family.name for family in _IMAGENET_LOADERS)}. "
+            f"Received: {_name(family)}"
         )
+    # Every layer by its name, as in what is saved.
+    plain = build_network(family)
+    plain.set_weights(network.get_weights())
+    _IMAGENET_LOADERS[type(family)](plain, family, source)
+    network.set_weights(plain.get_weights())
+
+
+def _name(family):
+    return getattr(family, "name", type(family).__name__)

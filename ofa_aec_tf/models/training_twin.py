@@ -3,7 +3,8 @@
 It differs in its layers, those of the supernet: batch normalization is fused,
 and a convolution multiplies less. It computes in the precision of the scope it
 is built in; its weights are the plain network's, in the same order. What is
-saved is always the plain network.
+saved is always the plain network. A family whose layers have no faster
+counterparts trains as it is.
 """
 
 import functools
@@ -25,6 +26,8 @@ def build_training_twin(family, subnet=None, algorithm="auto", **options):
     Returns:
         keras.Model, from log-mel spectrograms to scores.
     """
+    if not registry.has_twins(family):
+        return registry.build_network(family, subnet, **options)
     return registry.build_network(
         family,
         subnet,

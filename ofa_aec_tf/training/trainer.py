@@ -42,6 +42,8 @@ def train(
     teacher_paths=(),
     stored=None,
     initial_path=None,
+    initial_weights=None,
+    network_options=(),
 ):
     """Trains a network or a supernet and saves it.
 
@@ -58,6 +60,9 @@ def train(
         teacher_paths: paths of the `.keras` files that teach.
         stored: StoredLogits to learn from in their place, or None.
         initial_path: path of the `.keras` file that a fine-tuning starts from.
+        initial_weights: str. Weights of an image model to start with, as
+            `registry.load_initial_weights` names them; None is fresh ones.
+        network_options: mapping. Further arguments of the family's builder.
 
     Returns:
         pathlib.Path of the saved model.
@@ -111,7 +116,10 @@ def train(
                 config.convolution,
                 block_dropout=config.block_dropout,
                 head_dropout=config.head_dropout,
+                **dict(network_options),
             )
+            if initial_weights is not None:
+                registry.load_initial_weights(model, family, initial_weights)
             if initial_path is not None:
                 source = load_keras_file(initial_path)
                 model.set_weights(source.get_weights())
