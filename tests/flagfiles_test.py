@@ -16,6 +16,7 @@ COMMANDS = {
     "search": "ofa_aec_tf.search",
     "export": "ofa_aec_tf.export",
     "folds": "ofa_aec_tf.cross_validate",
+    "esc10": "ofa_aec_tf.cross_validate",
 }
 # Those of whole reproductions have the directories of their stages beside them.
 REPRODUCTIONS = FLAGS / "paper"
