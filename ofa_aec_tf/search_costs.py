@@ -118,14 +118,15 @@ class SearchCosts:
         self._family = family
         self._dataset = dataset
         self._space = family.search_space()
+        self._networks = NetworkFiles(
+            family,
+            dataset.frontend,
+            dataset.clip_seconds,
+            dataset.class_map.names,
+        )
         self._file_sizes = None
         if not set(FILE_SIZE_NAMES).isdisjoint(wanted):
-            self._file_sizes = FileSizes(
-                family,
-                dataset.frontend,
-                dataset.clip_seconds,
-                dataset.class_map.names,
-            )
+            self._file_sizes = FileSizes(self._networks)
         self._latencies = None
         if _LATENCY_TABLE.value is not None:
             self._latencies = self._latency_model(
@@ -180,15 +181,7 @@ class SearchCosts:
             _LATENCY_RUNS.value,
         )
         table = subnet_latency.measure(
-            directory,
-            NetworkFiles(
-                self._family,
-                self._dataset.frontend,
-                self._dataset.clip_seconds,
-                self._dataset.class_map.names,
-            ),
-            subnets,
-            settings,
+            directory, self._networks, subnets, settings
         )
         self._latencies = self._latency_model(
             table, settings.mode, settings.num_threads

@@ -4,14 +4,12 @@ import itertools
 import math
 from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
 
 from ofa_aec_tf.complexity import FILE_SIZE_NAMES
 from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment.network_files import NetworkFiles
 from ofa_aec_tf.deployment.tflite_layout import TFLiteLayout
-from ofa_aec_tf.frontend import FrontendConfig
 
 _MODES = dict(
     zip(FILE_SIZE_NAMES, (tflite_converter.FLOAT32, tflite_converter.INT8))
@@ -30,26 +28,13 @@ class FileSizes:
     biases of zero are stored once.
 
     Args:
-        family: the family, with `filters(subnet)`.
-        config: FrontendConfig of the data.
-        clip_seconds: float. Length of the windows that the files take.
-        class_names: sequence of str, in the order of the outputs.
-        stem: str. Of the file of the Keras model, which names the network.
+        networks: NetworkFiles of the family, which has `filters(subnet)`.
     """
 
-    def __init__(
-        self,
-        family,
-        config: FrontendConfig,
-        clip_seconds: float,
-        class_names: Sequence[str],
-        stem: str = "subnet",
-    ):
-        self._family = family
-        self._networks = NetworkFiles(
-            family, config, clip_seconds, class_names, stem
-        )
-        self._avoided = set(_numbers(family.to_json()))
+    def __init__(self, networks: NetworkFiles):
+        self._family = networks.family
+        self._networks = networks
+        self._avoided = set(_numbers(self._family.to_json()))
         if self._networks.frontend is not None:
             for vector in TFLiteLayout(self._networks.frontend).vectors:
                 self._avoided.update(vector.shape)

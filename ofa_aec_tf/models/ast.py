@@ -9,8 +9,7 @@ from ofa_aec_tf.families.ast import PATCH_STRIDE
 from ofa_aec_tf.layers import RecomputedBlock
 from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_EPSILON
 from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_MOMENTUM
-from ofa_aec_tf.models.logits import LOGITS_LAYER
-from ofa_aec_tf.models.logits import SCORES_LAYER
+from ofa_aec_tf.models.logits import classify
 
 # That of ViT and DeiT.
 LAYER_NORMALIZATION_EPSILON = 1e-6
@@ -98,16 +97,12 @@ def build_ast(
     x = _normalize(x, "classifier_norm")
     if head_dropout:
         x = keras.layers.Dropout(head_dropout)(x)
-    # In float32 under any policy: rare classes need small probabilities.
-    x = keras.layers.Dense(
+    outputs = classify(
+        x,
         family.num_classes,
+        family.score_activation,
         kernel_initializer=_initializer(),
-        dtype="float32",
-        name=LOGITS_LAYER,
-    )(x)
-    outputs = keras.layers.Activation(
-        family.score_activation, dtype="float32", name=SCORES_LAYER
-    )(x)
+    )
     return keras.Model(inputs, outputs, name="ast")
 
 

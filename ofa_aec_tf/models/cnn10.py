@@ -4,8 +4,7 @@ import keras
 
 from ofa_aec_tf.families.cnn10 import KERNEL_SIZE
 from ofa_aec_tf.families.cnn10 import POOL_SIZE
-from ofa_aec_tf.models.logits import LOGITS_LAYER
-from ofa_aec_tf.models.logits import SCORES_LAYER
+from ofa_aec_tf.models.logits import classify
 from ofa_aec_tf.score_activations import SIGMOID
 
 # As in PANNs (PyTorch's defaults), not Keras's 0.99 and 1e-3.
@@ -113,11 +112,7 @@ def build_cnn10(
     x = drop(x, head_dropout)
     x = keras.layers.Dense(hidden_units, activation="relu", name="hidden")(x)
     x = drop(x, head_dropout)
-    # In float32 under any policy: rare classes need small probabilities.
-    x = keras.layers.Dense(num_classes, dtype="float32", name=LOGITS_LAYER)(x)
-    outputs = keras.layers.Activation(
-        score_activation, dtype="float32", name=SCORES_LAYER
-    )(x)
+    outputs = classify(x, num_classes, score_activation)
     return keras.Model(inputs, outputs, name=name)
 
 

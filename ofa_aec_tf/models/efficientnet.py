@@ -4,8 +4,7 @@ import keras
 
 from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_EPSILON
 from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_MOMENTUM
-from ofa_aec_tf.models.logits import LOGITS_LAYER
-from ofa_aec_tf.models.logits import SCORES_LAYER
+from ofa_aec_tf.models.logits import classify
 
 # That of keras.applications, whose weights are used to it.
 _EPSILON = 1e-3
@@ -61,13 +60,7 @@ def build_efficientnet(
     x = keras.layers.GlobalAveragePooling2D(name="mean_pool")(x)
     if head_dropout:
         x = keras.layers.Dropout(head_dropout)(x)
-    # In float32 under any policy: rare classes need small probabilities.
-    x = keras.layers.Dense(
-        family.num_classes, dtype="float32", name=LOGITS_LAYER
-    )(x)
-    outputs = keras.layers.Activation(
-        family.score_activation, dtype="float32", name=SCORES_LAYER
-    )(x)
+    outputs = classify(x, family.num_classes, family.score_activation)
     return keras.Model(inputs, outputs, name="efficientnet")
 
 

@@ -12,6 +12,29 @@ LOGITS_LAYER = "logits"
 SCORES_LAYER = "scores"
 
 
+def classify(x, num_classes, activation, **options):
+    """Ends a network: logits of features, and scores of these.
+
+    Both are in float32 under any policy: rare classes need small
+    probabilities.
+
+    Args:
+        x: KerasTensor of shape (batch, features).
+        num_classes: int.
+        activation: one of `SCORE_ACTIVATIONS`.
+        **options: further arguments of the dense layer.
+
+    Returns:
+        KerasTensor of shape (batch, num_classes).
+    """
+    x = keras.layers.Dense(
+        num_classes, dtype="float32", name=LOGITS_LAYER, **options
+    )(x)
+    return keras.layers.Activation(
+        activation, dtype="float32", name=SCORES_LAYER
+    )(x)
+
+
 def logits_model(model):
     """The same network, shared weights, with logits as its output.
 

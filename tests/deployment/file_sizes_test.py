@@ -7,6 +7,7 @@ from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment.file_sizes import FileSizes
+from ofa_aec_tf.deployment.network_files import NetworkFiles
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.frontend import FrontendConfig
 from ofa_aec_tf.models import registry
@@ -42,7 +43,9 @@ def _network(family, subnet, rng):
 def file_sizes():
     """Of files from samples to scores."""
     return FileSizes(
-        _family(), FrontendConfig(), 0.5, synthetic_data.CLASS_NAMES
+        NetworkFiles(
+            _family(), FrontendConfig(), 0.5, synthetic_data.CLASS_NAMES
+        )
     )
 
 
@@ -61,7 +64,9 @@ def test_without_a_front_end_sizes_are_those_of_log_mel_files(options):
     family = Cnn10Family(
         3, hidden_units=32, depth_pattern="222", elastic_stem=True, **options
     )
-    sizes = FileSizes(family, config, 0.5, synthetic_data.CLASS_NAMES)
+    sizes = FileSizes(
+        NetworkFiles(family, config, 0.5, synthetic_data.CLASS_NAMES)
+    )
     rng = np.random.default_rng(0)
     num_frames = config.num_frames(config.num_samples(0.5))
     clips = rng.normal(-40, 15, (2, num_frames, 64))
@@ -84,10 +89,12 @@ def test_sizes_are_those_of_what_the_command_writes(tmp_path):
     for space, options in _SPACES.items():
         family = _family(**options)
         sizes = FileSizes(
-            family,
-            dataset.frontend,
-            dataset.clip_seconds,
-            dataset.class_map.names,
+            NetworkFiles(
+                family,
+                dataset.frontend,
+                dataset.clip_seconds,
+                dataset.class_map.names,
+            )
         )
         for number in range(2):
             subnet = family.search_space().sample(rng)
@@ -128,7 +135,7 @@ def test_longer_names_of_classes_take_their_bytes(file_sizes):
     subnet = family.search_space().smallest()
     # Letters of two bytes in UTF-8.
     names = ("low", "middle", "höhö")
-    longer = FileSizes(family, FrontendConfig(), 0.5, names)
+    longer = FileSizes(NetworkFiles(family, FrontendConfig(), 0.5, names))
     for name, num_bytes in file_sizes.costs(subnet).items():
         assert longer.costs(subnet)[name] == num_bytes + 2
 
@@ -153,4 +160,4 @@ def test_a_wider_subnet_takes_what_its_weights_do(file_sizes):
 def test_a_class_name_that_no_file_can_hold_is_refused():
     names = ("low", "middle", "hi\ngh")
     with pytest.raises(ValueError, match="lines of text"):
-        FileSizes(_family(), FrontendConfig(), 0.5, names)
+        FileSizes(NetworkFiles(_family(), FrontendConfig(), 0.5, names))

@@ -8,6 +8,7 @@ import pytest
 from ofa_aec_tf import latency_table
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.deployment.file_sizes import FileSizes
+from ofa_aec_tf.deployment.network_files import NetworkFiles
 from tests import commands
 from tests.nas.small_supernet import save_supernet
 from tests.synthetic_data import write_dataset
@@ -331,10 +332,12 @@ def test_a_search_measures_latencies_here_once(inputs, tmp_path):
 def test_a_search_keeps_the_size_of_a_file(inputs, family, data_dir, tmp_path):
     dataset = DatasetInfo.read(data_dir)
     sizes = FileSizes(
-        family,
-        dataset.frontend,
-        dataset.clip_seconds,
-        dataset.class_map.names,
+        NetworkFiles(
+            family,
+            dataset.frontend,
+            dataset.clip_seconds,
+            dataset.class_map.names,
+        )
     )
     subnets = list(family.search_space().enumerate())
     limit = sorted(sizes.costs(s)["int8_file_bytes"] for s in subnets)[3]
