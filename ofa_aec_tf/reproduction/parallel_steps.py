@@ -9,6 +9,7 @@ import pathlib
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 
@@ -60,6 +61,18 @@ def run_in_order(
             job.process.wait()
 
 
+def share_of_cores(cores: Iterable[int], place: int, num_jobs: int) -> set[int]:
+    """The cores of one of several jobs: all of them where there are too few.
+
+    Args:
+        cores: iterable of int. Those that there are.
+        place: int, in 0 ... num_jobs - 1.
+        num_jobs: int.
+    """
+    cores = sorted(cores)
+    return set(cores[place::num_jobs] if len(cores) >= num_jobs else cores)
+
+
 class _Job:
     """A step that runs in a process, on its share of the cores."""
 
@@ -77,9 +90,10 @@ class _Job:
             )
         if hasattr(os, "sched_setaffinity"):
             # Long before it counts its cores, as imports take seconds.
-            cores = sorted(os.sched_getaffinity(0))
-            share = cores[place::num_jobs] or cores
-            os.sched_setaffinity(self.process.pid, share)
+            os.sched_setaffinity(
+                self.process.pid,
+                share_of_cores(os.sched_getaffinity(0), place, num_jobs),
+            )
 
 
 def _with_needed(wanted) -> list[BoundStep]:

@@ -45,6 +45,22 @@ def test_steps_run_side_by_side_on_cores_of_their_own(tmp_path, data_dir):
         assert first | second == os.sched_getaffinity(0)
 
 
+@pytest.mark.parametrize(
+    ("cores", "num_jobs", "shares"),
+    [
+        ({0, 1}, 2, [{0}, {1}]),
+        ({2, 3, 5, 7, 9}, 2, [{2, 5, 9}, {3, 7}]),
+        ({4}, 2, [{4}, {4}]),
+        ({0, 1}, 3, [{0, 1}] * 3),
+    ],
+)
+def test_jobs_share_cores_fairly(cores, num_jobs, shares):
+    assert shares == [
+        parallel_steps.share_of_cores(cores, place, num_jobs)
+        for place in range(num_jobs)
+    ]
+
+
 def test_what_a_step_needs_is_done_before_and_once(tmp_path, data_dir):
     runner = make_runner(tmp_path, data_dir)
     first, second = make_step("first"), make_step("second")
@@ -65,6 +81,8 @@ def test_steps_come_back_in_order(tmp_path, data_dir):
     runner = make_runner(tmp_path, data_dir)
     needed = make_step("needed")
     quick, slow = make_step("quick"), make_step("slow", needed)
+    # Those two wait for each other, and the slow step for one of them.
+    (data_dir / "meet").write_text("2")
     assert run(runner, [slow, quick]) == [slow, quick]
     assert noted_calls(data_dir)[-1] == "slow"
 
