@@ -97,7 +97,7 @@ def _kill_group(process):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--experiments=table9"], "--experiments are of table1, table2"),
+        (["--experiments=table9"], "--experiments are of table1, equal_steps"),
         (["--seeds=0,one"], "--seeds is a list of distinct whole numbers"),
         (["--ablation_seeds=1,1"], "--ablation_seeds is a list of distinct"),
         (["--baseline=low:wide"], "written `name:width=0.6,depth=1`"),
