@@ -226,6 +226,15 @@ def _draw_points(axes, row, label, lw, **style) -> None:
         label=label,
         **style,
     )
+    # Lines that stand aside don't count for the limits of the axes.
+    for cell, statistics in zip(row, found):
+        deviation = statistics.standard_deviation or 0
+        axes.update_datalim(
+            [
+                (cell.parameters, 100 * (statistics.mean + sign * deviation))
+                for sign in (-1, 1)
+            ]
+        )
 
 
 def _draw_box(axes, scores, seeds, center, width, index) -> None:

@@ -1,5 +1,6 @@
 """The figures: what they show, not how they look."""
 
+import dataclasses
 import io
 
 import matplotlib.image
@@ -54,6 +55,22 @@ def test_networks_trained_alone_are_in_figure_3(whole):
     assert shown(paper_figures.figure3(whole), dark)
     without = [m for m in whole if m.series != "KD"]
     assert not shown(paper_figures.figure3(without), dark)
+
+
+def test_the_largest_subnets_are_within_the_figure(whole):
+    # Larger than all that was trained alone.
+    largest = [
+        dataclasses.replace(m, costs={"parameters": 9_000_000})
+        if m.experiment == "figure3"
+        and m.budget == list(paper_data.BUDGETS)[-1]
+        else m
+        for m in whole
+    ]
+    image = pixels(paper_figures.figure3(largest))
+    blue = np.round(255 * image[..., :3]) == [0x00, 0x72, 0xB2]
+    columns = np.flatnonzero(blue.all(-1).any(axis=0))
+    # A marker is 10 pixels wide on either side, and the margin wider.
+    assert columns.max() < image.shape[1] - 40
 
 
 def test_one_seed_one_budget_and_names_with_markup_can_be_drawn():
