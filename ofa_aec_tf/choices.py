@@ -1,4 +1,4 @@
-"""Arguments that are one of a few words."""
+"""Checks of arguments: one of a few words, a number within bounds."""
 
 
 def check_choice(name, value, choices):
@@ -20,3 +20,39 @@ def check_choice(name, value, choices):
             f"`{name}` must be one of {choices}. Received: {name}={value!r}"
         )
     return value
+
+
+def check_at_least(values, smallest):
+    """Refuses numbers that are too small.
+
+    Args:
+        values: object with the numbers as attributes.
+        smallest: dict from names of attributes to the least they may be.
+
+    Raises:
+        ValueError: naming the first that is smaller.
+    """
+    for name, bound in smallest.items():
+        if getattr(values, name) < bound:
+            raise ValueError(
+                f"`{name}` must be at least {bound}. "
+                f"Received: {name}={getattr(values, name)}"
+            )
+
+
+def check_below_one(values, *names):
+    """Refuses shares and rates that are not in [0, 1).
+
+    Args:
+        values: object with the numbers as attributes.
+        *names: str, of the attributes.
+
+    Raises:
+        ValueError: naming the first that is not.
+    """
+    for name in names:
+        if not 0 <= getattr(values, name) < 1:
+            raise ValueError(
+                f"`{name}` must be in [0, 1). "
+                f"Received: {name}={getattr(values, name)}"
+            )

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from ofa_aec_tf.choices import check_at_least
+from ofa_aec_tf.choices import check_below_one
 from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.data.sampling import SAMPLINGS
@@ -75,21 +77,19 @@ class TrainConfig:
             ("sampling", SAMPLINGS),
         ):
             check_choice(name, getattr(self, name), choices)
-        for name, smallest in (
-            ("num_steps", 1),
-            ("steps_per_epoch", 1),
-            ("batch_size", 1),
-            ("largest_steps", 0),
-            ("num_validation_clips", 0),
-            ("num_calibration_clips", 1),
-            ("average_from_epoch", 0),
-            ("seed", 0),
-        ):
-            if getattr(self, name) < smallest:
-                raise ValueError(
-                    f"`{name}` must be at least {smallest}. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
+        check_at_least(
+            self,
+            {
+                "num_steps": 1,
+                "steps_per_epoch": 1,
+                "batch_size": 1,
+                "largest_steps": 0,
+                "num_validation_clips": 0,
+                "num_calibration_clips": 1,
+                "average_from_epoch": 0,
+                "seed": 0,
+            },
+        )
         fewest_subnets = FEWEST_SUBNETS[self.sampling_rule]
         if self.num_subnets < fewest_subnets:
             raise ValueError(
@@ -97,12 +97,7 @@ class TrainConfig:
                 f"{fewest_subnets} subnets a step. "
                 f"Received: num_subnets={self.num_subnets}"
             )
-        for name in ("block_dropout", "head_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
-                    f"`{name}` must be in [0, 1). "
-                    f"Received: {name}={getattr(self, name)}"
-                )
+        check_below_one(self, "block_dropout", "head_dropout")
         if self.num_steps % self.steps_per_epoch:
             raise ValueError(
                 "`num_steps` must be a multiple of `steps_per_epoch`, after "

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from ofa_aec_tf.choices import check_below_one
 from ofa_aec_tf.choices import check_choice
 from ofa_aec_tf.score_activations import SIGMOID
 
@@ -53,11 +54,7 @@ class LossConfig:
                 "`label_weight` must be in [0, 1]. "
                 f"Received: label_weight={self.label_weight}"
             )
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(
-                "`label_smoothing` must be in [0, 1). "
-                f"Received: label_smoothing={self.label_smoothing}"
-            )
+        check_below_one(self, "label_smoothing")
         if self.temperature <= 0:
             raise ValueError(
                 "`temperature` must be positive. "

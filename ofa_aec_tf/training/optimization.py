@@ -9,6 +9,8 @@ import dataclasses
 import keras
 import tensorflow as tf
 
+from ofa_aec_tf.choices import check_at_least
+from ofa_aec_tf.choices import check_below_one
 from ofa_aec_tf.choices import check_choice
 
 CONSTANT = "constant"
@@ -57,26 +59,19 @@ class OptimizerConfig:
 
     def __post_init__(self):
         check_choice("schedule", self.schedule, SCHEDULES)
-        for name, smallest in (
-            ("warmup_steps", 0),
-            ("decay_start_epoch", 1),
-            ("decay_every_epochs", 1),
-            ("plateau_patience", 1),
-            ("clip_norm", 0),
-            ("weight_decay", 0),
-            ("accumulation_steps", 1),
-        ):
-            if getattr(self, name) < smallest:
-                raise ValueError(
-                    f"`{name}` must be at least {smallest}. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
-        for name in ("beta_1", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(
-                    f"`{name}` must be in [0, 1). "
-                    f"Received: {name}={getattr(self, name)}"
-                )
+        check_at_least(
+            self,
+            {
+                "warmup_steps": 0,
+                "decay_start_epoch": 1,
+                "decay_every_epochs": 1,
+                "plateau_patience": 1,
+                "clip_norm": 0,
+                "weight_decay": 0,
+                "accumulation_steps": 1,
+            },
+        )
+        check_below_one(self, "beta_1", "ema_decay")
         if not 0 < self.decay_factor < 1:
             raise ValueError(
                 "`decay_factor` must be between 0 and 1. "
