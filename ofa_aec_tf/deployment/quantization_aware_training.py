@@ -11,7 +11,7 @@ import importlib
 from scipy.special import expit
 from scipy.special import softmax
 
-from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.argument_checks import check_choice
 from ofa_aec_tf.deployment import parity
 from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment.qat import activation_ranges

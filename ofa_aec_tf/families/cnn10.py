@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ofa_aec_tf import complexity
 from ofa_aec_tf import search_space as search_spaces
-from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.argument_checks import check_choice
 from ofa_aec_tf.families.family import Family
 from ofa_aec_tf.score_activations import SCORE_ACTIVATIONS
 from ofa_aec_tf.score_activations import SIGMOID

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from ofa_aec_tf import frontend
-from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.argument_checks import check_choice
 
 # Neighbouring filters reach over few bins: in groups they need an eighth of the
 # multiplications and of the constants in an exported file.

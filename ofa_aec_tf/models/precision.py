@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from ofa_aec_tf import machine
-from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.argument_checks import check_choice
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 

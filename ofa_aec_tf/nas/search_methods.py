@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import optuna
 
-from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.argument_checks import check_choice
 from ofa_aec_tf.nas.accuracy_predictor import MIN_TRIALS
 from ofa_aec_tf.nas.accuracy_predictor import AccuracyPredictor
 from ofa_aec_tf.nas.budgets import Budget

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from ofa_aec_tf.choices import check_below_one
-from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.argument_checks import check_below_one
+from ofa_aec_tf.argument_checks import check_choice
 from ofa_aec_tf.score_activations import SIGMOID
 
 CROSS_ENTROPY = "cross_entropy"

@@ -9,9 +9,9 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from ofa_aec_tf.choices import check_at_least
-from ofa_aec_tf.choices import check_below_one
-from ofa_aec_tf.choices import check_choice
+from ofa_aec_tf.argument_checks import check_at_least
+from ofa_aec_tf.argument_checks import check_below_one
+from ofa_aec_tf.argument_checks import check_choice
 
 CONSTANT = "constant"
 COSINE = "cosine"
