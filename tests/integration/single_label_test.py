@@ -11,7 +11,7 @@ from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
 from ofa_aec_tf.evaluation.keras_predictor import load_keras_model
 from tests import commands
 from tests.synthetic_data import write_dataset
-from tests.training.train_command_test import SMALL
+from tests.training.training_runs import SMALL
 
 pytestmark = pytest.mark.slow
 SOFTMAX = ("--score_activation=softmax", *SMALL)

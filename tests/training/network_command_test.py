@@ -8,9 +8,8 @@ import pytest
 
 from ofa_aec_tf.data.model_info import ModelInfo
 from tests import commands
-from tests.synthetic_data import write_dataset
-from tests.training.train_command_test import check_one_line_error
-from tests.training.train_command_test import run
+from tests.training.training_runs import check_one_line_error
+from tests.training.training_runs import run
 
 _STEPS = (
     "--batch_size=8",
@@ -33,13 +32,6 @@ _EFFICIENTNET = (
 )
 _CNN10 = ("--channels=6,8,10,12", "--hidden_units=16", *_STEPS)
 _NETWORKS = {"ast": _AST, "efficientnet": _EFFICIENTNET, "cnn10": _CNN10}
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("data")
-    write_dataset(directory)
-    return directory
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import pytest
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.models.supernet import load_supernet
 from tests import commands
-from tests.synthetic_data import write_dataset
 
 SMALL = (
     "--channels=6,8,10,12",
@@ -49,13 +48,6 @@ SUPERNET_WITH_EMA = (
     "--label_weight=0",
     *SMALL,
 )
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("data")
-    write_dataset(directory)
-    return directory
 
 
 @pytest.fixture(scope="module")

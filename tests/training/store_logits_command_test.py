@@ -13,19 +13,11 @@ from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.data.stored_logits import StoredLogits
 from ofa_aec_tf.models.teacher import load_teacher
 from tests import commands
-from tests.synthetic_data import write_dataset
-from tests.training.train_command_test import SMALL
-from tests.training.train_command_test import check_one_line_error
+from tests.training.training_runs import SMALL
+from tests.training.training_runs import check_one_line_error
 
 AUGMENTATION = ("--time_roll", "--gain_db=3")
 TRAINING = [flag for flag in SMALL if "mixup" not in flag]
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("data")
-    write_dataset(directory)
-    return directory
 
 
 def train(*arguments):

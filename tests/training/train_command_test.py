@@ -15,37 +15,9 @@ from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.models.supernet import load_supernet
 from tests import commands
 from tests.synthetic_data import write_dataset
-
-SMALL = (
-    "--channels=6,8,10,12",
-    "--hidden_units=16",
-    "--batch_size=8",
-    "--num_steps=12",
-    "--steps_per_epoch=4",
-    "--precision=float32",
-    "--num_calibration_clips=16",
-    "--mixup_alpha=1",
-)
-
-
-def run(*arguments):
-    return commands.run_with_tensorflow("ofa_aec_tf.train", *arguments)
-
-
-def check_one_line_error(result, *parts):
-    assert result.returncode == 2, result.stderr
-    lines = result.stderr.strip().splitlines()
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("error: ")
-    for part in parts:
-        assert part in lines[0]
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("data")
-    write_dataset(directory)
-    return directory
+from tests.training.training_runs import SMALL
+from tests.training.training_runs import check_one_line_error
+from tests.training.training_runs import run
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import keras
 import pytest
 
 from tests.synthetic_data import write_dataset
-from tests.training.train_command_test import SMALL
-from tests.training.train_command_test import check_one_line_error
-from tests.training.train_command_test import run
+from tests.training.training_runs import SMALL
+from tests.training.training_runs import check_one_line_error
+from tests.training.training_runs import run
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,27 @@
+"""Runs of `train` that take seconds, as a user starts them."""
+
+from tests import commands
+
+SMALL = (
+    "--channels=6,8,10,12",
+    "--hidden_units=16",
+    "--batch_size=8",
+    "--num_steps=12",
+    "--steps_per_epoch=4",
+    "--precision=float32",
+    "--num_calibration_clips=16",
+    "--mixup_alpha=1",
+)
+
+
+def run(*arguments):
+    return commands.run_with_tensorflow("ofa_aec_tf.train", *arguments)
+
+
+def check_one_line_error(result, *parts):
+    assert result.returncode == 2, result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    for part in parts:
+        assert part in lines[0]
