@@ -23,7 +23,7 @@ import numpy as np
 from absl import flags
 
 from ofa_aec_tf import __version__
-from ofa_aec_tf import choices
+from ofa_aec_tf import argument_checks
 from ofa_aec_tf import command_line
 from ofa_aec_tf import export_evaluation
 from ofa_aec_tf import export_qat
@@ -299,7 +299,7 @@ def main(_):
     """Runs the command."""
     modes = [*_MODES.value, *_LOG_MEL_MODES.value]
     for mode in modes:
-        choices.check_choice("mode", mode, exporter.MODES)
+        argument_checks.check_choice("mode", mode, exporter.MODES)
     paths = [pathlib.Path(path) for path in _MODEL.value]
     if not paths or not modes:
         raise ValueError(
