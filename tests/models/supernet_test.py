@@ -284,7 +284,7 @@ def test_bfloat16_supernet_agrees_with_float32_roughly():
 def test_registry_refuses_an_unknown_family():
     with pytest.raises(ValueError, match="families are: cnn10.*'mobile'"):
         registry.family_from_json({"name": "mobile"})
-    with pytest.raises(ValueError, match="families are: cnn10.*dict"):
+    with pytest.raises(ValueError, match="several networks: cnn10.*dict"):
         registry.build_supernet({})
 
 
