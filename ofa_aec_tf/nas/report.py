@@ -2,6 +2,9 @@
 
 import csv
 import io
+import json
+import pathlib
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 from ofa_aec_tf.nas import pareto
@@ -135,3 +138,38 @@ def trials_table(
             ]
         )
     return text.getvalue()
+
+
+def read_trials_table(
+    path: str | pathlib.Path,
+    space: SearchSpace,
+    costs: Sequence[str],
+    metrics: Sequence[str],
+) -> Iterator[dict]:
+    """Reads what `trials_table` has written, but for the trials that failed.
+
+    Args:
+        path: str or path of the file.
+        space: SearchSpace.
+        costs, metrics: sequences of str. Columns to read; a metric that was
+            not measured is left out.
+
+    Yields:
+        dict with `subnet` (choices by decision, without inactive ones),
+        `costs`, `metrics` and `budgets` (names of those it keeps).
+    """
+    names = [decision.name for decision in space.decisions]
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["failure"]:
+                continue
+            yield {
+                "subnet": {
+                    name: json.loads(row[name]) for name in names if row[name]
+                },
+                "costs": {name: int(row[name]) for name in costs},
+                "metrics": {
+                    name: float(row[name]) for name in metrics if row.get(name)
+                },
+                "budgets": [name for name in row["budgets"].split(";") if name],
+            }

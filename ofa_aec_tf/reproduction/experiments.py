@@ -3,12 +3,11 @@
 Reference: OFA-AEC, sections 3 and 4.
 """
 
-import csv
-import json
 import statistics
 from collections.abc import Iterator
 from collections.abc import Sequence
 
+from ofa_aec_tf.nas import report
 from ofa_aec_tf.reporting import measurements
 from ofa_aec_tf.reporting.measurements import Measurement
 from ofa_aec_tf.reproduction import measuring
@@ -176,24 +175,12 @@ def _figure4(plan, seed, extra, is_first):
 
 def _trials(runner, step, space) -> Iterator[dict]:
     """Trials of a search that succeeded, as Measurement takes them."""
-    path = runner.path(Output(step, plans.TRIALS))
-    names = [decision.name for decision in space.decisions]
-    with open(path, encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["failure"]:
-                continue
-            yield {
-                "subnet": {
-                    name: json.loads(row[name]) for name in names if row[name]
-                },
-                "costs": {name: int(row[name]) for name in measuring.COSTS},
-                "metrics": {
-                    name: float(row[name])
-                    for name in measuring.METRICS
-                    if row[name]
-                },
-                "budgets": row["budgets"].split(";"),
-            }
+    return report.read_trials_table(
+        runner.path(Output(step, report.TRIALS_TABLE)),
+        space,
+        measuring.COSTS,
+        measuring.METRICS,
+    )
 
 
 def _trials_measurer(step, space, series, seed):
@@ -201,7 +188,7 @@ def _trials_measurer(step, space, series, seed):
 
     def measure(runner):
         for trial in _trials(runner, step, space):
-            for budget in filter(None, trial.pop("budgets")):
+            for budget in trial.pop("budgets"):
                 yield Measurement(
                     "figure4",
                     series,
@@ -242,7 +229,7 @@ def _budget_means_measurer(step, space, experiment, series, seed):
     def measure(runner):
         by_budget: dict[str, list] = {}
         for trial in _trials(runner, step, space):
-            for budget in filter(None, trial["budgets"]):
+            for budget in trial["budgets"]:
                 by_budget.setdefault(budget, []).append(trial)
         for budget, trials in by_budget.items():
             means = {

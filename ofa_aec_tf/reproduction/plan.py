@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ofa_aec_tf import workdir
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.nas.budgets import Budget
+from ofa_aec_tf.nas.report import PARETO_REPORT
 from ofa_aec_tf.reproduction import steps
 from ofa_aec_tf.reproduction.steps import Output
 from ofa_aec_tf.reproduction.steps import Step
@@ -25,8 +26,6 @@ SPACES = {
         "width_ratios": "0.2,0.4,0.6,0.8,1.0",
     },
 }
-PARETO = "pareto.json"
-TRIALS = "trials.csv"
 SHORT, LONG = "short", "long"
 _TEACHER, _SUPERNET, _SUBNET = (
     workdir.MODEL_NAMES[stage] for stage in ("teacher", "supernet", "kd")
@@ -187,7 +186,7 @@ class Plan:
             None,
             (
                 ("supernet", self.supernet(seed, **variant)),
-                ("pareto", Output(search, PARETO)),
+                ("pareto", Output(search, PARETO_REPORT)),
             ),
         )
         return {

@@ -15,9 +15,9 @@ from ofa_aec_tf.search_space import SearchSpace
 from ofa_aec_tf.search_space import Subnet
 
 # A quarter of the paper's space.
-_NUM_EVALUATIONS = 32
-_POPULATION = 8
-_NUM_METHOD_SEEDS = 10
+NUM_EVALUATIONS = 32
+POPULATION = 8
+NUM_METHOD_SEEDS = 10
 _OBJECTIVES = Objectives()
 # Beyond the largest subnet, so that it counts too.
 _MARGIN = 1.01
@@ -29,6 +29,9 @@ def compare(
     trials: Sequence[Mapping],
     seed: int,
     split: str,
+    num_evaluations: int = NUM_EVALUATIONS,
+    population: int = POPULATION,
+    num_method_seeds: int = NUM_METHOD_SEEDS,
 ) -> Iterator[Measurement]:
     """What methods find with equally many evaluations.
 
@@ -38,8 +41,11 @@ def compare(
         trials: sequence of dicts with `subnet`, `costs` and `metrics`, of all
             subnets of the space. One that is missing counts as failed.
         seed: int. Of the supernet. Each method has seeds of its own, which
-            are counted on from ten times this one.
+            are counted on from `num_method_seeds` times this one.
         split: str. What the trials were measured on.
+        num_evaluations: int. That each method has, but the exhaustive one.
+        population: int. Of a generation, or a round.
+        num_method_seeds: int. Searches by each method.
 
     Yields:
         Measurement of the best subnet found, with `evaluations` among the
@@ -57,11 +63,18 @@ def compare(
         for name in _OBJECTIVES.costs
     )
     whole = _hypervolume(table.values(), worst_costs)
-    for number in range(_NUM_METHOD_SEEDS):
-        method_seed = _NUM_METHOD_SEEDS * seed + number
+    for number in range(num_method_seeds):
+        method_seed = num_method_seeds * seed + number
         for method in search_methods.METHODS:
             num_asked, found = _found(
-                space, costs_of, pool, table, method, method_seed
+                space,
+                costs_of,
+                pool,
+                table,
+                method,
+                method_seed,
+                num_evaluations,
+                population,
             )
             best = max(found, key=lambda trial: trial.metrics["mAP"])
             yield Measurement(
@@ -79,7 +92,9 @@ def compare(
             )
 
 
-def _found(space, costs_of, pool, table, method, seed):
+def _found(
+    space, costs_of, pool, table, method, seed, num_evaluations, population
+):
     """How many trials a method asks for, and those that succeeded."""
     batches = search_methods.make_batches(
         method,
@@ -88,8 +103,8 @@ def _found(space, costs_of, pool, table, method, seed):
         (),
         _OBJECTIVES,
         [pool],
-        _NUM_EVALUATIONS if method == search_methods.RANDOM else _POPULATION,
-        _NUM_EVALUATIONS,
+        num_evaluations if method == search_methods.RANDOM else population,
+        num_evaluations,
         seed,
     )
     asked: dict[Subnet, Trial] = {}

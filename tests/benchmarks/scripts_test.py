@@ -6,10 +6,14 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.nas import report
+from ofa_aec_tf.nas.objectives import Objectives
+from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
 from tests.benchmarks import hand_count
 from tests.nas.small_supernet import save_supernet
@@ -167,6 +171,51 @@ def test_search_front_counts_all_subnets_and_single_ones(tmp_path):
     assert values["front_seconds"] == pytest.approx(
         8 * values["seconds_a_subnet"]
     )
+
+
+def test_search_methods_have_the_same_evaluations(tmp_path):
+    dataset, _ = write_dataset(tmp_path)
+    supernet = save_supernet(tmp_path / "supernet.keras", dataset)
+    space = supernet.family.search_space()
+    rng = np.random.default_rng(0)
+    trials = []
+    for subnet in space.enumerate():
+        costs = supernet.family.complexity(subnet, 101).to_json()
+        trials.append(Trial(subnet, costs, {"mAP": rng.random()}))
+
+    def compare(trials):
+        table = report.trials_table(trials, (), space, Objectives())
+        (tmp_path / report.TRIALS_TABLE).write_text(table, encoding="utf-8")
+        return _run(
+            "search_methods",
+            supernet=tmp_path / "supernet.keras",
+            search=tmp_path,
+            share=0.5,
+            population=2,
+            num_seeds=2,
+        )
+
+    result = compare(trials)
+    assert result.returncode == 0, result.stderr
+    values = json.loads(result.stdout.splitlines()[-1])
+    assert (values["num_subnets"], values["num_evaluations"]) == (8, 4)
+    methods = values["methods"]
+    assert methods.pop("exhaustive") == {
+        "evaluations_max": 8,
+        "hypervolume_share_min": pytest.approx(1),
+        "hypervolume_share_mean": pytest.approx(1),
+        "mAP_share_min": 1,
+        "mAP_share_mean": 1,
+    }
+    assert {"random", "nsga2"} < set(methods)
+    for shares in methods.values():
+        assert shares["evaluations_max"] <= 4
+        for name in ("hypervolume", "mAP"):
+            least, mean = (shares[f"{name}_share_{x}"] for x in ("min", "mean"))
+            assert 0 < least <= mean <= 1
+    result = compare(trials[1:])
+    assert result.returncode == 2
+    assert "table of all subnets" in result.stderr.splitlines()[-1]
 
 
 def test_tflite_latency_has_a_row_for_each_mode():
