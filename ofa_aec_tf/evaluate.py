@@ -25,6 +25,7 @@ from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import log_mel_windows
 from ofa_aec_tf.deployment import scorers
 from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
+from ofa_aec_tf.evaluation import calibration_flags
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.evaluation import metrics
@@ -69,16 +70,9 @@ _SUBNET = flags.DEFINE_string(
     "Which subnet of a supernet: `largest` (the default), `smallest` or a "
     "JSON object of choices.",
 )
-_NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
-    "num_calibration_clips",
-    256,
-    "Training clips that estimate the batch normalization of a subnet.",
-    lower_bound=1,
+_NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED = (
+    calibration_flags.define_calibration()
 )
-_BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 32, "Clips a step.", lower_bound=1
-)
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of the calibration clips.")
 
 
 def _load(path, dataset):

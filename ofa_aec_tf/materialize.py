@@ -18,6 +18,7 @@ from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
+from ofa_aec_tf.evaluation import calibration_flags
 from ofa_aec_tf.models.keras_files import save_keras_file
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.materialization import materialize_subnet
@@ -56,16 +57,9 @@ _PARETO = flags.DEFINE_string(
     None,
     "The `pareto.json` of a search: the subnets that it chose for its budgets.",
 )
-_NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
-    "num_calibration_clips",
-    256,
-    "Training clips that estimate a subnet's batch normalization.",
-    lower_bound=1,
+_NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED = (
+    calibration_flags.define_calibration()
 )
-_BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 32, "Clips a step.", lower_bound=1
-)
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of the calibration clips.")
 
 # With --pareto, by default those of the search.
 _CALIBRATION_FLAGS = (_NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED)

@@ -22,6 +22,7 @@ from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.evaluation import calibration_flags
 from ofa_aec_tf.evaluation import staged_evaluation
 from ofa_aec_tf.models.supernet import load_supernet
 from ofa_aec_tf.nas import accuracy_predictor
@@ -95,12 +96,6 @@ _STORAGE = flags.DEFINE_string(
     f"Optuna knows, or `{study.JOURNAL_PREFIX}` and the path of a file. By "
     "default SQLite in --workdir.",
 )
-_NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
-    "num_calibration_clips",
-    256,
-    "Training clips that estimate a subnet's batch normalization.",
-    lower_bound=1,
-)
 _RETRY_FAILED = flags.DEFINE_bool(
     "retry_failed", False, "Evaluate again what failed in earlier runs."
 )
@@ -111,9 +106,6 @@ _CALIBRATION = flags.DEFINE_enum(
     "Batch normalization statistics: estimated for each subnet, or those of "
     "the largest subnet for all, which shows what the first is worth.",
 )
-_BATCH_SIZE = flags.DEFINE_integer(
-    "batch_size", 32, "Clips a step.", lower_bound=1
-)
 _CACHE_GIB = flags.DEFINE_float(
     "cache_gib",
     None,
@@ -121,8 +113,10 @@ _CACHE_GIB = flags.DEFINE_float(
     "again. By default half of what is free.",
     lower_bound=0,
 )
-_SEED = flags.DEFINE_integer(
-    "seed", 0, "Seed of the populations and of the calibration clips."
+_NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED = (
+    calibration_flags.define_calibration(
+        seed_help="Seed of the populations and of the calibration clips."
+    )
 )
 
 

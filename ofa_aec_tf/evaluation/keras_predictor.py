@@ -44,9 +44,17 @@ def network_predictor(model):
     logits = logits_model(model)
     activation = score_activation(model)
 
-    @tf.function(jit_compile=False, reduce_retracing=True)
-    def predict(log_mel):
+    @tf.function(jit_compile=False)
+    def traced(log_mel):
         return ranking_logits(logits(log_mel, training=False), activation)
+
+    def predict(log_mel):
+        # A call that traces counts as one more trace of the same function for
+        # each network, and TensorFlow warns of the fifth.
+        function = traced.get_concrete_function(
+            tf.TensorSpec((None, *log_mel.shape[1:]), tf.float32)
+        )
+        return function(tf.convert_to_tensor(log_mel))
 
     return predict
 

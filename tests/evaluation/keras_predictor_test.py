@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import scipy.special
+import tensorflow as tf
 
 from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.models.cnn10 import build_cnn10
@@ -22,6 +23,21 @@ def test_a_network_predicts_the_logits_behind_its_scores(log_mel, tmp_path):
     np.testing.assert_allclose(
         scipy.special.expit(logits), network(log_mel), rtol=1e-4
     )
+
+
+def test_many_networks_predict_without_a_warning(log_mel, monkeypatch):
+    messages = []
+    monkeypatch.setattr(
+        tf.get_logger(), "warning", lambda text, *_: messages.append(text)
+    )
+    for _ in range(6):
+        network = build_cnn10(((4,), (4,)), num_classes=3, hidden_units=4)
+        predict = keras_predictor.network_predictor(network)
+        for clips in (log_mel[:2], log_mel, tf.constant(log_mel[:, :16])):
+            np.testing.assert_allclose(
+                scipy.special.expit(predict(clips)), network(clips), rtol=1e-4
+            )
+    assert not messages
 
 
 def test_a_supernet_is_known_again_after_loading(log_mel, tmp_path):
