@@ -3,7 +3,7 @@
 | experiment | series | budget | split |
 | - | - | - | - |
 | `table1` | `teacher`, `scratch`, `KD`, `OFA` | all but the teacher's | test |
-| `equal_steps` | `OFA`, baselines with its steps | the smallest | test |
+| `equal_steps` | `OFA`, `OFA +long`, baselines | the smallest | test |
 | `table2` | `OFA`, `OFA +short`, `OFA +long`, `init +long` | each | test |
 | `figure3` | search spaces: the subnet found | each | test |
 | `figure4` | search spaces: all subnets of the budget | each | validation |

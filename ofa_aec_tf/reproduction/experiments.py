@@ -104,20 +104,31 @@ def _equal_steps(plan, seed, extra, is_first):
     """The baselines of the smallest budget, for the steps of the supernet.
 
     The paper gives the supernet three times the steps of a baseline, and gets
-    all budgets from it.
+    all budgets from it. The better baseline has those of long fine-tuning too,
+    for the subnet that has them.
     """
     models = plan.found(seed)
     budget = next((b for b in models if b in plan.settings.baselines), None)
     if budget is None:
         return
-    rows = [(measurements.OFA, budget, models[budget])]
+    title = f"{budget} seed {seed}"
+    longest = plan.num_steps("supernet") + plan.num_steps(
+        f"finetune_{plans.LONG}"
+    )
+    finetuned = plan.finetuned(models[budget], plans.LONG, title, seed)
+    rows = [
+        (measurements.OFA, budget, models[budget]),
+        (measurements.OFA_LONG, budget, finetuned),
+    ]
     for series, stage in _BASELINE_STAGES:
-        for number in (plan.num_steps(stage), plan.num_steps("supernet")):
-            model = plan.baseline(stage, budget, seed)
-            if number != plan.num_steps(stage):
-                model = plan.baseline(stage, budget, seed, num_steps=number)
-            if model not in [known for _, _, known in rows]:
-                rows.append((f"{series}, {number} steps", budget, model))
+        own = plan.num_steps(stage)
+        numbers = [own, plan.num_steps("supernet")]
+        if stage == "kd":
+            numbers.append(longest)
+        for number in dict.fromkeys(numbers):
+            more = {} if number == own else {"num_steps": number}
+            model = plan.baseline(stage, budget, seed, **more)
+            rows.append((f"{series}, {number} steps", budget, model))
     yield _tested(f"equal steps seed {seed}", plan, seed, "equal_steps", rows)
 
 

@@ -96,10 +96,10 @@ def test_all_experiments_share_what_is_equal(small_plan):
     # Main and [X,X,X] for each seed; for one seed two more spaces, sandwich,
     # three other numbers of subnets and an elastic stem.
     assert stages.count("supernet") == 2 * 2 + 2 + 1 + 3 + 1
-    # One uniform network each, again with the supernet's steps, and two budgets
-    # trained anew.
+    # One uniform network each, again with the supernet's steps, that of
+    # distillation with those of fine-tuning too, and two budgets trained anew.
     assert stages.count("scratch") == 2 + 2
-    assert stages.count("kd") == 2 + 2 + 2 * 2
+    assert stages.count("kd") == 3 * 2 + 2 * 2
     assert stages.count("finetune_short") == 2 * 2
     assert stages.count("finetune_long") == 2 * 2
     assert len({step.title for step in needed.values()}) == len(needed)
@@ -127,6 +127,8 @@ def test_baselines_are_trained_as_long_as_the_supernet_too(small_plan):
         "scratch low 8 seed 0": "8",
         "kd low seed 0": None,
         "kd low 8 seed 0": "8",
+        # As many as the subnet has that is fine-tuned for long.
+        "kd low 16 seed 0": "16",
     }
 
 
