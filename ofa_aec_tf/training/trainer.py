@@ -286,7 +286,8 @@ def _fit(
     )
     optimizer = optimization.make_optimizer(config.optimizer, rate)
     distiller.compile(optimizer=optimizer, jit_compile=False)
-    optimizer.build(distiller.trainable_variables)
+    # With float16 another one, which scales the loss and has state of its own.
+    distiller.optimizer.build(distiller.trainable_variables)
     average = _average(distiller, model, validation, config)
     epoch_callbacks = [validation if average is None else average]
     variables = [] if average is None else list(average.variables)

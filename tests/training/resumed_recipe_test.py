@@ -6,6 +6,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.models.supernet import load_supernet
@@ -154,6 +155,26 @@ def test_supernet_with_moving_average(data_dir, teacher, tmp_path):
     )
     names = {"val_smallest_mAP", "val_largest_mAP"}
     assert {name for name in history(whole)[0] if "val" in name} == names
+
+
+def test_a_checkpoint_has_the_scale_of_float16(data_dir, tmp_path):
+    run(
+        "--stage=scratch",
+        *SMALL,
+        "--precision=float16",
+        "--num_steps=4",
+        f"--data_dir={data_dir}",
+        f"--workdir={tmp_path}",
+    )
+    saved = tf.train.load_checkpoint(str(tmp_path / "checkpoints"))
+    scalars = [
+        saved.get_tensor(name)
+        for name, shape in saved.get_variable_to_shape_map().items()
+        if not shape and saved.get_variable_to_dtype_map()[name] == tf.float32
+    ]
+    # Where Keras begins, or less after an overflow.
+    powers = [2.0**power for power in range(9, 16)]
+    assert len([scale for scale in scalars if scale in powers]) == 1
 
 
 @pytest.mark.parametrize(
