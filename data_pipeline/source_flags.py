@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from absl import flags
+from absl import logging
 
 from data_pipeline import mixtures
 from data_pipeline import sources
@@ -277,8 +278,8 @@ def _with_splits(rows: Iterable, folds: dict[str, list[int]]) -> list:
     )
 
 
-def _read_source(kind: str) -> sources.Source:
-    """The source, its rows with splits."""
+def _read_source(kind: str) -> tuple[sources.Source, list[int]]:
+    """The source, its rows with splits, and folds that are in none."""
     folds = {
         splits.TRAIN: _folds(_TRAIN_FOLDS),
         splits.VALIDATION: _folds(_VALIDATION_FOLDS),
@@ -288,9 +289,14 @@ def _read_source(kind: str) -> sources.Source:
     audio.decoder_versions(_DECODER.value)
     source = _open_source(kind)
     rows = (_with_decoder(row) for row in source.rows)
+    other_folds = []
     if kind not in _SPLIT_SOURCES:
+        rows = list(rows)
+        if any(folds.values()):
+            present = {getattr(row, "fold", None) for row in rows} - {None}
+            other_folds = sorted(present.difference(*folds.values()))
         rows = _with_splits(rows, folds)
-    return dataclasses.replace(source, rows=rows)
+    return dataclasses.replace(source, rows=rows), other_folds
 
 
 def _record() -> dict:
@@ -326,11 +332,12 @@ def read() -> ChosenClips:
     }
     label_type = dataset_info.MULTI_LABEL
     notes: Counter = Counter()
+    other_folds = []
     if kind == "synthetic":
         clips = mixtures.plan_synthetic(num_clips, _SEED.value)
         class_names = synthetic_events.EVENT_CLASSES
     elif kind == "mixture":
-        source = _read_source(_EVENT_SOURCE.value)
+        source, other_folds = _read_source(_EVENT_SOURCE.value)
         rows = list(source.rows)
         events = [row for row in rows if not isinstance(row, RejectedRow)]
         rejected = [row for row in rows if isinstance(row, RejectedRow)]
@@ -343,7 +350,7 @@ def read() -> ChosenClips:
         )
         notes = source.notes
     else:
-        source = _read_source(kind)
+        source, other_folds = _read_source(kind)
         clips, class_names, notes = (
             source.rows,
             source.class_names,
@@ -352,6 +359,8 @@ def read() -> ChosenClips:
         if kind in ("folder", "esc"):
             label_type = dataset_info.SINGLE_LABEL
         label_type = _LABEL_TYPE.value or label_type
-    return ChosenClips(
-        clips, classes or class_names, label_type, notes, _record()
-    )
+    record = _record()
+    if other_folds:
+        logging.warning("Clips of these folds are left out: %s", other_folds)
+        record[dataset_info.OTHER_FOLDS] = other_folds
+    return ChosenClips(clips, classes or class_names, label_type, notes, record)

@@ -17,6 +17,7 @@ from ofa_aec_tf import command_line
 from ofa_aec_tf import machine
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
+from ofa_aec_tf.data.dataset_info import OTHER_FOLDS
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.reporting import document
 from ofa_aec_tf.reporting import fold_report
@@ -184,6 +185,13 @@ def main(unused_arguments):
         for fold in plan.folds:
             data_dir = _data_dir(directory, fold)
             data[fold] = DatasetInfo.read(data_dir)
+            others = data[fold].source.get(OTHER_FOLDS)
+            if others:
+                raise ValueError(
+                    f"The data have the folds {others} too, which would "
+                    "neither train nor test. Folds are called 1, 2 and so on; "
+                    f"how many there are says --num_folds={_NUM_FOLDS.value}."
+                )
             runners[fold] = steps.StepRunner(
                 directory / _STEPS, data_dir, data[fold].fingerprint
             )

@@ -18,6 +18,8 @@ SCHEMA_VERSION = 1
 SPLITS = ("train", "validation", "test")
 MULTI_LABEL = "multi_label"
 SINGLE_LABEL = "single_label"
+# In `source`: folds of the corpus that came into no split, where there are any.
+OTHER_FOLDS = "other_folds"
 
 
 @dataclasses.dataclass(frozen=True)

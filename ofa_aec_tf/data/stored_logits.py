@@ -146,6 +146,14 @@ class StoredLogits:
             ValueError: naming what differs.
         """
         self.info.check_matches(dataset)
+        stored_of = self.info.details["data_fingerprint"]
+        if stored_of != dataset.fingerprint:
+            # Ids may be the same: mixtures are numbered.
+            raise ValueError(
+                "Student and teacher must hear the same. The logits were "
+                f"stored of the data {stored_of}. Received: the data "
+                f"{dataset.fingerprint}. Store them of these."
+            )
         stored = dataclasses.asdict(self.views.augmentation)
         asked = dataclasses.asdict(augmentation)
         different = [name for name in stored if stored[name] != asked[name]]

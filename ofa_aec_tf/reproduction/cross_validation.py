@@ -27,6 +27,8 @@ _SUBNETS = ("largest", "smallest")
 _SUBNET = "subnet.keras"
 # Such files may be of other folds, and have heard what tests.
 _OTHER_MODELS = ("teacher", "stored_logits", "initial")
+# What they take is harmless, but for a file that some training left.
+_MAY_BE_OTHER_MODELS = ("initial_weights", "subnet")
 _DIGEST_CHARACTERS = 8
 
 
@@ -56,7 +58,9 @@ class Run:
             flag, _, value = text.lstrip("-").partition("=")
             if flag == "stage":
                 object.__setattr__(self, "stage", value)
-            if flag in _OTHER_MODELS:
+            if flag in _OTHER_MODELS or (
+                flag in _MAY_BE_OTHER_MODELS and _is_of_ours(value)
+            ):
                 raise ValueError(
                     f"{self.flagfile} must not have --{flag}: a model from "
                     "elsewhere may have heard the clips that test. Name an "
@@ -97,6 +101,14 @@ class Run:
         if self.is_supernet:
             return tuple(f"{self.name} {subnet}" for subnet in _SUBNETS)
         return (self.name,)
+
+
+def _is_of_ours(value) -> bool:
+    """Whether it names a model of this project, or the record of one."""
+    return value.endswith(".json") or (
+        value.endswith(".keras")
+        and pathlib.Path(value).with_suffix(".json").is_file()
+    )
 
 
 @dataclasses.dataclass(frozen=True)

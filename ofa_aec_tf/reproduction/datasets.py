@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Sequence
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.reproduction import steps
@@ -31,10 +32,13 @@ def preprocessed(
         ValueError: if there is no such flagfile.
     """
     content = [*steps.read_flagfile(flagfile), str(audio_dir), *arguments]
+    content += _file_digests(content)
     digest = hashlib.sha256("\n".join(content).encode()).hexdigest()
     # Other settings make other data.
     data_dir = parent / f"data-{digest[:8]}"
-    if not (data_dir / dataset_info.FILE_NAME).is_file():
+    if (data_dir / dataset_info.FILE_NAME).is_file():
+        print(f"== {title}: those in {data_dir}")
+    else:
         command_line.call(
             title,
             "data_pipeline.preprocess",
@@ -44,6 +48,16 @@ def preprocessed(
             f"--output_dir={data_dir}",
         )
     return data_dir
+
+
+def _file_digests(flag_texts) -> list[str]:
+    """Of the tables that flags name: other content makes other data."""
+    values = [text.partition("=")[2] for text in flag_texts]
+    return [
+        workdir.file_digest(value)
+        for value in values
+        if value and pathlib.Path(value).is_file()
+    ]
 
 
 def facts(dataset: DatasetInfo) -> dict:

@@ -96,3 +96,12 @@ def test_mixed_clips_and_no_views_are_refused():
 def test_views_survive_json():
     text = json.dumps(VIEWS.to_json())
     assert StoredViews.from_json(json.loads(text)) == VIEWS
+
+
+def test_data_of_the_same_ids_but_other_clips_are_refused(
+    stored, dataset, tmp_path_factory
+):
+    other, _ = write_dataset(tmp_path_factory.mktemp("other"), seed=1)
+    assert other.class_map == dataset.class_map
+    with pytest.raises(ValueError, match="stored of the data .* of these"):
+        StoredLogits(stored).check(other, VIEWS.augmentation, "sigmoid")

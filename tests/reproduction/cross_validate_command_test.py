@@ -132,6 +132,14 @@ def test_a_mistake_ends_in_one_line_before_anything_runs(
     assert not (tmp_path / "run").exists()
 
 
+def test_folds_that_would_have_no_part_are_named(inputs, tmp_path):
+    sounds = esc_folder.write_sounds(tmp_path / "sounds", num_folds=4)
+    result = run((inputs[0], sounds), tmp_path / "run")
+    assert result.returncode == 2
+    assert "error: The data have the folds [3, 4] too" in result.stderr
+    assert "--num_folds=2" in result.stderr
+
+
 def test_folds_that_the_data_lack_are_named(inputs, tmp_path):
     result = run(inputs, tmp_path, "--num_folds=3", "--fold=3")
     assert result.returncode == 2

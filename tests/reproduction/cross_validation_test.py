@@ -23,6 +23,32 @@ def parse(flags_dir, *texts):
     )
 
 
+@pytest.mark.parametrize(
+    ("flag", "refused"),
+    [
+        ("--initial_weights=ours.keras", True),
+        ("--initial_weights=theirs.keras", False),
+        ("--initial_weights=imagenet", False),
+        ("--subnet=runs/subnet.json", True),
+        ("--subnet=largest", False),
+        ('--subnet={"block2_width": 0.5}', False),
+    ],
+)
+def test_models_that_may_have_heard_the_test_are_refused(
+    flags_dir, tmp_path, monkeypatch, flag, refused
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ours.keras", "ours.json", "theirs.keras"):
+        (tmp_path / name).touch()
+    path = flags_dir / "alone.cfg"
+    path.write_text(f"{path.read_text()}{flag}\n")
+    if refused:
+        with pytest.raises(ValueError, match="must not have --.* may have"):
+            parse(flags_dir, "a:alone.cfg")
+    else:
+        parse(flags_dir, "a:alone.cfg")
+
+
 def test_runs_have_names_flagfiles_and_teachers(flags_dir):
     first, second, third = parse(
         flags_dir,
