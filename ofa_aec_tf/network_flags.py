@@ -94,9 +94,10 @@ _EFFICIENTNET_DEPTH = flags.DEFINE_float(
 INITIAL_WEIGHTS = flags.DEFINE_string(
     "initial_weights",
     None,
-    "Weights of an image model to start with. For an EfficientNet `imagenet`, "
-    "which is downloaded, or an `.h5` or `.keras` file; for an AST `hub:` and "
-    "a KerasHub preset, or a `.keras` file.",
+    "Weights to start with: all but the classifier of a network that `train` "
+    "has saved, or those of an image model. For an EfficientNet these are "
+    "`imagenet`, which is downloaded, or an `.h5` or `.keras` file; for an AST "
+    "`hub:` and a KerasHub preset, or a `.keras` file.",
 )
 _SCORE_ACTIVATION = flags.DEFINE_enum(
     "score_activation",
@@ -117,6 +118,7 @@ _FAMILY_FLAGS = {
         (_ELASTIC_STEM, ("elastic_stem",)),
         (_WIDTH_GRANULARITY, ("width_granularity",)),
         (_CHANNEL_MULTIPLE, ("channel_multiple",)),
+        (INITIAL_WEIGHTS, ()),
         (_SCORE_ACTIVATION, ("score_activation",)),
     ),
     AstFamily.name: (
@@ -205,6 +207,12 @@ def _family(name, dataset):
             width_coefficient=width_coefficient,
             depth_coefficient=depth_coefficient,
             **common,
+        )
+    source = INITIAL_WEIGHTS.value
+    if source is not None and not workdir.has_record(source):
+        raise ValueError(
+            "A CNN10 starts with the --initial_weights of one that `train` has "
+            f"saved, with its record beside it. Received: {source}"
         )
     return Cnn10Family(
         channels=_numbers(_CHANNELS, int),

@@ -23,6 +23,16 @@ MODEL_NAMES = {
 }
 
 
+def record_path(model_path) -> pathlib.Path:
+    """Where the record of a `.keras` file is: beside it."""
+    return pathlib.Path(model_path).with_suffix(".json")
+
+
+def has_record(path) -> bool:
+    """Whether a path is that of a `.keras` file that some run has saved."""
+    return str(path).endswith(".keras") and record_path(path).is_file()
+
+
 @contextlib.contextmanager
 def lock(directory, wait=False):
     """Keeps a directory for this process as long as the context lasts.

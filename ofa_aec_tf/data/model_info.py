@@ -90,8 +90,7 @@ class ModelInfo:
 
     def write(self, model_path) -> None:
         """Writes the record beside `model_path`, a `.keras` file."""
-        path = pathlib.Path(model_path).with_suffix(".json")
-        workdir.write_json(path, self.to_json())
+        workdir.write_json(workdir.record_path(model_path), self.to_json())
 
     @classmethod
     def read(cls, model_path) -> "ModelInfo":
@@ -106,7 +105,7 @@ class ModelInfo:
                 f"There is no model file {model_path}. Name a `.keras` or "
                 "`.tflite` file that train, materialize or export has written."
             )
-        beside = model_path.with_suffix(".json")
+        beside = workdir.record_path(model_path)
         report = model_path.parent / EXPORT_REPORT
         if model_path.suffix == ".tflite" and report.is_file():
             return cls.from_json(workdir.read_json(report).get("model", {}))

@@ -10,11 +10,13 @@ import pathlib
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from ofa_aec_tf.families.ast import NUM_TOKENS
 from ofa_aec_tf.families.efficientnet import SIZES
 from ofa_aec_tf.models.keras_files import load_keras_file
+from ofa_aec_tf.models.transfer import INPUT
+from ofa_aec_tf.models.transfer import assign
+from ofa_aec_tf.models.transfer import resize_positions
 
 IMAGENET = "imagenet"
 HUB_PREFIX = "hub:"
@@ -73,7 +75,7 @@ def load_ast_weights(network, family, source):
             ),
         }
     for layer_name, layer_values in values.items():
-        _assign(network.get_layer(layer_name), layer_values, source)
+        assign(network.get_layer(layer_name), layer_values, source)
 
 
 class _TransformerWeights:
@@ -143,37 +145,6 @@ class _TransformerWeights:
         return np.concatenate([*tokens, grid.ravel()])[np.newaxis]
 
 
-def _assign(layer, values, source):
-    expected = [tuple(weight.shape) for weight in layer.weights]
-    received = [value.shape for value in values]
-    if expected != received:
-        raise ValueError(
-            f"{source} is of another size than the network. "
-            f"Expected for `{layer.name}`: {expected}. Received: {received}"
-        )
-    layer.set_weights(values)
-
-
-def resize_positions(grid, size):
-    """Positions of another grid, as AST makes them of an image's.
-
-    Args:
-        grid: float array of shape (rows, columns, width).
-        size: `(rows, columns)` that are wanted.
-
-    Returns:
-        float32 array of shape (*size, width): along an axis with enough
-        positions the middle ones, along another interpolated linearly.
-    """
-    grid = np.asarray(grid, np.float32)
-    kept = [min(had, wanted) for had, wanted in zip(grid.shape, size)]
-    rows, columns = (
-        slice(had // 2 - keep // 2, had // 2 - keep // 2 + keep)
-        for had, keep in zip(grid.shape, kept)
-    )
-    return tf.image.resize(grid[rows, columns], size, "bilinear").numpy()
-
-
 def load_efficientnet_weights(network, family, source):
     """Starts an EfficientNet with weights of keras.applications.
 
@@ -192,6 +163,12 @@ def load_efficientnet_weights(network, family, source):
     """
     image_model = _load_efficientnet(family, source)
     by_name = {layer.name: layer for layer in image_model.layers}
+    if INPUT in by_name:
+        # Its kernels are turned already.
+        raise ValueError(
+            f"{source} is no image model, but one for sounds without its "
+            "record. Keep `X.json` beside `X.keras` when you move it."
+        )
     for layer in network.layers:
         if not layer.weights or layer.name in ("input_bn", "logits"):
             continue
@@ -206,7 +183,7 @@ def load_efficientnet_weights(network, family, source):
         ]
         if layer.name == "stem_conv":
             values = [_one_channel(value) for value in values]
-        _assign(layer, values, source)
+        assign(layer, values, source)
 
 
 def _load_efficientnet(family, source):

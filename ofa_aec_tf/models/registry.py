@@ -1,9 +1,13 @@
 """Families by name: the one place that knows which there are."""
 
+import functools
+
+from ofa_aec_tf import workdir
 from ofa_aec_tf.families.ast import AstFamily
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.families.efficientnet import EfficientNetFamily
 from ofa_aec_tf.models import imagenet
+from ofa_aec_tf.models import transfer
 from ofa_aec_tf.models.ast import build_ast
 from ofa_aec_tf.models.cnn10 import build_cnn10_subnet
 from ofa_aec_tf.models.cnn10 import build_cnn10_with_filters
@@ -127,27 +131,33 @@ def build_network_with_filters(family, filters, **options):
     return build_cnn10_with_filters(family, filters, **options)
 
 
-def load_initial_weights(network, family, source):
-    """Gives a network weights that were trained on images.
+def load_initial_weights(network, family, source, subnet=None):
+    """Gives a network weights that were trained on other clips, or on images.
 
     Args:
         network: keras.Model of the family, with any options of its builder.
         family: the model family.
-        source: str. As in the functions of `imagenet`.
+        source: str. The path of a model with a record beside it, as in
+            `transfer`, or as in the functions of `imagenet`.
+        subnet: Subnet, or None where the family has one network.
 
     Raises:
         ValueError: if there are none, or they are of another network.
     """
-    if type(family) not in _IMAGENET_LOADERS:
+    if workdir.has_record(source):
+        load = transfer.load_trained_weights
+    elif type(family) in _IMAGENET_LOADERS:
+        load = functools.partial(_IMAGENET_LOADERS[type(family)], family=family)
+    else:
         raise ValueError(
             "Networks that can start with the weights of an image model: "
             f"{', '.join(family.name for family in _IMAGENET_LOADERS)}. "
             f"Received: {_name(family)}"
         )
     # Every layer by its name, as in what is saved.
-    plain = build_network(family)
+    plain = build_network(family, subnet)
     plain.set_weights(network.get_weights())
-    _IMAGENET_LOADERS[type(family)](plain, family, source)
+    load(plain, source=source)
     network.set_weights(plain.get_weights())
 
 

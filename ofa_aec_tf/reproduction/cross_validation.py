@@ -105,10 +105,7 @@ class Run:
 
 def _is_of_ours(value) -> bool:
     """Whether it names a model of this project, or the record of one."""
-    return value.endswith(".json") or (
-        value.endswith(".keras")
-        and pathlib.Path(value).with_suffix(".json").is_file()
-    )
+    return value.endswith(".json") or workdir.has_record(value)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -60,7 +60,7 @@ def train(
         teacher_paths: paths of the `.keras` files that teach.
         stored: StoredLogits to learn from in their place, or None.
         initial_path: path of the `.keras` file that a fine-tuning starts from.
-        initial_weights: str. Weights of an image model to start with, as
+        initial_weights: str. Weights to start with, as
             `registry.load_initial_weights` names them; None is fresh ones.
         network_options: mapping. Further arguments of the family's builder.
 
@@ -119,7 +119,9 @@ def train(
                 **dict(network_options),
             )
             if initial_weights is not None:
-                registry.load_initial_weights(model, family, initial_weights)
+                registry.load_initial_weights(
+                    model, family, initial_weights, subnet
+                )
             if initial_path is not None:
                 source = load_keras_file(initial_path)
                 model.set_weights(source.get_weights())

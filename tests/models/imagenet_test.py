@@ -141,24 +141,18 @@ def test_the_missing_extra_is_named():
         imagenet.load_ast_weights(None, _AST, "hub:deit")
 
 
+def test_a_network_for_sounds_is_no_image_model(tmp_path):
+    path = tmp_path / "teacher.keras"
+    network = registry.build_network(_B0)
+    network.save(path)
+    with pytest.raises(ValueError, match="one for sounds without its record"):
+        registry.load_initial_weights(network, _B0, str(path))
+
+
 def test_a_cnn10_has_no_weights_of_images():
     family = Cnn10Family(5, channels=(4, 4, 4, 4), hidden_units=4)
     with pytest.raises(ValueError, match="ast, efficientnet. Received: cnn10"):
         registry.load_initial_weights(None, family, "imagenet")
-
-
-def test_positions_are_cut_from_the_middle():
-    grid = np.arange(6 * 5, dtype=np.float32).reshape(6, 5, 1)
-    resized = imagenet.resize_positions(grid, (2, 3))[..., 0]
-    # Of rows 0 to 5 the third and fourth, of columns 0 to 4 the middle three.
-    np.testing.assert_array_equal(resized, [[11, 12, 13], [16, 17, 18]])
-
-
-def test_positions_are_interpolated_where_there_are_too_few():
-    grid = np.array([[[0.0], [4.0]]])
-    resized = imagenet.resize_positions(grid, (1, 4))[..., 0]
-    # Centres of quarters between those of halves, and level beyond them.
-    np.testing.assert_allclose(resized, [[0, 1, 3, 4]])
 
 
 def _image_transformer(kind, **options):

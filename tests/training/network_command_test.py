@@ -1,13 +1,16 @@
 """The train command with networks other than CNN10, as a user runs it."""
 
+import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
 
+from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.model_info import ModelInfo
 from tests import commands
+from tests.synthetic_data import write_dataset
 from tests.training.training_runs import check_one_line_error
 from tests.training.training_runs import run
 
@@ -135,6 +138,43 @@ def test_checkpointing_gives_the_same_network(teachers, data_dir, tmp_path):
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_a_network_starts_with_one_of_other_classes(teachers, tmp_path):
+    data_dir = tmp_path / "data"
+    data_dir.mkdir()
+    # Longer clips, and a class more, of which there are none.
+    info, _ = write_dataset(data_dir, clip_seconds=0.8)
+    dataclasses.replace(
+        info,
+        class_map=ClassMap((*info.class_map.names, "another")),
+        splits={
+            name: dataclasses.replace(
+                split, class_counts=(*split.class_counts, 0)
+            )
+            for name, split in info.splits.items()
+        },
+    ).write(data_dir)
+    result = run(
+        "--stage=scratch",
+        f"--data_dir={data_dir}",
+        f"--workdir={tmp_path / 'run'}",
+        f"--initial_weights={teachers['ast']}",
+        "--learning_rate=1e-9",
+        *_AST,
+    )
+    assert result.returncode == 0, result.stderr
+    trained, ours = (
+        keras.models.load_model(path, compile=False)
+        for path in (teachers["ast"], tmp_path / "run" / "subnet.keras")
+    )
+    assert ours.output_shape == (None, 4)
+    for expected, started in zip(
+        trained.get_layer("patches").get_weights(),
+        ours.get_layer("patches").get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(started, expected, atol=1e-6)
+
+
 def test_a_network_starts_with_weights_of_an_image_model(data_dir, tmp_path):
     images = keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_shape=(64, 64, 3)
@@ -181,7 +221,7 @@ def test_a_network_starts_with_weights_of_an_image_model(data_dir, tmp_path):
         ),
         (
             ["--stage=scratch", "--initial_weights=imagenet"],
-            ["--initial_weights is for --network=ast|efficientnet"],
+            ["A CNN10 starts with the --initial_weights of one that `train`"],
         ),
         (
             ["--stage=scratch", "--network=efficientnet"]
