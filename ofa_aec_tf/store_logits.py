@@ -52,7 +52,11 @@ _NUM_VIEWS = flags.DEFINE_integer(
     "num_views", 8, "Ways in which each clip is augmented.", lower_bound=1
 )
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Seed of the augmentation.", lower_bound=0
+    "seed",
+    0,
+    "Seed of the augmentation.",
+    lower_bound=0,
+    upper_bound=2**31 - 1,
 )
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", 32, "Clips a step.", lower_bound=1
@@ -88,6 +92,8 @@ def main(unused_arguments):
     views = stored_logits.StoredViews(
         _NUM_VIEWS.value, _SEED.value, augmentation_flags.augmentation_config()
     )
+    if not _TEACHER.value:
+        raise ValueError("Name at least one teacher. Received: --teacher=")
     dataset = DatasetInfo.read(_DATA_DIR.value)
     for path in _TEACHER.value:
         ModelInfo.read(path).check_matches(dataset)

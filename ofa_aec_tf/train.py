@@ -42,7 +42,13 @@ _WORKDIR = flags.DEFINE_string(
     "Where the run records itself, saves its model, and resumes.",
     required=True,
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of everything random.")
+_SEED = flags.DEFINE_integer(
+    "seed",
+    0,
+    "Seed of everything random.",
+    lower_bound=0,
+    upper_bound=2**31 - 1,
+)
 _TEACHER = flags.DEFINE_list(
     "teacher",
     [],

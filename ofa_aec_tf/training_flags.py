@@ -135,8 +135,8 @@ _CONVOLUTION = flags.DEFINE_enum(
     "convolution",
     "auto",
     configs.ALGORITHMS,
-    "How convolutions compute. `auto` multiplies less, by Winograd's "
-    "algorithm, where that is faster.",
+    "How the convolutions of CNN10s compute. `auto` multiplies less, by "
+    "Winograd's algorithm, where that is faster.",
 )
 _NUM_VALIDATION_CLIPS = flags.DEFINE_integer(
     "num_validation_clips", 0, "Clips of a validation; 0 is all."

@@ -23,5 +23,7 @@ def define_calibration(seed_help: str = "Seed of the calibration clips."):
             lower_bound=1,
         ),
         flags.DEFINE_integer("batch_size", 32, "Clips a step.", lower_bound=1),
-        flags.DEFINE_integer("seed", 0, seed_help),
+        flags.DEFINE_integer(
+            "seed", 0, seed_help, lower_bound=0, upper_bound=2**31 - 1
+        ),
     )

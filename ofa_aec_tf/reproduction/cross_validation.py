@@ -327,7 +327,12 @@ def _ensemble_cell(ensemble, members, fold, seed, where) -> Cell:
 
 def _network(details) -> str:
     """What tells an architecture from others, from the record of a model."""
-    family, subnet = details["family"], details["subnet"]
-    content = json.dumps([family, subnet], sort_keys=True)
+    family = dict(details["family"])
+    # Which loss it was trained with.
+    family.pop("score_activation", None)
+    # Subnets of several spaces may be one network; no two cost the same.
+    content = json.dumps(
+        details["complexity"] if details["subnet"] else family, sort_keys=True
+    )
     digest = hashlib.sha256(content.encode()).hexdigest()
     return f"{family['name']} {digest[:_DIGEST_CHARACTERS]}"

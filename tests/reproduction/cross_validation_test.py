@@ -5,6 +5,8 @@ import json
 import pytest
 
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.families.ast import AstFamily
+from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.reproduction import cross_validation
 from ofa_aec_tf.reproduction import steps
 from ofa_aec_tf.reproduction.steps import Output
@@ -278,3 +280,52 @@ def write_metrics(runner, cell, accuracies):
             }
         )
     )
+
+
+def network_name(flags_dir, tmp_path, dataset, family, subnet):
+    """What a result says of the architecture of a recorded model."""
+    runner = steps.StepRunner(tmp_path, tmp_path, "abc")
+    ((_, cell),) = planned(
+        flags_dir, "a:alone.cfg", folds=(1,), seeds=(0,), ensembles=()
+    )
+    (model,) = dict(cell.step.arguments)["model"]
+    ModelInfo.for_dataset(
+        dataset,
+        family={"name": family.name, **family.to_json()},
+        subnet=dict(subnet),
+        complexity=family.complexity(subnet, 101).to_json(),
+    ).write(runner.path(model))
+    runner.path(model).touch()
+    write_metrics(runner, cell, {str(runner.path(model)): 0.5})
+    (result,) = cell.measure(runner)
+    return result.network
+
+
+def test_networks_are_compared_whatever_space_or_loss_they_have(
+    flags_dir, tmp_path
+):
+    (tmp_path / "data").mkdir()
+    dataset, _ = write_dataset(tmp_path / "data")
+
+    def name(directory, family, subnet=None):
+        subnet = family.search_space().largest() if subnet is None else subnet
+        return network_name(
+            flags_dir, tmp_path / directory, dataset, family, subnet
+        )
+
+    def cnn10(**settings):
+        return Cnn10Family(3, (8, 8, 8, 8), 8, **settings)
+
+    def ast(**settings):
+        sizes = {"width": 8, "num_heads": 2, "depth": 1, **settings}
+        return AstFamily(3, 101, 64, **sizes)
+
+    plain = name("plain", cnn10())
+    assert plain == name("wide", cnn10(depth_pattern="XXX"))
+    assert plain == name("softmax", cnn10(score_activation="softmax"))
+    smallest = cnn10().search_space().smallest()
+    assert plain != name("small", cnn10(), smallest)
+    transformer = name("ast", ast())
+    assert transformer == name("ast_softmax", ast(score_activation="softmax"))
+    # As costly, but not the same.
+    assert transformer != name("ast_heads", ast(num_heads=4))
