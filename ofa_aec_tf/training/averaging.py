@@ -72,37 +72,70 @@ class EpochAverage(keras.callbacks.Callback):
 
 
 class MovingAverage(keras.callbacks.Callback):
-    """Validates the moving average of the weights that the optimizer keeps.
+    """Validates moving averages of the weights, and those are saved.
 
-    Statistics of batch normalization, which the optimizer does not know, stay
-    as they are: they are moving averages themselves.
+    The optimizer keeps those of what it trains. Statistics of batch
+    normalization, which it does not know, have the same average here: those
+    of the last steps belong to other weights than the average.
 
     `keras.callbacks.SwapEMAWeights` is no help: it swaps by adding and
     subtracting, which rounds, and a checkpoint would have to know which of
     the two are in the model.
 
     Args:
+        model: keras.Model.
         optimizer: keras.optimizers.Optimizer with `use_ema`.
         variables: list of keras.Variable. Those that it was built for.
         validation: callback of `ofa_aec_tf.training.callbacks`.
+        decay: float. Of the statistics, a batch.
 
     Attributes:
-        variables: empty list. The optimizer has them all.
+        variables: list of tf.Variable. What has to be saved of it beside the
+            optimizer.
     """
 
-    def __init__(self, optimizer, variables, validation):
+    def __init__(self, model, optimizer, variables, validation, decay):
         super().__init__()
         self._optimizer = optimizer
         self._weights = variables
         self._validation = validation
+        self._decay = decay
+        self._statistics = [
+            weight.value
+            for weight in model.non_trainable_weights
+            if weight.dtype == "float32"
+        ]
+        self._averages = [
+            tf.Variable(tf.zeros_like(value), trainable=False)
+            for value in self._statistics
+        ]
+        self._has_begun = tf.Variable(False, trainable=False)
         self.variables = []
+        if self._statistics:
+            self.variables = [self._has_begun, *self._averages]
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Adds the statistics to their averages."""
+        if self._statistics:
+            self._update()
+
+    @tf.function(jit_compile=False)
+    def _update(self):
+        # The first are their own average, as with the optimizer's.
+        decay = tf.where(self._has_begun, self._decay, 0.0)
+        for average, value in zip(self._averages, self._statistics):
+            average.assign(decay * average + (1.0 - decay) * value)
+        self._has_begun.assign(True)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Validates the average."""
-        with _restored(self._weights):
+        """Validates the averages."""
+        with _restored([*self._weights, *self._statistics]):
             self.apply()
             self._validation.log_metrics(logs)
 
     def apply(self):
-        """Gives the average to the model."""
+        """Gives the averages to the model."""
         self._optimizer.finalize_variable_values(self._weights)
+        if self._has_begun:
+            for value, average in zip(self._statistics, self._averages):
+                value.assign(average)

@@ -271,7 +271,11 @@ def _average(distiller, model, validation, config):
     """The callback that averages weights, or None."""
     if config.optimizer.ema_decay:
         return averaging.MovingAverage(
-            distiller.optimizer, distiller.trainable_variables, validation
+            model,
+            distiller.optimizer,
+            distiller.trainable_variables,
+            validation,
+            config.optimizer.ema_decay,
         )
     if config.average_from_epoch:
         return averaging.EpochAverage(

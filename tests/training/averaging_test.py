@@ -95,7 +95,9 @@ def test_moving_average_is_validated_and_training_goes_on_without_it():
     variables = model.trainable_variables
     optimizer.build(variables)
     validation = FirstWeight(model)
-    average = averaging.MovingAverage(optimizer, variables, validation)
+    average = averaging.MovingAverage(
+        model, optimizer, variables, validation, 0.8
+    )
     expected, statistics = None, model.layers[0].moving_mean
     for _ in range(5):
         gradients = [
@@ -103,6 +105,7 @@ def test_moving_average_is_validated_and_training_goes_on_without_it():
         ]
         optimizer.apply(gradients, variables)
         statistics.assign(statistics + 1)
+        average.on_train_batch_end(0)
         values = [v.numpy() for v in variables]
         expected = (
             values
@@ -114,12 +117,18 @@ def test_moving_average_is_validated_and_training_goes_on_without_it():
     np.testing.assert_allclose(logs["val_mAP"], expected[0][0], rtol=1e-5)
     for variable, value in zip(variables, values):
         np.testing.assert_array_equal(variable.numpy(), value)
+    np.testing.assert_array_equal(statistics.numpy(), np.full(3, 5.0))
     average.apply()
     average.apply()
     for variable, value in zip(variables, expected):
         np.testing.assert_allclose(variable.numpy(), value, rtol=1e-5)
-    # Statistics of batch normalization are no weights of the optimizer.
-    np.testing.assert_array_equal(statistics.numpy(), np.full(3, 5.0))
+    # Statistics of batch normalization are no weights of the optimizer; they
+    # were 1, 2, 3, 4 and 5.
+    mean = 0.8**4 * 1 + 0.2 * (0.8**3 * 2 + 0.8**2 * 3 + 0.8 * 4 + 5)
+    np.testing.assert_allclose(statistics.numpy(), np.full(3, mean), rtol=1e-6)
+    # All validated together, the average statistics too.
+    np.testing.assert_allclose(validation.seen[0][2], statistics, rtol=1e-6)
+    assert len(average.variables) == 1 + 2
 
 
 def test_weights_are_restored_though_a_validation_fails():
