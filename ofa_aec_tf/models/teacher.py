@@ -1,5 +1,7 @@
 """Loading a teacher."""
 
+import contextlib
+
 import tensorflow as tf
 
 from ofa_aec_tf.models import registry
@@ -7,19 +9,26 @@ from ofa_aec_tf.models.inference_twin import build_inference_twin
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import score_activation
+from ofa_aec_tf.models.precision import precision_scope
+from ofa_aec_tf.models.precision import resolve_precision
 from ofa_aec_tf.score_activations import SIGMOID
 
 
-def load_teacher(path, details, activation=SIGMOID, algorithm="auto"):
+def load_teacher(
+    path, details, activation=SIGMOID, algorithm="auto", precision=None
+):
     """Loads a trained network as a teacher.
 
     Args:
         path: path of a `.keras` file with a layer named `logits`.
         details: dict, the details of its ModelInfo. Where they name a family,
-            the teacher runs as its folded twin, in the precision in scope.
+            the teacher runs as its folded twin.
         activation: one of `SCORE_ACTIVATIONS`, that of who learns from it.
         algorithm: how convolutions of a known family compute, as in
             ElasticConv2D.
+        precision: one of `PRECISIONS`, in which the twin computes: `auto` is
+            what suits the teacher, whatever suits its student. None is the
+            one in scope.
 
     Returns:
         Callable from log-mel spectrograms, float32 of shape (batch,
@@ -39,13 +48,24 @@ def load_teacher(path, details, activation=SIGMOID, algorithm="auto"):
         )
     if "family" in details and "subnet" in details:
         family = registry.family_from_json(details["family"])
-        twin = logits_model(
-            build_inference_twin(family, details["subnet"], teacher, algorithm)
-        )
+        with _precision_scope(precision, family, details["subnet"]):
+            twin = logits_model(
+                build_inference_twin(
+                    family, details["subnet"], teacher, algorithm
+                )
+            )
         return lambda log_mel: _in_halves(twin, log_mel)
     logits = logits_model(teacher)
     logits.trainable = False
     return lambda log_mel: logits(log_mel, training=False)
+
+
+def _precision_scope(precision, family, subnet):
+    if precision is None:
+        return contextlib.nullcontext()
+    return precision_scope(
+        resolve_precision(precision, family.fewest_filters(subnet or None))
+    )
 
 
 def _in_halves(network, log_mel):

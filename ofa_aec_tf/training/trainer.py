@@ -234,6 +234,7 @@ def _teacher(paths, stored, config, score_activation):
                 ModelInfo.read(path).details,
                 score_activation,
                 config.convolution,
+                config.precision,
             )
             for path in paths
         ]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ofa_aec_tf import machine
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.models import registry
 from ofa_aec_tf.models.inference_twin import build_inference_twin
@@ -114,3 +115,24 @@ def test_a_teacher_takes_batches_of_any_size(tmp_path, algorithm):
             np.testing.assert_allclose(
                 scores, expected[:num_clips], rtol=1e-4, atol=1e-4
             )
+
+
+@pytest.mark.parametrize(
+    ("fewest", "computes_in"), [(16, "bfloat16"), (8, "float32")]
+)
+def test_a_teacher_computes_in_what_suits_it(
+    tmp_path, monkeypatch, fewest, computes_in
+):
+    family = Cnn10Family(
+        num_classes=5, channels=(fewest, 16, 16, 16), hidden_units=16
+    )
+    path, details = saved_teacher(tmp_path, family, trained_network(family))
+    monkeypatch.setattr(machine, "has_bfloat16_products", lambda: True)
+    logits = {}
+    for precision in ("auto", "float32", "bfloat16"):
+        # Whatever its student computes in.
+        with precision_scope("float32"):
+            teacher = load_teacher(path, details, precision=precision)
+        logits[precision] = np.asarray(teacher(clips()), np.float32)
+    assert not np.array_equal(logits["float32"], logits["bfloat16"])
+    np.testing.assert_array_equal(logits["auto"], logits[computes_in])
