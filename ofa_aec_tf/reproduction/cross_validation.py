@@ -330,7 +330,8 @@ def _network(details) -> str:
     family = dict(details["family"])
     # Which loss it was trained with.
     family.pop("score_activation", None)
-    # Subnets of several spaces may be one network; no two cost the same.
+    # Subnets of several spaces may be one network: the same layers cost the
+    # same, and others hardly ever do.
     content = json.dumps(
         details["complexity"] if details["subnet"] else family, sort_keys=True
     )
