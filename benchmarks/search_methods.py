@@ -3,11 +3,11 @@
 python benchmarks/search_methods.py --supernet=supernet.keras --search=SEARCH
 
 SEARCH is the directory of an exhaustive `search` of that supernet, with a
-budget that every subnet keeps. Every method then searches in its table, with several seeds, and with
-as many evaluations as the others. The last line is a JSON object that has for
-each method the share of the whole front's hypervolume that it has found (mAP
-against parameters and MACs), and that of the best mAP, both the least and the
-mean over the seeds.
+budget that every subnet keeps. Every method then searches in its table, with
+several seeds, and with as many evaluations as the others. The last line is a
+JSON object that has for each method the share of the whole front's hypervolume
+that it has found (mAP against parameters and MACs), and that of the best mAP,
+both the least and the mean over the seeds.
 """
 
 import math
