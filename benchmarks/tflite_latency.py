@@ -30,7 +30,8 @@ measurement.define_flags("frames", "steps", "seed", "channels")
 _SUBNET = flags.DEFINE_string(
     "subnet",
     "largest",
-    "The subnet: `smallest`, `largest` or a JSON object of choices.",
+    "The subnet: `smallest`, `largest`, choices such as `width=0.8,depth=2`, "
+    "or a JSON object of them.",
 )
 _MODES = flags.DEFINE_list(
     "modes", list(tflite_converter.QUANTIZATION_MODES), "Quantization modes."

@@ -58,7 +58,8 @@ _RUN = flags.DEFINE_multi_string(
     [],
     "A training, NAME:FLAGFILE, with a flagfile of ofa_aec_tf.train; repeated. "
     "NAME:FLAGFILE:teacher=A+B learns from earlier ones, of the same fold and "
-    "seed.",
+    "seed. Of a supernet :subnets=S+T, after the teachers, are cut out and "
+    "evaluated: by default largest+smallest.",
 )
 _ENSEMBLE = flags.DEFINE_multi_string(
     "ensemble",

@@ -67,8 +67,8 @@ _WORKDIR = flags.DEFINE_string(
 _SUBNET = flags.DEFINE_string(
     "subnet",
     None,
-    "Which subnet of a supernet: `largest` (the default), `smallest` or a "
-    "JSON object of choices.",
+    "Which subnet of a supernet: `largest` (the default), `smallest`, choices "
+    "such as `width=0.8,depth=2`, or a JSON object of them.",
 )
 _NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED = (
     calibration_flags.define_calibration()

@@ -50,7 +50,8 @@ _WORKDIR = flags.DEFINE_string(
 _SUBNET = flags.DEFINE_string(
     "subnet",
     None,
-    "Which subnet: `smallest`, `largest` or a JSON object of choices.",
+    "Which subnet: `smallest`, `largest`, choices such as `width=0.8,depth=2`, "
+    "or a JSON object of them.",
 )
 _PARETO = flags.DEFINE_string(
     "pareto",

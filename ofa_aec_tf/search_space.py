@@ -8,6 +8,7 @@ only; sampler, search and BN calibration see names and choices.
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from collections.abc import Sequence
 import numpy as np
 
 Choice = int | float
+
+_ASSIGNMENT = r"\w+=\d+(\.\d+)?"
+_ASSIGNMENTS = re.compile(rf"{_ASSIGNMENT}(,{_ASSIGNMENT})*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -274,23 +278,48 @@ class SearchSpace:
         """The subnet that a user named.
 
         Args:
-            text: `"smallest"`, `"largest"` or a JSON object of choices.
+            text: `"smallest"`, `"largest"`, a JSON object of choices, or
+                choices such as `width=0.8,depth=2`, where a name stands for
+                all decisions that end with it, `block2_width` and others. One
+                decision may have its own, `block2_width=1.0`, beside it.
 
         Raises:
-            ValueError: if `text` is neither, or not of this space.
+            ValueError: if `text` is none of these, or not of this space.
         """
         if text in ("smallest", "largest"):
             return self.smallest() if text == "smallest" else self.largest()
+        if _ASSIGNMENTS.fullmatch(text):
+            return self.subnet(self._choices(text))
         try:
             choices = json.loads(text)
         except json.JSONDecodeError:
             choices = None
         if not isinstance(choices, dict):
             raise ValueError(
-                "A subnet is `smallest`, `largest` or a JSON object such as "
+                "A subnet is `smallest`, `largest`, choices such as "
+                "width=0.8,depth=2, or a JSON object such as "
                 f"{self.smallest()}. Received: {text}"
             )
         return self.subnet(choices)
+
+    def _choices(self, text) -> dict[str, Choice]:
+        """Choices of all decisions that the assignments of a text name."""
+        choices: dict[str, Choice] = {}
+        own: dict[str, Choice] = {}
+        given: set[str] = set()
+        names = {decision.name for decision in self.decisions}
+        for assignment in text.split(","):
+            key, _, number = assignment.partition("=")
+            if key in given:
+                raise ValueError(f"`{key}` is there twice. Received: {text}")
+            given.add(key)
+            named = [name for name in names if name.endswith(f"_{key}")]
+            if key in names or not named:
+                # An unknown one is refused with those of the space.
+                own[key] = float(number)
+            else:
+                choices |= dict.fromkeys(named, float(number))
+        return choices | own
 
     def to_json(self) -> list[dict]:
         """This space as JSON types."""

@@ -68,7 +68,8 @@ _SUBNET = flags.DEFINE_string(
     "subnet",
     "largest",
     "Which subnet to train from scratch or by distillation: `smallest`, "
-    "`largest`, a JSON object of choices, or the `.json` beside a model.",
+    "`largest`, choices such as `width=0.8,depth=2`, a JSON object of them, or "
+    "the `.json` beside a model.",
 )
 _DETERMINISTIC = flags.DEFINE_bool(
     "deterministic", False, "Repeatable bit for bit, and slower."

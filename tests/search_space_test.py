@@ -134,6 +134,52 @@ def test_smallest_and_largest_are_the_first_and_last_choices():
     assert _CONDITIONAL.parse("largest") == _CONDITIONAL.largest()
 
 
+@pytest.mark.parametrize(
+    ("text", "choices"),
+    [
+        ("depth=1,width1=0.5", {"depth": 1, "width1": 0.5}),
+        # What does not matter may be there.
+        ("width=0.5,a_depth=1", {"a_depth": 1, "a_conv1_width": 0.5}),
+        (
+            "width=0.5,depth=2",
+            {"a_depth": 2, "a_conv1_width": 0.5, "a_conv2_width": 0.5},
+        ),
+        # The decision's own choice counts, wherever it stands.
+        (
+            "a_conv1_width=1,depth=2,width=0.5",
+            {"a_depth": 2, "a_conv1_width": 1.0, "a_conv2_width": 0.5},
+        ),
+    ],
+)
+def test_a_name_stands_for_all_decisions_that_end_with_it(text, choices):
+    by_layer = SearchSpace(
+        (
+            Decision("a_depth", (1, 2)),
+            Decision("a_conv1_width", (0.5, 1.0)),
+            Decision("a_conv2_width", (0.5, 1.0), requires=("a_depth", 2)),
+        )
+    )
+    space = _CONDITIONAL if "width1" in choices else by_layer
+    assert dict(space.parse(text)) == choices
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("width1=0.7,depth=1", r"`width1` must be one of \[0.5, 1.0\]"),
+        ("width1=0.5", "needs a choice for `depth`"),
+        ("kernel=3,depth=1", r"Received unknown: \['kernel'\]"),
+        ("depth=1,width1=1,depth=2", "`depth` is there twice"),
+        ("width1=0.5,,depth=1", "such as width=0.8,depth=2, or a JSON object"),
+        ("width1=0.5;depth=1", "such as width=0.8,depth=2, or a JSON object"),
+        ("width1=half", "such as width=0.8,depth=2, or a JSON object"),
+    ],
+)
+def test_assignments_that_are_no_subnet_are_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        _CONDITIONAL.parse(text)
+
+
 def test_subnets_are_equal_and_hash_alike_whatever_the_number_type():
     one = _CONDITIONAL.subnet({"depth": 1, "width1": 1})
     other = _CONDITIONAL.subnet({"width1": 1.0, "depth": 1})

@@ -18,12 +18,13 @@ from ofa_aec_tf.reproduction.steps import Output
 from ofa_aec_tf.reproduction.steps import Step
 
 _FORM = re.compile(
-    r"(?P<name>[^:+=]+):(?P<flagfile>[^:]+)(:teacher=(?P<teachers>[^:=]+))?"
+    r"(?P<name>[^:+=]+):(?P<flagfile>[^:]+)"
+    r"(:teacher=(?P<teachers>[^:=]+))?(:subnets=(?P<subnets>[^:]+))?"
 )
-_ENSEMBLE_FORM = re.compile(r"(?P<name>[^:+=]+):(?P<members>[^:=]+)")
+_ENSEMBLE_FORM = re.compile(r"(?P<name>[^:+=]+):(?P<members>[^:]+)")
 _SUPERNET, _FINETUNE = "supernet", "finetune"
 _MAY_LEARN, _MUST_LEARN = ("kd", _SUPERNET), ("kd",)
-_SUBNETS = ("largest", "smallest")
+_ENDS = ("largest", "smallest")
 _SUBNET = "subnet.keras"
 # Such files may be of other folds, and have heard what tests.
 _OTHER_MODELS = ("teacher", "stored_logits", "initial")
@@ -41,16 +42,19 @@ class Run:
         flagfile: path of a flagfile of ofa_aec_tf.train.
         teachers: tuple of str. Runs whose networks of the same fold and seed
             teach; from the mean of their scores, where they are several.
+        subnets: tuple of str. What is cut out of a supernet, as
+            `SearchSpace.parse` reads it; by default its ends.
         stage: str. Of the flagfile.
 
     Raises:
-        ValueError: if there is no such flagfile, or its stage has no teacher
-            or needs one.
+        ValueError: if there is no such flagfile, its stage has no teacher or
+            needs one, or subnets are named of what is no supernet.
     """
 
     name: str
     flagfile: pathlib.Path
     teachers: tuple[str, ...] = ()
+    subnets: tuple[str, ...] = _ENDS
     stage: str | None = dataclasses.field(init=False, default=None)
 
     def __post_init__(self):
@@ -85,6 +89,17 @@ class Run:
                 f"{self.flagfile} has --stage={stage}."
             )
 
+        if self.subnets != _ENDS and not self.is_supernet:
+            raise ValueError(
+                f"{self.name!r} names subnets, which a supernet has. Received: "
+                f"--stage={stage} in {self.flagfile}"
+            )
+        if len(set(self.subnets)) < len(self.subnets):
+            raise ValueError(
+                f"Name each subnet of {self.name!r} once. Received: "
+                f"{'+'.join(self.subnets)}"
+            )
+
     @property
     def is_supernet(self) -> bool:
         """Whether it trains many networks at once."""
@@ -97,9 +112,9 @@ class Run:
 
     @property
     def rows(self) -> tuple[str, ...]:
-        """Names of what is measured: a supernet's ends, or the one network."""
+        """Names of what is measured: some subnets, or the one network."""
         if self.is_supernet:
-            return tuple(f"{self.name} {subnet}" for subnet in _SUBNETS)
+            return tuple(f"{self.name} {subnet}" for subnet in self.subnets)
         return (self.name,)
 
 
@@ -125,8 +140,8 @@ def parse_runs(texts: Iterable[str]) -> list[Run]:
     """Runs in their order.
 
     Args:
-        texts: iterable of str, `NAME:FLAGFILE` or
-            `NAME:FLAGFILE:teacher=A+B` with names of earlier ones.
+        texts: iterable of str, `NAME:FLAGFILE`, after it `:teacher=A+B` with
+            names of earlier ones, and for a supernet `:subnets=S+T`.
 
     Returns:
         list of Run.
@@ -141,14 +156,15 @@ def parse_runs(texts: Iterable[str]) -> list[Run]:
         match = _FORM.fullmatch(text)
         if match is None or not text.isprintable():
             raise ValueError(
-                "A --run is written NAME:FLAGFILE or "
-                f"NAME:FLAGFILE:teacher=A+B. Received: {text!r}"
+                "A --run is written NAME:FLAGFILE, with :teacher=A+B and "
+                f":subnets=S+T after it where it has them. Received: {text!r}"
             )
-        teachers = match["teachers"]
+        teachers, subnets = match["teachers"], match["subnets"]
         run = Run(
             match["name"],
             pathlib.Path(match["flagfile"]),
             tuple(teachers.split("+")) if teachers else (),
+            tuple(subnets.split("+")) if subnets else _ENDS,
         )
         if not rows.isdisjoint(run.rows):
             raise ValueError(
@@ -279,7 +295,7 @@ def _networks(run, model, where) -> list[Output]:
             ),
             _SUBNET,
         )
-        for name, subnet in zip(run.rows, _SUBNETS)
+        for name, subnet in zip(run.rows, run.subnets)
     ]
 
 

@@ -74,10 +74,19 @@ def test_runs_have_names_flagfiles_and_teachers(flags_dir):
     ("texts", "message"),
     [
         ([], "Give a --run"),
-        (["alone.cfg"], "written NAME:FLAGFILE or"),
-        (["a:alone.cfg:teachers=b"], "written NAME:FLAGFILE or"),
-        (["a:alone.cfg:teacher="], "written NAME:FLAGFILE or"),
-        (["a+b:alone.cfg"], "written NAME:FLAGFILE or"),
+        (["alone.cfg"], "written NAME:FLAGFILE, with"),
+        (["a:alone.cfg:teachers=b"], "written NAME:FLAGFILE, with"),
+        (["a:alone.cfg:teacher="], "written NAME:FLAGFILE, with"),
+        (
+            ["a:supernet.cfg:subnets=largest:teacher=b"],
+            "written NAME:FLAGFILE, with",
+        ),
+        (["a:alone.cfg:subnets=width=0.8"], "which a supernet has.*=teacher"),
+        (
+            ["a:supernet.cfg:subnets=largest+width=0.8+largest"],
+            "each subnet of 'a' once",
+        ),
+        (["a+b:alone.cfg"], "written NAME:FLAGFILE, with"),
         (["a:alone.cfg", "a:taught.cfg:teacher=a"], "Received twice: a$"),
         (
             ["a smallest:alone.cfg", "a:supernet.cfg"],
@@ -138,6 +147,12 @@ def test_mistakes_in_ensembles_are_named(flags_dir, text, message):
         cross_validation.parse_ensembles([text], runs)
     with pytest.raises(ValueError, match="Received twice: e"):
         cross_validation.parse_ensembles(["e:a+b", "e:a+c largest"], runs)
+
+
+def test_a_named_subnet_may_be_in_an_ensemble(flags_dir):
+    runs = parse(flags_dir, "a:alone.cfg", "c:supernet.cfg:subnets=width=0.8")
+    (ensemble,) = cross_validation.parse_ensembles(["e:c width=0.8+a"], runs)
+    assert ensemble.members == ("c width=0.8", "a")
 
 
 def planned(flags_dir, *texts, folds=(1, 2), seeds=(0, 1), ensembles=()):
@@ -202,6 +217,20 @@ def test_both_ends_of_a_supernet_are_cut_out(flags_dir):
     (supernet,) = {cut.needs()[0].identity for cut in cuts}
     assert dict(cuts[0].arguments)["supernet"].name == "supernet.keras"
     assert supernet
+
+
+def test_named_subnets_are_cut_out_in_their_order(flags_dir):
+    ((_, cell),) = planned(
+        flags_dir,
+        "a:supernet.cfg:subnets=smallest+width=0.8,depth=2",
+        folds=(3,),
+        seeds=(7,),
+    )
+    cuts = cell.step.needs()
+    assert [(cut.title, dict(cut.arguments)["subnet"]) for cut in cuts] == [
+        ("a smallest fold 3 seed 7", "smallest"),
+        ("a width=0.8,depth=2 fold 3 seed 7", "width=0.8,depth=2"),
+    ]
 
 
 def test_an_ensemble_is_of_one_fold_and_seed(flags_dir):
