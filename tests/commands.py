@@ -4,9 +4,11 @@ import multiprocessing
 import os
 import pathlib
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 _TIMEOUT_SECONDS = 1200
@@ -110,6 +112,35 @@ def _run_module(module, arguments, cwd, environment, output_dir):
     os.chdir(cwd)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def kill_after(seconds, module, *arguments):
+    """Runs a command, and ends it and all that it began as a power cut would.
+
+    Args:
+        seconds: float. How long it may run.
+        module: as in `run`, and the arguments too.
+
+    Returns:
+        bool. Whether it was still running.
+    """
+    process = subprocess.Popen(
+        command(module, *arguments),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        was_running = True
+    else:
+        was_running = False
+    while process.poll() is None or is_group_alive(process.pid):
+        signal_group(process.pid, signal.SIGKILL)
+        time.sleep(0.05)
+    return was_running
 
 
 def signal_group(process_id, number):

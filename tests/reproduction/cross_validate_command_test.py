@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from tests import commands
@@ -18,10 +19,12 @@ def inputs(tmp_path_factory):
     )
 
 
-def run(inputs, workdir, *arguments):
+_COMMAND = "ofa_aec_tf.cross_validate"
+
+
+def flags(inputs, workdir, *more):
     flags_dir, sounds = inputs
-    return commands.run(
-        "ofa_aec_tf.cross_validate",
+    return [
         f"--preprocess={flags_dir / 'preprocess.cfg'}",
         f"--audio_dir={sounds}",
         f"--workdir={workdir}",
@@ -29,8 +32,12 @@ def run(inputs, workdir, *arguments):
         "--seeds=3",
         f"--run=CNN:{flags_dir / 'alone.cfg'}",
         f"--run=CNN taught:{flags_dir / 'taught.cfg'}:teacher=CNN",
-        *arguments,
-    )
+        *more,
+    ]
+
+
+def run(inputs, workdir, *arguments):
+    return commands.run(_COMMAND, *flags(inputs, workdir, *arguments))
 
 
 def results(workdir):
@@ -81,7 +88,8 @@ def test_each_fold_tests_what_the_others_have_trained(inputs, tmp_path):
         inputs,
         tmp_path,
         "--fold=2",
-        f"--run=OFA:{flags_dir / 'supernet.cfg'}:teacher=CNN+CNN taught",
+        f"--run=OFA:{flags_dir / 'supernet.cfg'}:teacher=CNN+CNN taught"
+        ":subnets=largest+width=0.8,depth=1+smallest",
         "--ensemble=both:CNN+OFA largest",
     )
     assert result.returncode == 0, result.stdout + result.stderr
@@ -94,6 +102,7 @@ def test_each_fold_tests_what_the_others_have_trained(inputs, tmp_path):
         "train",
         "materialize",
         "materialize",
+        "materialize",
         "evaluate",
         "evaluate",
     ]
@@ -101,12 +110,40 @@ def test_each_fold_tests_what_the_others_have_trained(inputs, tmp_path):
         "CNN",
         "CNN taught",
         "OFA largest",
+        "OFA width=0.8,depth=1",
         "OFA smallest",
         "both",
     ]
     sizes = [int(r["parameters"]) for r in results(tmp_path)]
-    assert sizes[0] == sizes[1] == sizes[2] > sizes[3]
-    assert sizes[4] == 2 * sizes[0]
+    assert sizes[0] == sizes[1] == sizes[2]
+    assert sizes[2] > sizes[3] > sizes[4]
+    assert sizes[5] == 2 * sizes[0]
+
+
+@pytest.mark.slow
+def test_kills_change_nothing(inputs, tmp_path):
+    more = ("--fold=1", "--ensemble=both:CNN+CNN taught")
+    whole = run(inputs, tmp_path / "whole", *more)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    rng = np.random.default_rng(0)
+    killed = [
+        commands.kill_after(
+            rng.uniform(3, 12),
+            _COMMAND,
+            *flags(inputs, tmp_path / "killed", *more),
+        )
+        for _ in range(4)
+    ]
+    assert sum(killed) >= 2
+    last = run(inputs, tmp_path / "killed", *more)
+    assert last.returncode == 0, last.stdout + last.stderr
+    for name in ("report.md", "report.html", "results.csv"):
+        assert (tmp_path / "killed" / "report" / name).read_bytes() == (
+            tmp_path / "whole" / "report" / name
+        ).read_bytes()
+    again = run(inputs, tmp_path / "killed", *more)
+    assert again.returncode == 0
+    assert "$ python" not in again.stdout
 
 
 @pytest.mark.parametrize(
@@ -115,7 +152,7 @@ def test_each_fold_tests_what_the_others_have_trained(inputs, tmp_path):
         (["--fold=3"], "--fold is `all` or some of [1, 2] (see --num_folds)"),
         (["--fold=all,1"], "--fold is a list of distinct whole numbers"),
         (["--seeds=0,0"], "--seeds is a list of distinct whole numbers"),
-        (["--run=CNN"], "written NAME:FLAGFILE or"),
+        (["--run=CNN"], "written NAME:FLAGFILE, with"),
         (["--ensemble=both:CNN+AST"], "of ['CNN', 'CNN taught'], each once"),
         (["--preprocess=none.cfg"], "There is no flagfile none.cfg"),
     ],

@@ -1,9 +1,5 @@
 """The command that reproduces the paper, at a scale of seconds."""
 
-import signal
-import subprocess
-import time
-
 import numpy as np
 import pytest
 
@@ -44,25 +40,15 @@ def test_ten_kills_change_nothing(inputs, tmp_path):
     experiments = "--experiments=table1"
     whole = _run(inputs, tmp_path / "whole", experiments)
     assert whole.returncode == 0, whole.stdout + whole.stderr
-    command = commands.command(
-        "ofa_aec_tf.reproduce",
-        *_arguments(inputs, tmp_path / "killed", experiments),
-    )
     rng = np.random.default_rng(0)
-    num_killed = 0
-    for _ in range(_NUM_KILLS):
-        process = subprocess.Popen(
-            command,
-            cwd=commands.ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+    num_killed = sum(
+        commands.kill_after(
+            rng.uniform(3, 15),
+            "ofa_aec_tf.reproduce",
+            *_arguments(inputs, tmp_path / "killed", experiments),
         )
-        try:
-            process.wait(rng.uniform(3, 15))
-        except subprocess.TimeoutExpired:
-            num_killed += 1
-        _kill_group(process)
+        for _ in range(_NUM_KILLS)
+    )
     assert num_killed >= _NUM_KILLS // 2
     last = _run(inputs, tmp_path / "killed", experiments)
     assert last.returncode == 0, last.stdout + last.stderr
@@ -84,14 +70,6 @@ def test_ten_kills_change_nothing(inputs, tmp_path):
         ("OFA", "low"),
         ("OFA", "high"),
     }
-
-
-def _kill_group(process):
-    """Ends the command and the step that it runs, as a power cut would."""
-    while process.poll() is None or commands.is_group_alive(process.pid):
-        commands.signal_group(process.pid, signal.SIGKILL)
-        process.poll()
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
