@@ -30,9 +30,7 @@ from ofa_aec_tf.reproduction import steps
 _REPORT, _STEPS = "report", "steps"
 _ALL = "all"
 
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Where everything goes.", required=True
-)
+_WORKDIR = run_flags.define_workdir()
 _PREPROCESS = flags.DEFINE_string(
     "preprocess",
     None,

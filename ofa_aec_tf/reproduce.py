@@ -43,9 +43,7 @@ _FLAGS_DIR = flags.DEFINE_string(
     "where there is no --data_dir.",
     required=True,
 )
-_WORKDIR = flags.DEFINE_string(
-    "workdir", None, "Where everything goes.", required=True
-)
+_WORKDIR = run_flags.define_workdir()
 _DATA_DIR = flags.DEFINE_string(
     "data_dir",
     None,

@@ -3,6 +3,19 @@
 from absl import flags
 
 
+def define_workdir():
+    """Defines --workdir, and returns it."""
+    workdir = flags.DEFINE_string(
+        "workdir", None, "Where everything goes.", required=True
+    )
+    flags.register_validator(
+        "workdir",
+        lambda path: path is None or "," not in path,
+        "A path with a comma cannot be told from two. Name another.",
+    )
+    return workdir
+
+
 def define_jobs():
     """Defines --jobs, and returns it."""
     return flags.DEFINE_integer(

@@ -154,9 +154,18 @@ def test_kills_change_nothing(inputs, tmp_path):
         (["--seeds=0,0"], "--seeds is a list of distinct whole numbers"),
         (["--run=CNN"], "written NAME:FLAGFILE, with"),
         (["--ensemble=both:CNN+AST"], "of ['CNN', 'CNN taught'], each once"),
+        (["--workdir=runs/a,b"], "--workdir=runs/a,b: A path with a comma"),
         (["--preprocess=none.cfg"], "There is no flagfile none.cfg"),
     ],
-    ids=["fold", "all_and_one", "seeds", "run", "ensemble", "preprocess"],
+    ids=[
+        "fold",
+        "all_and_one",
+        "seeds",
+        "run",
+        "ensemble",
+        "comma",
+        "preprocess",
+    ],
 )
 def test_a_mistake_ends_in_one_line_before_anything_runs(
     inputs, tmp_path, arguments, message
