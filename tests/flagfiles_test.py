@@ -17,6 +17,8 @@ COMMANDS = {
     "export": "ofa_aec_tf.export",
     "folds": "ofa_aec_tf.cross_validate",
     "esc10": "ofa_aec_tf.cross_validate",
+    "esc10_supernet": "ofa_aec_tf.cross_validate",
+    "small": "ofa_aec_tf.cross_validate",
 }
 # Those of whole reproductions have the directories of their stages beside them.
 REPRODUCTIONS = FLAGS / "paper"
@@ -128,6 +130,9 @@ def test_every_flagfile_parses(command):
     if command == "ofa_aec_tf.cross_validate":
         # One network, three seeds.
         assert "flags/esc10/folds.cfg 5 15 15" in lines
+        # Six networks and two ensembles; three supernets of three subnets.
+        assert "flags/cmkd/esc10.cfg 5 120 120" in lines
+        assert "flags/cmkd/esc10_supernet.cfg 5 60 90" in lines
 
 
 @pytest.mark.parametrize(
