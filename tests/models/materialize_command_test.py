@@ -97,7 +97,8 @@ def test_results_of_another_search_are_refused(files, tmp_path):
         ([], "either --subnet or --pareto"),
         (["--subnet=largest", "--pareto=x"], "either --subnet or --pareto"),
         (["--pareto=none.json"], "no search result none.json"),
-        (["--subnet=huge"], "`smallest`, `largest` or a JSON object"),
+        (["--subnet=huge"], "width=0.8,depth=2, or a JSON object"),
+        (["--subnet=width=0.55,depth=1"], "must be one of [0.4, "),
     ],
 )
 def test_wrong_flags_end_in_one_line(files, tmp_path, arguments, part):
