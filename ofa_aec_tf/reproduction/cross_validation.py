@@ -54,7 +54,7 @@ class Run:
     name: str
     flagfile: pathlib.Path
     teachers: tuple[str, ...] = ()
-    subnets: tuple[str, ...] = _ENDS
+    subnets: tuple[str, ...] = ()
     stage: str | None = dataclasses.field(init=False, default=None)
 
     def __post_init__(self):
@@ -88,8 +88,7 @@ class Run:
                 f"{self.name!r} needs :teacher=NAME, an earlier run, because "
                 f"{self.flagfile} has --stage={stage}."
             )
-
-        if self.subnets != _ENDS and not self.is_supernet:
+        if self.subnets and not self.is_supernet:
             raise ValueError(
                 f"{self.name!r} names subnets, which a supernet has. Received: "
                 f"--stage={stage} in {self.flagfile}"
@@ -99,6 +98,8 @@ class Run:
                 f"Name each subnet of {self.name!r} once. Received: "
                 f"{'+'.join(self.subnets)}"
             )
+        if self.is_supernet and not self.subnets:
+            object.__setattr__(self, "subnets", _ENDS)
 
     @property
     def is_supernet(self) -> bool:
@@ -164,7 +165,7 @@ def parse_runs(texts: Iterable[str]) -> list[Run]:
             match["name"],
             pathlib.Path(match["flagfile"]),
             tuple(teachers.split("+")) if teachers else (),
-            tuple(subnets.split("+")) if subnets else _ENDS,
+            tuple(subnets.split("+")) if subnets else (),
         )
         if not rows.isdisjoint(run.rows):
             raise ValueError(

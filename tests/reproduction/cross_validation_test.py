@@ -82,6 +82,8 @@ def test_runs_have_names_flagfiles_and_teachers(flags_dir):
             "written NAME:FLAGFILE, with",
         ),
         (["a:alone.cfg:subnets=width=0.8"], "which a supernet has.*=teacher"),
+        # What a supernet would be given anyway.
+        (["a:alone.cfg:subnets=largest+smallest"], "which a supernet has"),
         (
             ["a:supernet.cfg:subnets=largest+width=0.8+largest"],
             "each subnet of 'a' once",
