@@ -308,8 +308,9 @@ class SearchSpace:
         own: dict[str, Choice] = {}
         given: set[str] = set()
         names = {decision.name for decision in self.decisions}
-        for assignment in text.split(","):
-            key, _, number = assignment.partition("=")
+        pairs = [part.split("=") for part in text.split(",")]
+        # What stands for fewer decisions counts before what stands for more.
+        for key, number in sorted(pairs, key=lambda pair: len(pair[0])):
             if key in given:
                 raise ValueError(f"`{key}` is there twice. Received: {text}")
             given.add(key)

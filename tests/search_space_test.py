@@ -144,7 +144,11 @@ def test_smallest_and_largest_are_the_first_and_last_choices():
             "width=0.5,depth=2",
             {"a_depth": 2, "a_conv1_width": 0.5, "a_conv2_width": 0.5},
         ),
-        # The decision's own choice counts, wherever it stands.
+        # The closer name counts, wherever it stands.
+        (
+            "conv2_width=1,depth=2,width=0.5",
+            {"a_depth": 2, "a_conv1_width": 0.5, "a_conv2_width": 1.0},
+        ),
         (
             "a_conv1_width=1,depth=2,width=0.5",
             {"a_depth": 2, "a_conv1_width": 1.0, "a_conv2_width": 0.5},
