@@ -144,7 +144,15 @@ _NUM_VALIDATION_CLIPS = flags.DEFINE_integer(
 _NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
     "num_calibration_clips",
     256,
-    "Training clips that estimate a subnet's batch normalization.",
+    "Training clips that estimate batch normalization: that of the subnets at "
+    "a validation, and of a network with --calibrate_batch_norm.",
+)
+_CALIBRATE_BATCH_NORM = flags.DEFINE_bool(
+    "calibrate_batch_norm",
+    False,
+    "Validate and save a network with batch normalization statistics of "
+    "training clips as they are: moving ones are of augmented clips. A "
+    "supernet's subnets always have such.",
 )
 
 
@@ -201,6 +209,7 @@ def train_config(
         convolution=_CONVOLUTION.value,
         num_validation_clips=_NUM_VALIDATION_CLIPS.value,
         num_calibration_clips=_NUM_CALIBRATION_CLIPS.value,
+        calibrate_batch_norm=_CALIBRATE_BATCH_NORM.value,
         sampling=_SAMPLING.value,
         skip_corrupt=skip_corrupt,
         average_from_epoch=_AVERAGE_FROM_EPOCH.value,
@@ -215,6 +224,7 @@ _STAGES_OF_FLAG = (
     (_LARGEST_STEPS, ("supernet",)),
     (_BLOCK_DROPOUT, ("teacher", "kd", "scratch", "finetune")),
     (_HEAD_DROPOUT, ("teacher", "kd", "scratch", "finetune")),
+    (_CALIBRATE_BATCH_NORM, ("teacher", "kd", "scratch", "finetune")),
 )
 
 

@@ -2,7 +2,11 @@
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
+
+# Mel bands of a random filter that have gains of their own.
+_NUM_FILTER_NODES = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,6 +19,10 @@ class AugmentationConfig:
         max_roll_frames: int. The largest distance either way; 0 is any.
         gain_db: float. Clips get louder or softer by up to so much, each by
             its own amount.
+        filter_db: float. Clips pass through a random filter of up to so much
+            gain or loss, each through its own, as through other microphones.
+        max_shift_bands: int. Clips are moved up or down by up to so many mel
+            bands, each by its own number, much as a change of pitch would.
         num_time_masks: int. SpecAugment masks over frames.
         max_time_mask_frames: int. A mask is shorter than this.
         num_frequency_masks: int. SpecAugment masks over mel bands.
@@ -24,12 +32,15 @@ class AugmentationConfig:
         mixup_rate: float in [0, 1]. Probability that a clip is mixed.
 
     Reference: SpecAugment (arXiv 1904.08779), with the widths of PANNs; mixup
-    (arXiv 1710.09412).
+    (arXiv 1710.09412); FilterAugment (arXiv 2110.03282), its linear kind, with
+    evenly spaced bands.
     """
 
     time_roll: bool = False
     max_roll_frames: int = 0
     gain_db: float = 0.0
+    filter_db: float = 0.0
+    max_shift_bands: int = 0
     num_time_masks: int = 2
     max_time_mask_frames: int = 64
     num_frequency_masks: int = 2
@@ -67,11 +78,15 @@ def augment_batch(log_mel, labels, mel_mean_db, floor_db, config, seed):
     Returns:
         `(log_mel, labels)` of the same shapes. Equal for equal seeds.
     """
-    seeds = tf.random.split(seed, 5)
+    seeds = tf.random.split(seed, 7)
     if config.time_roll:
         log_mel = time_roll(log_mel, config.max_roll_frames, seeds[0])
     if config.gain_db > 0:
         log_mel = gain(log_mel, config.gain_db, floor_db, seeds[1])
+    if config.filter_db > 0:
+        log_mel = random_filter(log_mel, config.filter_db, floor_db, seeds[6])
+    if config.max_shift_bands:
+        log_mel = shift_bands(log_mel, config.max_shift_bands, seeds[5])
     log_mel = mask_axis(
         log_mel,
         mel_mean_db,
@@ -172,9 +187,58 @@ def gain(log_mel, max_gain_db, floor_db, seed):
     gains_db = tf.random.stateless_uniform(
         (tf.shape(log_mel)[0], 1, 1), seed, -max_gain_db, max_gain_db
     )
+    return _add_gains(log_mel, gains_db, floor_db)
+
+
+def _add_gains(log_mel, gains_db, floor_db):
     return tf.where(
         log_mel > floor_db, tf.maximum(log_mel + gains_db, floor_db), log_mel
     )
+
+
+def random_filter(log_mel, max_gain_db, floor_db, seed):
+    """Makes some bands of a clip louder than others, the same in all frames.
+
+    Each clip has random gains at evenly spaced mel bands, the lowest and the
+    highest among them, and linear ones between. The floor is kept as in `gain`.
+
+    Args:
+        log_mel: tensor of shape (batch, num_frames, num_mel_bins), in dB.
+        max_gain_db: float. Gains are uniform between this and its negative.
+        floor_db: float. What the front end gives for silence.
+        seed: int32 tensor of shape (2,).
+    """
+    nodes_db = tf.random.stateless_uniform(
+        (tf.shape(log_mel)[0], _NUM_FILTER_NODES),
+        seed,
+        -max_gain_db,
+        max_gain_db,
+    )
+    nodes = np.arange(_NUM_FILTER_NODES)
+    positions = np.linspace(0, nodes[-1], log_mel.shape[2])
+    # What each node has in each band.
+    shares = [np.interp(positions, nodes, row) for row in np.eye(len(nodes))]
+    gains_db = tf.matmul(nodes_db, tf.constant(np.stack(shares), tf.float32))
+    return _add_gains(log_mel, gains_db[:, None, :], floor_db)
+
+
+def shift_bands(log_mel, max_bands, seed):
+    """Moves every clip up or down the mel axis by its own number of bands.
+
+    The band at the edge that a clip moves away from is repeated.
+
+    Args:
+        log_mel: tensor of shape (batch, num_frames, num_mel_bins).
+        max_bands: int. The largest number, upwards or downwards.
+        seed: int32 tensor of shape (2,).
+    """
+    batch, num_bands = tf.shape(log_mel)[0], tf.shape(log_mel)[2]
+    shifts = tf.random.stateless_uniform(
+        (batch, 1), seed, -max_bands, max_bands + 1, dtype=tf.int32
+    )
+    bands = tf.range(num_bands)[None, :] - shifts
+    bands = tf.clip_by_value(bands, 0, num_bands - 1)
+    return tf.gather(log_mel, bands, axis=2, batch_dims=1)
 
 
 def mixup(log_mel, labels, alpha, rate, seed):

@@ -13,6 +13,15 @@ _MAX_ROLL_FRAMES = flags.DEFINE_integer(
 _GAIN_DB = flags.DEFINE_float(
     "gain_db", 0.0, "Make clips louder or softer by up to so much."
 )
+_FILTER_DB = flags.DEFINE_float(
+    "filter_db",
+    0.0,
+    "Make some mel bands louder than others by up to so much, as another "
+    "microphone would.",
+)
+_MAX_SHIFT_BANDS = flags.DEFINE_integer(
+    "max_shift_bands", 0, "Move clips up or down by up to so many mel bands."
+)
 _MIXUP_ALPHA = flags.DEFINE_float("mixup_alpha", 0.0, "0 is no mixup.")
 _MIXUP_RATE = flags.DEFINE_float(
     "mixup_rate", 1.0, "With --mixup_alpha: the share of clips to mix."
@@ -49,6 +58,8 @@ def augmentation_config() -> AugmentationConfig:
         time_roll=_TIME_ROLL.value,
         max_roll_frames=_MAX_ROLL_FRAMES.value,
         gain_db=_GAIN_DB.value,
+        filter_db=_FILTER_DB.value,
+        max_shift_bands=_MAX_SHIFT_BANDS.value,
         num_time_masks=_NUM_TIME_MASKS.value,
         max_time_mask_frames=_MAX_TIME_MASK_FRAMES.value,
         num_frequency_masks=_NUM_FREQUENCY_MASKS.value,

@@ -1,9 +1,18 @@
-"""Batch normalization statistics of one subnet, re-estimated.
+"""Batch normalization statistics, estimated anew on training clips.
 
 Subnets share weights, not statistics: the moving statistics of a supernet fit
 none of them. They are estimated again for the subnet in question, on training
 data, and returned; the supernet is never written to.
+
+The moving statistics of a plain network fit what it trained on, which are clips
+that augmentation has changed: a mixture of two clips varies less than either.
+Those of a mean of weights are of none of the weights that were averaged.
 """
+
+import numpy as np
+import tensorflow as tf
+
+from ofa_aec_tf.models import normalization_statistics
 
 
 class MomentAverage:
@@ -58,9 +67,54 @@ def calibrate(supernet, subnet, batches):
     Raises:
         ValueError: if there is no batch.
     """
+    return _average_moments(
+        lambda log_mel: supernet.batch_moments(log_mel, subnet), batches
+    )
+
+
+class NetworkCalibrator:
+    """Estimates and sets the statistics of a plain network, again and again.
+
+    Args:
+        network: keras.Model of stock layers, from log-mel spectrograms.
+        batches: list of float32 arrays of shape (batch, num_frames,
+            num_mel_bins), from the training split.
+
+    Raises:
+        ValueError: if the network has no batch normalization.
+
+    Reference: SWA (arXiv 1803.05407), section 3.2, which needs it for a mean
+    of weights.
+    """
+
+    def __init__(self, network, batches):
+        self._network = network
+        self._batches = batches
+        model = normalization_statistics.batch_moments_model(network)
+        self._batch_moments = tf.function(
+            lambda log_mel: model([log_mel], training=False),
+            reduce_retracing=True,
+            jit_compile=False,
+        )
+
+    def calibrate(self):
+        """Gives the network the statistics that fit its present weights.
+
+        Raises:
+            ValueError: if there is no batch.
+        """
+        normalization_statistics.set_moments(
+            self._network, _average_moments(self._moments, self._batches)
+        )
+
+    def _moments(self, log_mel):
+        return tf.nest.map_structure(np.asarray, self._batch_moments(log_mel))
+
+
+def _average_moments(batch_moments, batches):
     average = MomentAverage()
     for log_mel in batches:
-        average.add(supernet.batch_moments(log_mel, subnet), len(log_mel))
+        average.add(batch_moments(log_mel), len(log_mel))
     if average.moments is None:
         raise ValueError(
             "Calibration needs at least one batch of training clips. "

@@ -1,8 +1,6 @@
 """A subnet as a plain Keras model (OFA: get_active_subnet; NNI: freeze)."""
 
-import keras
-import numpy as np
-
+from ofa_aec_tf.models.normalization_statistics import set_moments
 from ofa_aec_tf.models.precision import precision_scope
 
 
@@ -52,19 +50,7 @@ def materialize_subnet(supernet, subnet, moments):
         model = supernet.build_subnet(subnet)
     weights = slice_weights(supernet, model)
     for layer in model.layers:
-        if not layer.weights:
-            continue
-        values = weights[layer.name]
-        if isinstance(layer, keras.layers.BatchNormalization):
-            if layer.name not in moments:
-                raise ValueError(
-                    "`moments` must hold the statistics of every batch "
-                    f"normalization. Missing: {layer.name}"
-                )
-            gamma, beta, _, _ = values
-            mean, variance = (
-                np.asarray(m)[: gamma.size] for m in moments[layer.name]
-            )
-            values = [gamma, beta, mean, variance]
-        layer.set_weights(values)
+        if layer.weights:
+            layer.set_weights(weights[layer.name])
+    set_moments(model, moments)
     return model

@@ -9,6 +9,7 @@ import tensorflow as tf
 from ofa_aec_tf import workdir
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation.evaluator import evaluate
+from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import ranking_logits
 
 
@@ -83,6 +84,34 @@ class NetworkValidation(_Validation):
                 self._label_type,
             ),
         )
+
+
+class CalibratedValidation(NetworkValidation):
+    """Adds the metrics of the plain network that a run would save now.
+
+    Args:
+        calibrated: CalibratedNetwork.
+        score_activation: one of `SCORE_ACTIVATIONS`.
+        batches: tf.data.Dataset of dicts with `log_mel` and `labels`.
+        class_map: ClassMap.
+        label_type: str.
+    """
+
+    def __init__(
+        self, calibrated, score_activation, batches, class_map, label_type
+    ):
+        super().__init__(
+            logits_model(calibrated.network),
+            score_activation,
+            batches,
+            class_map,
+            label_type,
+        )
+        self._calibrated = calibrated
+
+    def _metrics_of_models(self):
+        self._calibrated.update()
+        yield from super()._metrics_of_models()
 
 
 class SupernetValidation(_Validation):

@@ -39,7 +39,11 @@ class TrainConfig:
         convolution: one of `ALGORITHMS`. How convolutions compute.
         num_validation_clips: int. Clips of a validation; 0 is all.
         num_calibration_clips: int. Training clips that estimate batch
-            normalization statistics at a validation (supernet).
+            normalization statistics, at a validation of a supernet and by
+            `calibrate_batch_norm`.
+        calibrate_batch_norm: bool. Whether a network that is validated or
+            saved gets batch normalization statistics of training clips as
+            they are, instead of moving ones (not supernet).
         sampling: one of `SAMPLINGS`. How the clips of a step are drawn.
         skip_corrupt: bool. Whether damaged records are left out.
         average_from_epoch: int. The weights after this epoch, counted from 1,
@@ -63,6 +67,7 @@ class TrainConfig:
     convolution: str
     num_validation_clips: int
     num_calibration_clips: int
+    calibrate_batch_norm: bool
     sampling: str
     skip_corrupt: bool
     average_from_epoch: int

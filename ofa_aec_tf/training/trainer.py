@@ -24,6 +24,7 @@ from ofa_aec_tf.training import averaging
 from ofa_aec_tf.training import callbacks
 from ofa_aec_tf.training import optimization
 from ofa_aec_tf.training import teachers
+from ofa_aec_tf.training.calibrated_network import CalibratedNetwork
 from ofa_aec_tf.training.distiller import NetworkDistiller
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
@@ -87,6 +88,7 @@ def train(
         teacher = _teacher(
             teacher_paths, stored, config, family.score_activation
         )
+        calibrated = None
         validation = callbacks.NoValidation()
         validation_batches = _validation_batches(data_dir, dataset, config)
         if config.stage == "supernet":
@@ -129,13 +131,24 @@ def train(
             distiller = NetworkDistiller(
                 network, teacher, config.loss, family.score_activation
             )
+            if config.calibrate_batch_norm:
+                calibrated = CalibratedNetwork(
+                    model,
+                    family,
+                    subnet,
+                    _calibration_batches(data_dir, dataset, config),
+                )
             if validation_batches is not None:
-                validation = callbacks.NetworkValidation(
-                    network,
+                how = (
                     family.score_activation,
                     validation_batches,
                     dataset.class_map,
                     dataset.label_type,
+                )
+                validation = (
+                    callbacks.NetworkValidation(network, *how)
+                    if calibrated is None
+                    else callbacks.CalibratedValidation(calibrated, *how)
                 )
     _fit(
         distiller,
@@ -147,6 +160,9 @@ def train(
         directory,
         stored,
     )
+    if calibrated is not None:
+        calibrated.update()
+        model = calibrated.network
     _save(model, path, config, family, subnet, dataset)
     return path
 

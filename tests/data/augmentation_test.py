@@ -1,5 +1,7 @@
 """Augmentation: what it changes, what it must not, and equal seeds."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -147,6 +149,82 @@ def test_time_roll_reaches_its_farthest_and_no_farther(forwards):
     # A seventh of 200 each.
     assert all(10 < count < 50 for count in counts[:4])
     assert counts[4] == 0
+
+
+def test_bands_move_up_and_down_and_edges_are_repeated():
+    bands = np.arange(8, dtype=np.float32)
+    clips = np.broadcast_to(bands, (200, 3, 8))
+    shifted = augmentation.shift_bands(clips, 2, tf.constant([1, 2])).numpy()
+    expected = {
+        tuple(np.clip(bands - shift, 0, 7)) for shift in (-2, -1, 0, 1, 2)
+    }
+    assert {tuple(clip[0]) for clip in shifted} == expected
+    # All frames of a clip move together.
+    assert (shifted == shifted[:, :1]).all()
+
+
+def test_a_filter_is_linear_between_five_bands_and_the_same_in_time():
+    log_mel = np.zeros((400, 3, 64), np.float32)
+    gains = augmentation.random_filter(log_mel, 6.0, FLOOR_DB, seed_of(0))
+    gains = gains.numpy()
+    assert (gains == gains[:, :1]).all()
+    gains = gains[:, 0]
+    nodes = np.linspace(0, 63, 5)
+    ends = gains[:, [0, 63]]
+    assert np.abs(ends).max() < 6 and abs(ends.var() - 12) < 2
+    assert abs(np.corrcoef(ends.T)[0, 1]) < 0.2
+    # Lines from one node to the next have no curvature, nodes have.
+    curvature = np.abs(np.diff(gains, 2)).max(0)
+    between = [band for band in range(1, 63) if np.abs(nodes - band).min() >= 1]
+    assert curvature[np.array(between) - 1].max() < 1e-5
+    assert (curvature > 1e-2).sum() == 6
+
+
+def test_a_filter_keeps_the_floor():
+    log_mel = np.full((50, 2, 8), FLOOR_DB, np.float32)
+    log_mel[:, 0] += 1
+    filtered = augmentation.random_filter(log_mel, 6.0, FLOOR_DB, seed_of(0))
+    assert filtered.numpy().min() == FLOOR_DB
+    assert (filtered.numpy()[:, 1] == FLOOR_DB).all()
+    assert filtered.numpy().max() > FLOOR_DB + 4
+
+
+def test_a_batch_is_filtered_where_it_is_asked_for():
+    off = AugmentationConfig(num_time_masks=0, num_frequency_masks=0)
+    on = dataclasses.replace(off, filter_db=3.0)
+    log_mel, labels = make_batch()
+    same, other = (
+        augmentation.augment_batch(
+            log_mel, labels, FILL, FLOOR_DB, config, seed_of(0)
+        )[0]
+        for config in (off, on)
+    )
+    np.testing.assert_array_equal(same, log_mel)
+    changes = np.abs(other - log_mel)
+    assert 2 < changes.max() < 3.001
+
+
+def test_a_batch_is_shifted_where_it_is_asked_for():
+    config = AugmentationConfig(
+        max_shift_bands=1, num_time_masks=0, num_frequency_masks=0
+    )
+    log_mel, labels = make_batch(30)
+    outputs, _ = augmentation.augment_batch(
+        log_mel, labels, FILL, FLOOR_DB, config, seed_of(0)
+    )
+    up, down = (np.roll(log_mel, shift, 2) for shift in (1, -1))
+    up[:, :, 0], down[:, :, -1] = log_mel[:, :, 0], log_mel[:, :, -1]
+    counts = [
+        sum(map(np.array_equal, outputs.numpy(), candidates))
+        for candidates in (log_mel, up, down)
+    ]
+    assert sum(counts) == 30 and all(count > 3 for count in counts)
+
+
+def test_more_bands_than_there_are_leave_an_edge():
+    clips = np.broadcast_to(np.arange(4, dtype=np.float32), (50, 2, 4))
+    shifted = augmentation.shift_bands(clips, 9, tf.constant([1, 2])).numpy()
+    assert {0.0, 3.0} <= {clip[0, 0] for clip in shifted if np.ptp(clip) == 0}
 
 
 def test_a_share_of_the_clips_is_mixed():

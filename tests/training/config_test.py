@@ -26,6 +26,7 @@ VALID = TrainConfig(
     convolution="auto",
     num_validation_clips=0,
     num_calibration_clips=32,
+    calibrate_batch_norm=False,
     sampling="uniform",
     skip_corrupt=False,
     average_from_epoch=0,

@@ -32,6 +32,7 @@ PLATEAU_AND_MEAN = (
     "--warmup_steps=6",
     "--weight_decay=0.001",
     "--average_from_epoch=2",
+    "--calibrate_batch_norm",
     "--mixup_alpha=10",
     "--mixup_rate=0.5",
     *SMALL,
@@ -187,6 +188,10 @@ def test_a_checkpoint_has_the_scale_of_float16(data_dir, tmp_path):
         (
             ["--schedule=plateau", "--decay_start_epoch=3"],
             ["--decay_start_epoch is for --schedule=step"],
+        ),
+        (
+            ["--stage=supernet", "--calibrate_batch_norm"],
+            ["--calibrate_batch_norm is for --stage=teacher|kd|scratch"],
         ),
         (["--max_roll_frames=3"], ["--max_roll_frames needs --time_roll"]),
         (["--mixup_rate=0.5"], ["--mixup_rate needs --mixup_alpha"]),

@@ -3,8 +3,11 @@
 import csv
 
 import keras
+import numpy as np
 import pytest
 
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.data.input_pipeline import load_split
 from tests.synthetic_data import write_dataset
 from tests.training.training_runs import SMALL
 from tests.training.training_runs import check_one_line_error
@@ -50,6 +53,28 @@ def test_it_goes_on_without_and_says_so_once(data_dir, tmp_path, stage, more):
             tmp_path / "teacher.keras", compile=False
         )
         assert model.output_shape == (None, 3)
+
+
+def test_calibrated_statistics_are_of_clips_as_they_are(data_dir, tmp_path):
+    result = run(
+        "--stage=teacher",
+        f"--data_dir={data_dir}",
+        f"--workdir={tmp_path}",
+        *SMALL,
+        "--calibrate_batch_norm",
+        "--num_calibration_clips=24",
+    )
+    assert result.returncode == 0, result.stderr
+    clips, _, _ = load_split(data_dir, DatasetInfo.read(data_dir), "train")
+    model = keras.models.load_model(tmp_path / "teacher.keras", compile=False)
+    normalization = model.get_layer("input_bn")
+    np.testing.assert_allclose(
+        normalization.moving_mean, clips.mean((0, 1)), rtol=1e-4
+    )
+    # Means of batches differ little; mixed clips would vary by a third less.
+    np.testing.assert_allclose(
+        normalization.moving_variance, clips.var((0, 1)), rtol=0.15
+    )
 
 
 @pytest.mark.parametrize(
