@@ -32,9 +32,16 @@ PLATEAU_AND_MEAN = (
     "--warmup_steps=6",
     "--weight_decay=0.001",
     "--average_from_epoch=2",
-    "--calibrate_batch_norm",
     "--mixup_alpha=10",
     "--mixup_rate=0.5",
+    *SMALL,
+)
+CALIBRATED_MEAN = (
+    "--stage=scratch",
+    "--head_dropout=0.2",
+    "--average_from_epoch=5",
+    "--calibrate_batch_norm",
+    "--mixup_alpha=1",
     *SMALL,
 )
 SUPERNET_WITH_EMA = (
@@ -121,14 +128,32 @@ def test_plateau_and_mean_of_epochs(data_dir, tmp_path):
     rates = [float(row["learning_rate"]) for row in rows]
     assert rates[0] == pytest.approx(0.001)
     assert rates == sorted(rates, reverse=True) and rates[-1] < rates[0]
-    # What was validated last is what was saved.
+    check_saved_is_what_was_validated_last(whole, data_dir, averaged[-1])
+
+
+@pytest.mark.slow
+def test_calibrated_mean_of_epochs(data_dir, tmp_path):
+    arguments = (*CALIBRATED_MEAN, f"--data_dir={data_dir}")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run(*arguments, f"--workdir={whole}")
+    run_killed(tmp_path / "output", killed, *arguments)
+    assert history(whole) == history(killed)
+    check_equal(
+        keras.models.load_model(directory / "subnet.keras", compile=False)
+        for directory in (whole, killed)
+    )
+    averaged = float(history(whole)[-1]["val_averaged_mAP"])
+    check_saved_is_what_was_validated_last(whole, data_dir, averaged)
+
+
+def check_saved_is_what_was_validated_last(workdir, data_dir, mean_ap):
     result = commands.run_with_tensorflow(
         "ofa_aec_tf.evaluate",
-        f"--model={whole / 'subnet.keras'}",
+        f"--model={workdir / 'subnet.keras'}",
         f"--data_dir={data_dir}",
         "--split=validation",
     )
-    assert f" {averaged[-1]:.4f} " in result.stdout
+    assert f" {mean_ap:.4f} " in result.stdout
 
 
 @pytest.mark.slow
