@@ -19,6 +19,7 @@ COMMANDS = {
     "esc10": "ofa_aec_tf.cross_validate",
     "esc10_supernet": "ofa_aec_tf.cross_validate",
     "small": "ofa_aec_tf.cross_validate",
+    "small_long": "ofa_aec_tf.cross_validate",
 }
 # Those of whole reproductions have the directories of their stages beside them.
 REPRODUCTIONS = FLAGS / "paper"
