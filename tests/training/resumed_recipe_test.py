@@ -108,17 +108,23 @@ def check_equal(models):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.slow
-def test_plateau_and_mean_of_epochs(data_dir, tmp_path):
-    arguments = (*PLATEAU_AND_MEAN, f"--data_dir={data_dir}")
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+def run_whole_and_killed(recipe, data_dir, directory):
+    """The working directory of a network's run, which a killed one equals."""
+    arguments = (*recipe, f"--data_dir={data_dir}")
+    whole, killed = directory / "whole", directory / "killed"
     run(*arguments, f"--workdir={whole}")
-    run_killed(tmp_path / "output", killed, *arguments)
+    run_killed(directory / "output", killed, *arguments)
     assert history(whole) == history(killed)
     check_equal(
-        keras.models.load_model(directory / "subnet.keras", compile=False)
-        for directory in (whole, killed)
+        keras.models.load_model(workdir / "subnet.keras", compile=False)
+        for workdir in (whole, killed)
     )
+    return whole
+
+
+@pytest.mark.slow
+def test_plateau_and_mean_of_epochs(data_dir, tmp_path):
+    whole = run_whole_and_killed(PLATEAU_AND_MEAN, data_dir, tmp_path)
     rows = history(whole)
     assert len(rows) == 6
     averaged = [float(row["val_averaged_mAP"]) for row in rows]
@@ -133,15 +139,7 @@ def test_plateau_and_mean_of_epochs(data_dir, tmp_path):
 
 @pytest.mark.slow
 def test_calibrated_mean_of_epochs(data_dir, tmp_path):
-    arguments = (*CALIBRATED_MEAN, f"--data_dir={data_dir}")
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run(*arguments, f"--workdir={whole}")
-    run_killed(tmp_path / "output", killed, *arguments)
-    assert history(whole) == history(killed)
-    check_equal(
-        keras.models.load_model(directory / "subnet.keras", compile=False)
-        for directory in (whole, killed)
-    )
+    whole = run_whole_and_killed(CALIBRATED_MEAN, data_dir, tmp_path)
     averaged = float(history(whole)[-1]["val_averaged_mAP"])
     check_saved_is_what_was_validated_last(whole, data_dir, averaged)
 
