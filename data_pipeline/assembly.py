@@ -26,7 +26,7 @@ def _side_cars(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
 
 
 def _dead_letters(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
-    for row in plan.rejected():
+    for row in plan.skipped():
         yield {
             "filename": row.filename,
             "code": row.code,
@@ -50,21 +50,21 @@ def _notes(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
 
 
 def write_lists(plan: Plan, output_dir: pathlib.Path) -> dict:
-    """Writes what was left out, what is odd, and the counts of both.
+    """Writes what was skipped, what is odd, and the counts of both.
 
     Args:
         plan: Plan, of which all shards are written.
         output_dir: path of the directory.
 
     Returns:
-        dict, the content of `report.json`: `num_clips`, `num_left_out`,
-        `left_out` and `notes` (numbers by code), and `bad_fraction`, the share
-        of the clips that was left out.
+        dict, the content of `report.json`: `num_clips`, `num_skipped`,
+        `skipped` and `notes` (numbers by code), and `bad_fraction`, the share
+        of the clips that was skipped.
     """
-    left_out: Counter = Counter()
+    skipped: Counter = Counter()
     notes: Counter = Counter()
     for file, items, counts in (
-        (DEAD_LETTERS, _dead_letters(plan, output_dir), left_out),
+        (DEAD_LETTERS, _dead_letters(plan, output_dir), skipped),
         (NOTES, _notes(plan, output_dir), notes),
     ):
 
@@ -77,13 +77,13 @@ def write_lists(plan: Plan, output_dir: pathlib.Path) -> dict:
     num_clips = sum(
         side_car["num_records"] for side_car in _side_cars(plan, output_dir)
     )
-    num_left_out = sum(left_out.values())
+    num_skipped = sum(skipped.values())
     report = {
         "num_clips": num_clips,
-        "num_left_out": num_left_out,
-        "left_out": dict(sorted(left_out.items())),
+        "num_skipped": num_skipped,
+        "skipped": dict(sorted(skipped.items())),
         "notes": dict(sorted(notes.items())),
-        "bad_fraction": num_left_out / max(1, num_clips + num_left_out),
+        "bad_fraction": num_skipped / max(1, num_clips + num_skipped),
     }
     workdir.write_json(output_dir / REPORT, report)
     return report

@@ -57,7 +57,7 @@ class WriteShard(beam.DoFn):
             ("shards", 1),
             ("shards_reused", int(summary["reused"])),
             ("clips", summary["num_records"]),
-            ("clips_left_out", summary["num_dead_letters"]),
+            ("clips_skipped", summary["num_dead_letters"]),
         ):
             Metrics.counter(COUNTERS, name).inc(value)
         yield summary

@@ -30,7 +30,7 @@ class Clip(Protocol):
 
     Attributes:
         clip_id: str. Unique in the data set.
-        labels: tuple of str, class names.
+        labels: tuple of str, class names; none in a clip of nothing.
         split: str or None. `"train"`, `"validation"`, `"test"`, or undecided.
         audio_paths: tuple of str. The files that the clip is made from.
         decoders: tuple of str. What reads them, of `audio.DECODERS`.
@@ -58,7 +58,7 @@ class Clip(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class RejectedRow:
+class SkippedRow:
     """A row of a source that cannot become a clip, to be listed as such.
 
     Args:
@@ -85,12 +85,15 @@ class ClipRow:
     Args:
         clip_id: str. Unique in the source.
         path: str. The audio file.
-        labels: tuple of str, class names.
+        labels: tuple of str, class names; none in a clip of nothing.
         split: str or None. Its split, where the source or `splits` gave one.
         group: str or None. Clips of one group, such as cuts from the same
             recording, must stay in one split.
         fold: int or None. Its fold, where the source has folds.
         start_seconds: float. Where the clip starts in the file.
+        end_seconds: float or None. Where it ends there at the latest: what
+            is missing to the length of a clip is silence. None is the end of
+            the file.
         decoder: str. One of `ofa_aec_tf.audio.DECODERS`.
     """
 
@@ -101,6 +104,7 @@ class ClipRow:
     group: str | None = None
     fold: int | None = None
     start_seconds: float = 0.0
+    end_seconds: float | None = None
     decoder: str = "auto"
 
     @property
@@ -126,10 +130,15 @@ class ClipRow:
         Raises:
             ofa_aec_tf.audio.AudioError: if the file cannot be used.
         """
+        max_seconds = num_samples / sample_rate_hz
+        if self.end_seconds is not None:
+            max_seconds = min(
+                max_seconds, self.end_seconds - self.start_seconds
+            )
         recording = audio.read_audio(
             self.path,
             sample_rate_hz,
-            num_samples / sample_rate_hz,
+            max_seconds,
             self.start_seconds,
             self.decoder,
         )

@@ -17,7 +17,7 @@ import tqdm
 from data_pipeline import assembly
 from data_pipeline import shard_writer
 from data_pipeline.clips import Clip
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.plan import Plan
 from data_pipeline.plan import PlanBuilder
@@ -149,7 +149,7 @@ def _write(clips, config, output_dir, num_shards, runner) -> _Written:
 
 
 def run(
-    clips: Iterable[Clip | RejectedRow],
+    clips: Iterable[Clip | SkippedRow],
     config: PreprocessConfig,
     output_dir,
     source: Mapping,
@@ -163,7 +163,7 @@ def run(
     be the same.
 
     Args:
-        clips: iterable of Clip with splits, and of RejectedRow. It is gone
+        clips: iterable of Clip with splits, and of SkippedRow. It is gone
             through once.
         config: PreprocessConfig.
         output_dir: path of the directory; made where it is missing.
@@ -171,7 +171,7 @@ def run(
         num_shards: int or None. Shards of each split; by default about one
             for `plan.CLIPS_PER_SHARD` clips, and at least two.
         runner: Runner, by default this process.
-        max_bad_fraction: float. If a larger share of the clips is left out,
+        max_bad_fraction: float. If a larger share of the clips is skipped,
             the job fails, after all its lists are written.
 
     Returns:
@@ -181,7 +181,7 @@ def run(
 
     Raises:
         ValueError: if clips do not fit `config`, a split has no clip that can
-            be used, too many are left out, or another job writes there.
+            be used, too many are skipped, or another job writes there.
         OSError: if the output cannot be written, or a worker dies.
     """
     if num_shards is not None and num_shards < 1:
@@ -197,15 +197,15 @@ def run(
         report = written.report
         if report["bad_fraction"] > max_bad_fraction:
             raise ValueError(
-                f"{report['num_left_out']} clips, "
-                f"{report['bad_fraction']:.1%} of all, were left out: "
-                f"{report['left_out']}. At most "
+                f"{report['num_skipped']} clips, "
+                f"{report['bad_fraction']:.1%} of all, were skipped: "
+                f"{report['skipped']}. At most "
                 f"--max_bad_fraction={max_bad_fraction:g} may be. See "
                 f"{output_dir / assembly.DEAD_LETTERS}; finished shards are "
                 "kept."
             )
         dataset = assembly.dataset_of(
-            written.summaries, written.config, source, report["num_left_out"]
+            written.summaries, written.config, source, report["num_skipped"]
         )
         dataset.write(output_dir)
     num_reused = sum(s["num_records"] for s in written.summaries if s["reused"])

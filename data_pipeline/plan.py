@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from data_pipeline import splits
 from data_pipeline.clips import Clip
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.shard_writer import SHARD_SUFFIX
 from data_pipeline.shard_writer import ShardPlan
@@ -37,7 +37,7 @@ CREATE TABLE clip (
   shard INTEGER,
   place BLOB
 );
-CREATE TABLE rejected (content BLOB NOT NULL);
+CREATE TABLE skipped (content BLOB NOT NULL);
 CREATE TABLE shard (
   number INTEGER PRIMARY KEY,
   file TEXT NOT NULL,
@@ -115,10 +115,10 @@ class Plan:
         clips = tuple(pickle.loads(content) for (content,) in rows)
         return ShardPlan(file, split, clips, self.config())
 
-    def rejected(self) -> Iterator[RejectedRow]:
+    def skipped(self) -> Iterator[SkippedRow]:
         """Rows of the source that cannot be clips."""
         for (content,) in self._database.execute(
-            "SELECT content FROM rejected ORDER BY rowid"
+            "SELECT content FROM skipped ORDER BY rowid"
         ):
             yield pickle.loads(content)
 
@@ -135,7 +135,7 @@ class PlanBuilder:
         self._label_type = label_type
         self._label_names: set[str] = set()
         # By split: numbers by code, and an example.
-        self._rejected: dict[str | None, tuple[Counter, RejectedRow]] = {}
+        self._skipped: dict[str | None, tuple[Counter, SkippedRow]] = {}
         path = pathlib.Path(path)
         path.unlink(missing_ok=True)
         # Nobody else knows the file, and network file systems lock badly.
@@ -155,23 +155,23 @@ class PlanBuilder:
         self._database.commit()
         self._database.close()
 
-    def add(self, rows: Iterable[Clip | RejectedRow]) -> None:
+    def add(self, rows: Iterable[Clip | SkippedRow]) -> None:
         """Takes the clips of a source.
 
         Args:
-            rows: iterable of Clip with splits, and of RejectedRow. It is gone
+            rows: iterable of Clip with splits, and of SkippedRow. It is gone
                 through once and never held.
 
         Raises:
             ValueError: if an id comes twice, or labels do not fit the type.
         """
         for row in rows:
-            if isinstance(row, RejectedRow):
+            if isinstance(row, SkippedRow):
                 self._database.execute(
-                    "INSERT INTO rejected VALUES (?)",
+                    "INSERT INTO skipped VALUES (?)",
                     (pickle.dumps(row),),
                 )
-                counts, _ = self._rejected.setdefault(
+                counts, _ = self._skipped.setdefault(
                     row.split, (Counter(), row)
                 )
                 counts[row.code] += 1
@@ -236,7 +236,7 @@ class PlanBuilder:
                 "SELECT split, COUNT(*) FROM clip GROUP BY split"
             )
         )
-        for split, (codes, row) in self._rejected.items():
+        for split, (codes, row) in self._skipped.items():
             if split is not None and split not in counts:
                 raise ValueError(
                     f"No row of the split {split!r} can be used: "

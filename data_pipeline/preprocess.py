@@ -62,19 +62,19 @@ _ISOLATE = flags.DEFINE_bool(
     "isolate",
     False,
     "Whether to decode in processes of their own, so that a file that makes a "
-    "decoder crash or hang is left out like any other bad one.",
+    "decoder crash or hang is skipped like any other bad one.",
 )
 _CLIP_TIMEOUT_SECONDS = flags.DEFINE_float(
     "clip_timeout_seconds",
     60.0,
-    "With --isolate: what takes longer than this is left out.",
+    "With --isolate: what takes longer than this is skipped.",
     lower_bound=0.1,
 )
 _MAX_BAD_FRACTION = flags.DEFINE_float(
     "max_bad_fraction",
     0.5,
     "The job fails, after all its lists are written, if a larger share of the "
-    "clips had to be left out.",
+    "clips had to be skipped.",
     lower_bound=0,
     upper_bound=1,
 )
@@ -172,7 +172,7 @@ def _print_summary(result, row_notes, output_dir):
     ]
     if untrained:
         print(f"untrained    no training clip has {', '.join(untrained)}")
-    print(f"left out     {_counts(report['left_out'])}")
+    print(f"skipped      {_counts(report['skipped'])}")
     if report["notes"]:
         print(f"noted        {_counts(report['notes'])}")
     if row_notes:
@@ -185,7 +185,7 @@ def _print_summary(result, row_notes, output_dir):
     )
     print(f"written to   {output_dir}")
     for counts, file, what in (
-        (report["left_out"], assembly.DEAD_LETTERS, "left-out clips"),
+        (report["skipped"], assembly.DEAD_LETTERS, "skipped clips"),
         (report["notes"], assembly.NOTES, "notes"),
     ):
         if counts:

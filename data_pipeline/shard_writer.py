@@ -49,7 +49,7 @@ class ShardPlan:
         """Hash that changes whenever the shard would.
 
         Size and time of the audio files are part of it, so that a file that
-        was replaced, or mended after it was left out, is read again; and so
+        was replaced, or mended after it was skipped, is read again; and so
         are the versions of the decoders.
         """
         digest = hashlib.sha256()
@@ -111,7 +111,7 @@ def write_shard(
 ) -> dict:
     """Writes a shard and its side-car, unless they are there already.
 
-    Clips whose audio cannot be used are left out and listed as dead letters.
+    Clips whose audio cannot be used are skipped and listed.
 
     Args:
         plan: ShardPlan.

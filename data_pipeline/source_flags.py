@@ -13,7 +13,7 @@ from data_pipeline import sources
 from data_pipeline import splits
 from data_pipeline import synthetic_events
 from data_pipeline.clips import Clip
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from ofa_aec_tf import audio
 from ofa_aec_tf.data import dataset_info
 
@@ -176,7 +176,7 @@ class ChosenClips:
     """What the flags choose.
 
     Args:
-        clips: iterable of Clip with splits, and of RejectedRow; read once.
+        clips: iterable of Clip with splits, and of SkippedRow; read once.
         class_names: tuple of str, or None for all labels, sorted.
         label_type: `"multi_label"` or `"single_label"`.
         notes: Counter of rows of the source that were read otherwise than
@@ -184,7 +184,7 @@ class ChosenClips:
         record: dict of JSON types. The flags, for people.
     """
 
-    clips: Iterable[Clip | RejectedRow]
+    clips: Iterable[Clip | SkippedRow]
     class_names: tuple[str, ...] | None
     label_type: str
     notes: Counter
@@ -249,7 +249,7 @@ def _open_source(kind: str) -> sources.Source:
 
 
 def _with_decoder(row):
-    if isinstance(row, RejectedRow) or _DECODER.value == row.decoder:
+    if isinstance(row, SkippedRow) or _DECODER.value == row.decoder:
         return row
     return dataclasses.replace(row, decoder=_DECODER.value)
 
@@ -257,13 +257,13 @@ def _with_decoder(row):
 def _with_splits(rows: Iterable, folds: dict[str, list[int]]) -> list:
     """All rows, those that are clips with splits."""
     rows = list(rows)
-    rejected = [row for row in rows if isinstance(row, RejectedRow)]
-    clips = [row for row in rows if not isinstance(row, RejectedRow)]
-    if rejected and not clips:
-        codes = Counter(row.code for row in rejected)
+    skipped = [row for row in rows if isinstance(row, SkippedRow)]
+    clips = [row for row in rows if not isinstance(row, SkippedRow)]
+    if skipped and not clips:
+        codes = Counter(row.code for row in skipped)
         raise ValueError(
-            f"None of {len(rejected)} rows can be used: {dict(codes)}. The "
-            f"first: {rejected[0].filename}: {rejected[0].reason}"
+            f"None of {len(skipped)} rows can be used: {dict(codes)}. The "
+            f"first: {skipped[0].filename}: {skipped[0].reason}"
         )
     for flag in (_VALIDATION_FRACTION, _TEST_FRACTION):
         if flag.present and (
@@ -273,7 +273,7 @@ def _with_splits(rows: Iterable, folds: dict[str, list[int]]) -> list:
                 f"--{flag.name} is for clips without folds and without a "
                 "split column. Leave it out."
             )
-    return rejected + splits.assign(
+    return skipped + splits.assign(
         clips, folds, _VALIDATION_FRACTION.value, _TEST_FRACTION.value
     )
 
@@ -339,10 +339,10 @@ def read() -> ChosenClips:
     elif kind == "mixture":
         source, other_folds = _read_source(_EVENT_SOURCE.value)
         rows = list(source.rows)
-        events = [row for row in rows if not isinstance(row, RejectedRow)]
-        rejected = [row for row in rows if isinstance(row, RejectedRow)]
+        events = [row for row in rows if not isinstance(row, SkippedRow)]
+        skipped = [row for row in rows if isinstance(row, SkippedRow)]
         clips = itertools.chain(
-            rejected,
+            skipped,
             mixtures.plan_from_rows(events, num_clips, _SEED.value),
         )
         class_names = source.class_names or tuple(
@@ -361,6 +361,6 @@ def read() -> ChosenClips:
         label_type = _LABEL_TYPE.value or label_type
     record = _record()
     if other_folds:
-        logging.warning("Clips of these folds are left out: %s", other_folds)
+        logging.warning("Clips of these folds are not used: %s", other_folds)
         record[dataset_info.OTHER_FOLDS] = other_folds
     return ChosenClips(clips, classes or class_names, label_type, notes, record)

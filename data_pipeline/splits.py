@@ -69,7 +69,7 @@ def _check_groups(rows: Iterable[ClipRow], remedy: str) -> None:
 def by_fold(
     rows: Sequence[ClipRow], folds: Mapping[str, Sequence[int]]
 ) -> list[ClipRow]:
-    """Gives splits by fold; clips of the other folds are left out.
+    """Gives splits by fold; clips of the other folds are not used.
 
     Args:
         rows: sequence of ClipRow, all with a fold.

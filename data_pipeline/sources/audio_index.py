@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from absl import logging
 
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import sorted_hashes
 from data_pipeline.sources.paths import AudioRoot
 from ofa_aec_tf.audio import AUDIO_SUFFIXES
@@ -105,7 +105,7 @@ class AudioIndex:
 
     def find(
         self, stem: str, clip_id: str, split: str | None = None
-    ) -> str | RejectedRow | None:
+    ) -> str | SkippedRow | None:
         """Path of the audio file whose name is `stem` and a suffix of audio.
 
         Of several, the one whose suffix comes first in `AUDIO_SUFFIXES`, and
@@ -117,7 +117,7 @@ class AudioIndex:
             split: str or None. Likewise.
 
         Returns:
-            str, None if there is none, or a RejectedRow with the code
+            str, None if there is none, or a SkippedRow with the code
             `path_escape` if it is a link out of the directory that is not
             allowed.
         """

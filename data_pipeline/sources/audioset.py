@@ -14,7 +14,7 @@ import numpy as np
 
 from data_pipeline import splits
 from data_pipeline.clips import ClipRow
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import sorted_hashes
 from data_pipeline.sources import tables
 from data_pipeline.sources.audio_index import AudioIndex
@@ -82,7 +82,7 @@ class _RowMaker:
 
     def rows(
         self, paths: Sequence, split_of: Callable[[str], str | None]
-    ) -> Iterator[ClipRow | RejectedRow]:
+    ) -> Iterator[ClipRow | SkippedRow]:
         """Rows of the segments of tables; of those with several rows, last.
 
         Args:
@@ -94,7 +94,7 @@ class _RowMaker:
         held: dict[str, Segment] = {}
         for path in paths:
             for segment in read_segments(path):
-                if isinstance(segment, RejectedRow):
+                if isinstance(segment, SkippedRow):
                     split = split_of(segment.clip_id)
                     if split:
                         yield dataclasses.replace(segment, split=split)
@@ -122,12 +122,12 @@ class _RowMaker:
         mids = dict.fromkeys(segment.mids + other.mids)
         return segment._replace(mids=tuple(mids))
 
-    def _row(self, segment: Segment, split: str) -> ClipRow | RejectedRow:
+    def _row(self, segment: Segment, split: str) -> ClipRow | SkippedRow:
         labels = self.names.known(segment.mids, self.notes)
         if not labels:
             return unknown_label_row(segment.clip_id, "", segment.mids, split)
         path = self._path(segment, split)
-        if isinstance(path, RejectedRow):
+        if isinstance(path, SkippedRow):
             return path
         return ClipRow(
             segment.clip_id,
@@ -140,7 +140,7 @@ class _RowMaker:
             ),
         )
 
-    def _path(self, segment: Segment, split: str) -> str | RejectedRow:
+    def _path(self, segment: Segment, split: str) -> str | SkippedRow:
         clip_id, youtube_id = segment.clip_id, segment.youtube_id
         start = tables.format_seconds(segment.start_seconds)
         names_of_segment = (
@@ -158,7 +158,7 @@ class _RowMaker:
         for stem in (youtube_id, f"Y{youtube_id}"):
             path = self.index.find(stem, clip_id, split)
             if path and is_ambiguous:
-                return RejectedRow(
+                return SkippedRow(
                     clip_id,
                     stem,
                     "bad_segment",
@@ -192,7 +192,7 @@ def _check_tables(*tables_of_segments) -> None:
 def _youtube_ids(paths: Sequence) -> set[str]:
     """Ids of all videos of tables, also of those without good times."""
     return {
-        row.clip_id if isinstance(row, RejectedRow) else row.youtube_id
+        row.clip_id if isinstance(row, SkippedRow) else row.youtube_id
         for path in paths
         for row in read_segments(path)
     }
@@ -220,7 +220,7 @@ def audioset_source(
     Rows of one clip (a YouTube id, in its case, and a start) are one row, with
     the labels of all of them: each was heard by somebody. They come last.
     Other segments of a video are other clips, which need files of their own
-    or `whole_recordings`; else they are rejected as `bad_segment`.
+    or `whole_recordings`; else they are skipped as `bad_segment`.
 
     The rows are not held in memory. It takes about 60 bytes for each of them
     at the start and 14 for each file to the end, the ids of the evaluation

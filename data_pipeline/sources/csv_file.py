@@ -2,7 +2,7 @@
 
 from data_pipeline import splits
 from data_pipeline.clips import ClipRow
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
@@ -49,7 +49,7 @@ def csv_source(audio_dir, labels_csv, allow_symlinks: bool = False) -> Source:
 
 def _row(
     root: AudioRoot, values: dict[str, str], where: str
-) -> ClipRow | RejectedRow:
+) -> ClipRow | SkippedRow:
     filename = values["filename"].strip()
     labels = tables.parse_labels(values["labels"])
     if not filename or not labels:
@@ -68,7 +68,7 @@ def _row(
     if start:
         start_seconds = tables.parse_seconds(start)
         if start_seconds is None:
-            return RejectedRow(
+            return SkippedRow(
                 f"{filename}@{start}",
                 filename,
                 "bad_segment",
@@ -82,6 +82,6 @@ def _row(
     if "start_seconds" in values and fold is None:
         group = group or filename
     path = root.join(filename, clip_id, split)
-    if isinstance(path, RejectedRow):
+    if isinstance(path, SkippedRow):
         return path
     return ClipRow(clip_id, path, labels, split, group, fold, start_seconds)

@@ -4,7 +4,7 @@ import csv
 import pathlib
 
 from data_pipeline.clips import ClipRow
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
@@ -46,7 +46,7 @@ def esc_source(audio_dir, allow_symlinks: bool = False) -> Source:
     table = _find_table(AudioRoot(audio_dir).path)
     root = AudioRoot(table.parents[1] / "audio", allow_symlinks)
     names: dict[int, str] = {}
-    rows: list[ClipRow | RejectedRow] = []
+    rows: list[ClipRow | SkippedRow] = []
     for line, values in tables.read_table(table, _COLUMNS):
         where = f"{table}, line {line}"
         category = values["category"].strip()
@@ -59,7 +59,7 @@ def esc_source(audio_dir, allow_symlinks: bool = False) -> Source:
         fold = tables.parse_integer(values["fold"], "fold", where)
         clip_id = values["filename"]
         path = root.join(clip_id, clip_id)
-        if isinstance(path, RejectedRow):
+        if isinstance(path, SkippedRow):
             rows.append(path)
             continue
         group = values.get("src_file") or None

@@ -1,7 +1,7 @@
 """A directory with one sub-directory of audio for each class."""
 
 from data_pipeline.clips import ClipRow
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
 from ofa_aec_tf.audio import AUDIO_SUFFIXES
@@ -22,7 +22,7 @@ def folder_source(audio_dir, allow_symlinks: bool = False) -> Source:
         ValueError: if there is no audio in sub-directories.
     """
     root = AudioRoot(audio_dir, allow_symlinks)
-    rows: list[ClipRow | RejectedRow] = []
+    rows: list[ClipRow | SkippedRow] = []
     for file in sorted(root.path.glob("*/**/*")):
         relative = file.relative_to(root.path)
         hidden = any(part.startswith(".") for part in relative.parts)
@@ -30,7 +30,7 @@ def folder_source(audio_dir, allow_symlinks: bool = False) -> Source:
             continue
         clip_id = relative.as_posix()
         path = root.join(clip_id, clip_id)
-        if isinstance(path, RejectedRow):
+        if isinstance(path, SkippedRow):
             rows.append(path)
         else:
             rows.append(ClipRow(clip_id, path, (relative.parts[0],)))

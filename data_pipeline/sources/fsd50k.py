@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from data_pipeline import splits
 from data_pipeline.clips import ClipRow
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
 from data_pipeline.sources.label_names import LabelNames
 from data_pipeline.sources.label_names import unknown_label_row
@@ -26,7 +26,7 @@ _LAYOUT = (_VOCABULARY, _DEV, _EVALUATION, _DEV_AUDIO, _EVALUATION_AUDIO)
 def fsd50k_source(audio_dir, allow_symlinks: bool = False) -> Source:
     """Rows of FSD50K.
 
-    A clip that is named again is rejected as `duplicate_id`, unless the rows
+    A clip that is named again is skipped as `duplicate_id`, unless the rows
     are the same; and so is one of the development set that is in the
     evaluation set.
 
@@ -79,7 +79,7 @@ def fsd50k_source(audio_dir, allow_symlinks: bool = False) -> Source:
 
 def _all_rows(
     dev: "_Table", evaluation: "_Table"
-) -> Iterator[ClipRow | RejectedRow]:
+) -> Iterator[ClipRow | SkippedRow]:
     # Rows of the evaluation set are kept whatever else names their clips.
     evaluated = {
         values["fname"].strip()
@@ -107,7 +107,7 @@ class _Table:
 
     def rows(
         self, split: str | None, evaluated: Collection[str]
-    ) -> Iterator[ClipRow | RejectedRow]:
+    ) -> Iterator[ClipRow | SkippedRow]:
         """Its rows.
 
         Args:
@@ -133,18 +133,18 @@ class _Table:
                 continue
             else:
                 reason = f"{where}: there before, with other labels or split"
-            yield RejectedRow(
+            yield SkippedRow(
                 clip_id, f"{clip_id}.wav", "duplicate_id", reason, row_split
             )
 
     def _row(
         self, clip_id: str, mids: tuple[str, ...], split: str
-    ) -> ClipRow | RejectedRow:
+    ) -> ClipRow | SkippedRow:
         filename = f"{clip_id}.wav"
         labels = self.names.known(mids, self.notes)
         if not labels:
             return unknown_label_row(clip_id, filename, mids, split)
         path = self.root.join(filename, clip_id, split)
-        if isinstance(path, RejectedRow):
+        if isinstance(path, SkippedRow):
             return path
         return ClipRow(clip_id, path, labels, split)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from absl import logging
 
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
 
 
@@ -89,8 +89,8 @@ class LabelNames:
 
 def unknown_label_row(
     clip_id: str, filename: str, identifiers: Sequence[str], split: str
-) -> RejectedRow:
+) -> SkippedRow:
     """The rejection of a row none of whose labels is a class."""
     received = ", ".join(identifiers) or "no labels"
     reason = f"none of its labels is a class. Received: {received}"
-    return RejectedRow(clip_id, filename, "unknown_label", reason, split)
+    return SkippedRow(clip_id, filename, "unknown_label", reason, split)

@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 
 
 class AudioRoot:
@@ -32,7 +32,7 @@ class AudioRoot:
 
     def join(
         self, name: str, clip_id: str, split: str | None = None
-    ) -> str | RejectedRow:
+    ) -> str | SkippedRow:
         """Path of the file that a table names.
 
         Args:
@@ -42,12 +42,12 @@ class AudioRoot:
 
         Returns:
             str, which never leads out of the directory (with
-            `allow_symlinks`: not by its name); or a RejectedRow with the code
+            `allow_symlinks`: not by its name); or a SkippedRow with the code
             `path_escape`, or `bad_path` where no file can have that name.
         """
         code, reason = self._fault(name)
         if code:
-            return RejectedRow(clip_id, name, code, reason, split)
+            return SkippedRow(clip_id, name, code, reason, split)
         return str(self.path / os.path.normpath(name))
 
     def _fault(self, name: str) -> tuple[str, str]:

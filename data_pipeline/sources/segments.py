@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
 
 _COLUMNS = "YTID, start_seconds, end_seconds, positive_labels"
@@ -42,7 +42,7 @@ class Segment(NamedTuple):
         return f"{self.youtube_id}_{self.start_ms}"
 
 
-def read_segments(path) -> Iterator[Segment | RejectedRow]:
+def read_segments(path) -> Iterator[Segment | SkippedRow]:
     """Rows of a segments table of AudioSet.
 
     Args:
@@ -51,7 +51,7 @@ def read_segments(path) -> Iterator[Segment | RejectedRow]:
             Its header and other comments begin with `#`.
 
     Yields:
-        Segment, or RejectedRow with the code `bad_segment` and the YouTube id
+        Segment, or SkippedRow with the code `bad_segment` and the YouTube id
         as clip id where the times are none.
 
     Raises:
@@ -75,7 +75,7 @@ def read_segments(path) -> Iterator[Segment | RejectedRow]:
             or end_seconds is None
             or end_seconds <= start_seconds
         ):
-            yield RejectedRow(
+            yield SkippedRow(
                 youtube_id,
                 "",
                 "bad_segment",

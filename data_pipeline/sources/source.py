@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from data_pipeline.clips import ClipRow
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,10 +14,10 @@ class Source:
 
     Mistakes in a table as a whole are ValueErrors, raised when the source is
     made or while its rows are read. Rows that cannot become clips are
-    RejectedRow, among the others.
+    SkippedRow, among the others.
 
     Args:
-        rows: iterable of ClipRow and RejectedRow. It can be read once, as
+        rows: iterable of ClipRow and SkippedRow. It can be read once, as
             large sources make their rows on the way. Either all of the
             ClipRow have a split and go on as they are (AudioSet, FSD50K), or
             `splits.assign` decides.
@@ -32,7 +32,7 @@ class Source:
             Complete when the rows have been read.
     """
 
-    rows: Iterable[ClipRow | RejectedRow]
+    rows: Iterable[ClipRow | SkippedRow]
     class_names: tuple[str, ...] | None = None
     notes: collections.Counter[str] = dataclasses.field(
         default_factory=collections.Counter

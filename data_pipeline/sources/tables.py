@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 
 from data_pipeline.clips import ClipRow
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 
 LABEL_SEPARATOR = ";"
 
@@ -140,11 +140,11 @@ def read_table(
         raise ValueError(f"{path} has a header but no rows.")
 
 
-def check_distinct(rows: Iterable[ClipRow | RejectedRow], where) -> None:
+def check_distinct(rows: Iterable[ClipRow | SkippedRow], where) -> None:
     """Checks that no clip is there twice.
 
     Args:
-        rows: iterable of ClipRow and RejectedRow.
+        rows: iterable of ClipRow and SkippedRow.
         where: path of their table, for the error.
 
     Raises:

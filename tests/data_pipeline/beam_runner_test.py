@@ -83,7 +83,7 @@ def test_beam_writes_the_same_bytes_as_the_pool(rows, tmp_path, runner):
     assert _contents(tmp_path / "beam") == _contents(tmp_path / "pool")
     assert result.dataset == expected.dataset
     assert result.num_reused == 0
-    assert result.report["left_out"] == {"missing": 1}
+    assert result.report["skipped"] == {"missing": 1}
 
 
 def test_beam_keeps_finished_shards(rows, tmp_path):
@@ -246,5 +246,5 @@ def test_beam_counts_what_it_did(rows, tmp_path, monkeypatch):
         "shards": 3,
         "shards_reused": 0,
         "clips": 19,
-        "clips_left_out": 1,
+        "clips_skipped": 1,
     }

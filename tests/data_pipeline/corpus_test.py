@@ -10,7 +10,7 @@ import soundfile
 from data_pipeline import job
 from data_pipeline import sources
 from data_pipeline import splits
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf.data.class_map import ClassMap
@@ -67,10 +67,10 @@ def test_every_bad_file_is_listed_and_no_good_one_is_lost(tmp_path):
     assert len(outcomes) >= 200
     assert len(bad) >= 45
     rows = list(sources.csv_source(audio_dir, audio_dir / "labels.csv").rows)
-    clips = [row for row in rows if not isinstance(row, RejectedRow)]
-    rejected = [row for row in rows if isinstance(row, RejectedRow)]
+    clips = [row for row in rows if not isinstance(row, SkippedRow)]
+    skipped = [row for row in rows if isinstance(row, SkippedRow)]
     result = job.run(
-        rejected + splits.assign(clips, _NO_SPLITS, 0.1, 0.1),
+        skipped + splits.assign(clips, _NO_SPLITS, 0.1, 0.1),
         PreprocessConfig(
             FrontendConfig(), 2.0, ClassMap(("dog",)), "multi_label"
         ),

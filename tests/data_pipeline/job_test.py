@@ -13,8 +13,8 @@ import soundfile
 
 from data_pipeline import job
 from data_pipeline.clips import ClipRow
-from data_pipeline.clips import RejectedRow
 from data_pipeline.clips import RenderedClip
+from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import audio
@@ -161,14 +161,14 @@ def test_dead_letters_are_listed_and_counted(rows, tmp_path):
     (letter,) = [json.loads(line) for line in text.splitlines()]
     assert letter["filename"] == rows[0].path
     assert (letter["code"], letter["clip_id"]) == ("missing", "0.wav")
-    assert result.report["left_out"] == {"missing": 1}
+    assert result.report["skipped"] == {"missing": 1}
     assert result.dataset.num_dead_letters == 1
     assert result.dataset.splits["train"].num_clips == 23
 
 
 def test_rows_that_were_rejected_are_dead_letters_too(rows, tmp_path):
-    rejected = RejectedRow("x", "../x.wav", "path_escape", "leads out", "test")
-    result = _run([rejected, *rows], tmp_path / "out")
+    skipped = SkippedRow("x", "../x.wav", "path_escape", "leads out", "test")
+    result = _run([skipped, *rows], tmp_path / "out")
     text = (tmp_path / "out" / "dead_letters.jsonl").read_text()
     assert json.loads(text) == {
         "filename": "../x.wav",
@@ -177,7 +177,7 @@ def test_rows_that_were_rejected_are_dead_letters_too(rows, tmp_path):
         "clip_id": "x",
         "split": "test",
     }
-    assert result.report["left_out"] == {"path_escape": 1}
+    assert result.report["skipped"] == {"path_escape": 1}
     assert result.dataset.num_dead_letters == 1
 
 
@@ -238,10 +238,10 @@ def test_faults_of_the_moment_are_tried_again(
 ):
     clip = _Unlucky("unlucky", str(tmp_path / "flag"), code)
     first = _run([*rows, clip], tmp_path / "out")
-    assert first.report["left_out"] == {code: 1}
+    assert first.report["skipped"] == {code: 1}
     (tmp_path / "flag").touch()
     again = _run([*rows, clip], tmp_path / "out")
-    assert (again.report["left_out"] == {}) == is_tried_again
+    assert (again.report["skipped"] == {}) == is_tried_again
 
 
 def test_what_a_kill_between_the_last_files_leaves_is_removed(rows, tmp_path):
@@ -287,11 +287,11 @@ def test_files_of_the_user_stay(rows, tmp_path):
 
 def test_a_split_whose_rows_are_all_rejected_is_an_error(rows, tmp_path):
     train = [row for row in rows if row.split == "train"]
-    rejected = RejectedRow("x", "../x.wav", "path_escape", "leads out", "test")
+    skipped = SkippedRow("x", "../x.wav", "path_escape", "leads out", "test")
     with pytest.raises(
         ValueError, match=r"'test' can be used: \{'path_escape': 1\}.*leads"
     ):
-        _run([rejected, *train], tmp_path / "out")
+        _run([skipped, *train], tmp_path / "out")
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])

@@ -67,10 +67,10 @@ def test_no_damage_stops_a_job_or_reaches_its_records(tmp_path):
         runner=ProcessPool(2, isolation_seconds=20),
     )
     report = result.report
-    assert report["num_clips"] + report["num_left_out"] == _NUM_FILES
+    assert report["num_clips"] + report["num_skipped"] == _NUM_FILES
     assert 0.1 < report["bad_fraction"] < 0.9
     # And nothing crashed a decoder, or let it hang.
-    assert set(report["left_out"]) <= {
+    assert set(report["skipped"]) <= {
         "bad_sample_rate",
         "empty_file",
         "no_samples",

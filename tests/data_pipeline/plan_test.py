@@ -7,7 +7,7 @@ import pytest
 
 from data_pipeline import plan as plans
 from data_pipeline.clips import ClipRow
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
@@ -114,13 +114,13 @@ def test_a_shard_mixes_what_the_source_has_sorted(tmp_path):
 
 
 def test_rejected_rows_are_kept_apart(tmp_path):
-    rejected = [
-        RejectedRow(f"{i}", f"../{i}", "path_escape", "leads out", "train")
+    skipped = [
+        SkippedRow(f"{i}", f"../{i}", "path_escape", "leads out", "train")
         for i in range(3)
     ]
-    path = _make(tmp_path / "plan", [*rejected[:2], *_rows(4), rejected[2]])
+    path = _make(tmp_path / "plan", [*skipped[:2], *_rows(4), skipped[2]])
     with plans.Plan(path) as plan:
-        assert list(plan.rejected()) == rejected
+        assert list(plan.skipped()) == skipped
         assert sum(shard.num_clips for shard in plan.shards()) == 4
 
 

@@ -65,7 +65,7 @@ def test_a_folder_of_sounds_becomes_a_data_set(tmp_path):
     assert dataset.source["labels_csv"] == str(tmp_path / "labels.csv")
     summary = finished.stdout.split("\n")
     assert summary[2].split()[:3] == ["train", "5", "2"]
-    assert "left out     1 (1 undecodable)" in summary
+    assert "skipped      1 (1 undecodable)" in summary
 
 
 def test_rows_that_cannot_be_clips_are_dead_letters(tmp_path):
@@ -74,7 +74,7 @@ def test_rows_that_cannot_be_clips_are_dead_letters(tmp_path):
         file.write("\n../secret.flac,dog,train")
     finished = _preprocess(tmp_path / "out", **flag_values)
     assert finished.returncode == 0, finished.stderr
-    assert "left out     1 (1 path_escape)" in finished.stdout
+    assert "skipped      1 (1 path_escape)" in finished.stdout
     text = (tmp_path / "out" / "dead_letters.jsonl").read_text()
     assert json.loads(text)["clip_id"] == "../secret.flac"
     dataset = DatasetInfo.read(tmp_path / "out")
@@ -232,7 +232,7 @@ def test_all_runners_and_isolation_write_the_same(tmp_path):
             tmp_path / name, *beam_arguments, **flag_values, **options
         )
         assert finished.returncode == 0, finished.stderr
-        assert "left out     1 (1 undecodable)" in finished.stdout
+        assert "skipped      1 (1 undecodable)" in finished.stdout
         contents[name] = {
             path.name: path.read_bytes() for path in (tmp_path / name).iterdir()
         }
@@ -248,7 +248,7 @@ def test_too_many_bad_files_fail_the_job(tmp_path):
         tmp_path / "out", **flag_values, max_bad_fraction=0.2
     )
     assert finished.returncode == 2
-    assert "error: 3 clips, 25.0% of all, were left out" in finished.stderr
+    assert "error: 3 clips, 25.0% of all, were skipped" in finished.stderr
     lines = (tmp_path / "out" / "dead_letters.jsonl").read_text().splitlines()
     assert [json.loads(line)["code"] for line in lines] == ["undecodable"] * 3
     finished = _preprocess(
@@ -294,7 +294,7 @@ def test_audioset_becomes_a_data_set(tmp_path):
     assert dataset.class_map.names == ("Dog, barking", "Rain")
     assert dataset.splits["train"].class_counts == (1, 2)
     assert dataset.splits["test"].class_counts == (1, 0)
-    assert "left out     1 (1 missing)" in finished.stdout
+    assert "skipped      1 (1 missing)" in finished.stdout
     assert "rows         1 (1 in_evaluation)" in finished.stdout
 
 

@@ -24,7 +24,7 @@ def _split_of(rows):
     return {row.clip_id: row.split for row in rows}
 
 
-def test_folds_give_the_splits_and_the_others_are_left_out():
+def test_folds_give_the_splits_and_the_others_are_skipped():
     rows = [row for fold in (1, 2, 3) for row in _rows([fold], fold=fold)]
     assigned = splits.by_fold(rows, {"train": [2], "test": [1]})
     assert _split_of(assigned) == {"1": "test", "2": "train"}
@@ -185,7 +185,7 @@ def test_a_group_with_folds_of_two_splits_is_refused(folds):
         splits.by_fold(rows, folds)
 
 
-def test_a_group_may_be_left_out_in_part():
+def test_a_group_may_be_skipped_in_part():
     rows = [*_rows([1], fold=1, group="g"), *_rows([2], fold=2, group="g")]
     assigned = splits.by_fold(rows, {"train": [1]})
     assert _split_of(assigned) == {"1": "train"}

@@ -105,7 +105,7 @@ def test_a_damaged_record_ends_it_in_one_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_split_without_clips_is_left_out(tmp_path):
+def test_a_split_without_clips_is_skipped(tmp_path):
     info, _ = write_dataset(tmp_path, num_clips=(4, 4, 0))
     assert list(dataset_statistics.compute(tmp_path, info)) == [
         "train",

@@ -148,24 +148,24 @@ def test_labels_that_are_no_classes_are_dropped_or_reject_the_row(tmp_path):
         'ab, 0, 10, "/m/x,/m/09x0r"\ncd, 0, 10, "/m/x,/m/y"\nef, 0, 10, ""\n',
         _lines("gh", labels="/m/z"),
     )
-    first, *rejected = source.rows
+    first, *skipped = source.rows
     assert first.labels == ("Speech",)
-    assert [(row.clip_id, row.code, row.split) for row in rejected] == [
+    assert [(row.clip_id, row.code, row.split) for row in skipped] == [
         ("cd_0", "unknown_label", "train"),
         ("ef_0", "unknown_label", "train"),
         ("gh_30000", "unknown_label", "test"),
     ]
-    assert "Received: /m/x, /m/y" in rejected[0].reason
-    assert "Received: no labels" in rejected[1].reason
+    assert "Received: /m/x, /m/y" in skipped[0].reason
+    assert "Received: no labels" in skipped[1].reason
     assert source.notes == {"unknown_label": 1}
 
 
 def test_segments_without_good_times_are_rejected_in_their_split(tmp_path):
     bad = "ab, 10, 5, /m/09x0r\n"
-    row, rejected = _rows(tmp_path, _lines("cd"), bad)
-    assert (rejected.code, rejected.split) == ("bad_segment", "test")
-    row, rejected = _rows(tmp_path, bad + _lines("cd"))[::-1]
-    assert (rejected.code, rejected.split) == ("bad_segment", "train")
+    row, skipped = _rows(tmp_path, _lines("cd"), bad)
+    assert (skipped.code, skipped.split) == ("bad_segment", "test")
+    row, skipped = _rows(tmp_path, bad + _lines("cd"))[::-1]
+    assert (skipped.code, skipped.split) == ("bad_segment", "train")
     assert row.clip_id == "cd_30000"
 
 
@@ -173,10 +173,10 @@ def test_segments_without_good_times_are_rejected_in_their_split(tmp_path):
     ("youtube_id", "code"),
     [("../x", "path_escape"), ("/etc/x", "path_escape"), ("a\0b", "bad_path")],
 )
-def test_ids_that_lead_out_are_rejected(tmp_path, youtube_id, code):
+def test_ids_that_lead_out_are_skipped(tmp_path, youtube_id, code):
     (tmp_path / "x.wav").touch()
-    rejected, row = _rows(tmp_path, _lines(youtube_id, "cd"))
-    assert (rejected.code, rejected.split) == (code, "train")
+    skipped, row = _rows(tmp_path, _lines(youtube_id, "cd"))
+    assert (skipped.code, skipped.split) == (code, "train")
     assert row.group == "cd"
 
 

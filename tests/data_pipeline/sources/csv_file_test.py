@@ -108,16 +108,16 @@ def test_groups_in_two_splits_are_refused(tmp_path):
 
 @pytest.mark.parametrize("start", ["-1", "nan", "soon", "inf"])
 def test_a_start_that_is_no_time_rejects_its_row_alone(tmp_path, start):
-    rejected, row = _csv_rows(
+    skipped, row = _csv_rows(
         tmp_path,
         "filename,labels,split,start_seconds\n"
         f"1.wav,dog,val,{start}\n1.wav,dog,val,3\n",
     )
-    assert rejected.code == "bad_segment"
-    assert rejected.clip_id == f"1.wav@{start}"
-    assert rejected.filename == "1.wav"
-    assert rejected.split == "validation"
-    assert "line 2: `start_seconds`" in rejected.reason
+    assert skipped.code == "bad_segment"
+    assert skipped.clip_id == f"1.wav@{start}"
+    assert skipped.filename == "1.wav"
+    assert skipped.split == "validation"
+    assert "line 2: `start_seconds`" in skipped.reason
     assert row.start_seconds == 3
 
 
@@ -130,12 +130,12 @@ def test_a_start_that_is_no_time_rejects_its_row_alone(tmp_path, start):
     ],
 )
 def test_a_bad_path_rejects_its_row_alone(tmp_path, filename, code):
-    rejected, row = _csv_rows(
+    skipped, row = _csv_rows(
         tmp_path,
         f"filename,labels,split\n{filename},dog,test\n1.wav,dog,train\n",
     )
-    assert (rejected.code, rejected.clip_id) == (code, filename)
-    assert rejected.split == "test"
+    assert (skipped.code, skipped.clip_id) == (code, filename)
+    assert skipped.split == "test"
     assert row.clip_id == "1.wav"
 
 

@@ -45,9 +45,9 @@ def test_the_table_is_told_by_its_columns(tmp_path):
 def test_a_row_that_leads_out_is_rejected_and_the_others_stay(tmp_path):
     table = _TABLE + "../meta/x.ogg,2,0,dog_bark,9,A\n"
     source = sources.esc_source(_esc(tmp_path, table))
-    *rows, rejected = source.rows
+    *rows, skipped = source.rows
     assert [row.fold for row in rows] == [1, 1, 2]
-    assert (rejected.code, rejected.clip_id) == (
+    assert (skipped.code, skipped.clip_id) == (
         "path_escape",
         "../meta/x.ogg",
     )

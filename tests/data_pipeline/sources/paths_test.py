@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies
 
-from data_pipeline.clips import RejectedRow
+from data_pipeline.clips import SkippedRow
 from data_pipeline.sources.paths import AudioRoot
 
 # A busy machine is no fault of the code.
@@ -64,25 +64,25 @@ def test_names_inside_of_the_directory_are_joined(audio, name, expected):
     ],
 )
 @pytest.mark.parametrize("allow_symlinks", [False, True])
-def test_names_that_lead_out_are_rejected(audio, name, allow_symlinks):
-    rejected = AudioRoot(audio, allow_symlinks).join(name, "id", "train")
-    assert rejected.code == "path_escape"
-    assert (rejected.clip_id, rejected.filename) == ("id", name)
-    assert rejected.split == "train"
+def test_names_that_lead_out_are_skipped(audio, name, allow_symlinks):
+    skipped = AudioRoot(audio, allow_symlinks).join(name, "id", "train")
+    assert skipped.code == "path_escape"
+    assert (skipped.clip_id, skipped.filename) == ("id", name)
+    assert skipped.split == "train"
 
 
 def test_an_absolute_path_into_the_directory_is_rejected_too(audio):
-    rejected = AudioRoot(audio).join(str(audio / "a/x.wav"), "id")
-    assert rejected.code == "path_escape"
+    skipped = AudioRoot(audio).join(str(audio / "a/x.wav"), "id")
+    assert skipped.code == "path_escape"
 
 
 @pytest.mark.parametrize(
     "name", ["out.wav", "out/x.wav", "twice.wav", "a/up/out.wav", "gone.wav"]
 )
 def test_links_that_lead_out_need_permission(audio, name):
-    rejected = AudioRoot(audio).join(name, "id")
-    assert rejected.code == "path_escape"
-    assert "--allow_symlinks" in rejected.reason
+    skipped = AudioRoot(audio).join(name, "id")
+    assert skipped.code == "path_escape"
+    assert "--allow_symlinks" in skipped.reason
     allowed = AudioRoot(audio, allow_symlinks=True).join(name, "id")
     assert allowed == f"{audio}/{name}"
 
@@ -107,7 +107,7 @@ def test_a_relative_directory_is_good_for_workers_elsewhere(audio, monkeypatch):
 @pytest.mark.parametrize(
     "name", ["", ".", "a/..", "a\0b.wav", "\0", "\ud800.wav", "\udcff.wav"]
 )
-def test_names_that_no_file_has_are_rejected(audio, name):
+def test_names_that_no_file_has_are_skipped(audio, name):
     assert AudioRoot(audio).join(name, "id").code == "bad_path"
 
 
@@ -131,7 +131,7 @@ _NAMES = strategies.one_of(
 @given(_NAMES)
 def test_no_name_leads_out_of_the_directory(audio, name):
     path = AudioRoot(audio).join(name, "id")
-    if isinstance(path, RejectedRow):
+    if isinstance(path, SkippedRow):
         assert path.code in ("path_escape", "bad_path")
     else:
         assert pathlib.Path(path).parts[: len(audio.parts)] == audio.parts
@@ -142,6 +142,6 @@ def test_no_name_leads_out_of_the_directory(audio, name):
 @given(_NAMES)
 def test_only_links_lead_out_where_they_are_allowed(audio, name):
     path = AudioRoot(audio, allow_symlinks=True).join(name, "id")
-    if not isinstance(path, RejectedRow):
+    if not isinstance(path, SkippedRow):
         below = pathlib.Path(path).relative_to(audio).parts
         assert below and ".." not in below

@@ -79,13 +79,13 @@ def test_clip_ids_have_the_start_in_milliseconds():
     [("x", "10"), ("0", ""), ("-1", "9"), ("10", "10"), ("9", "1")]
     + [("nan", "10"), ("0", "inf")],
 )
-def test_segments_without_good_times_are_rejected(tmp_path, start, end):
-    rejected, segment = _read(
+def test_segments_without_good_times_are_skipped(tmp_path, start, end):
+    skipped, segment = _read(
         tmp_path, f"#\nab, {start}, {end}, /m/x\ncd, 0, 1, /m/x\n"
     )
-    assert rejected.code == "bad_segment"
-    assert rejected.clip_id == "ab"
-    assert "line 2: a segment needs 0 <= start" in rejected.reason
+    assert skipped.code == "bad_segment"
+    assert skipped.clip_id == "ab"
+    assert "line 2: a segment needs 0 <= start" in skipped.reason
     assert segment.youtube_id == "cd"
 
 

@@ -71,7 +71,7 @@ def test_lines_are_counted_with_comments_and_line_breaks_in_cells(tmp_path):
     ]
 
 
-def test_without_comments_no_line_is_left_out(tmp_path):
+def test_without_comments_no_line_is_skipped(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("#1.wav,dog\n")
     assert list(tables.read_cells(path)) == [(1, ["#1.wav", "dog"])]
