@@ -95,6 +95,8 @@ class ClipRow:
             is missing to the length of a clip is silence. None is the end of
             the file.
         decoder: str. One of `ofa_aec_tf.audio.DECODERS`.
+        recording: str or None. The recording that it is a part of, by its name
+            in the source, where other clips may be parts of it too.
     """
 
     clip_id: str
@@ -106,6 +108,7 @@ class ClipRow:
     start_seconds: float = 0.0
     end_seconds: float | None = None
     decoder: str = "auto"
+    recording: str | None = None
 
     @property
     def audio_paths(self) -> tuple[str, ...]:
