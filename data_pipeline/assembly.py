@@ -1,8 +1,10 @@
-"""From finished shards to a data set: the record, the lists, the counts."""
+"""From finished shards to a data set: the record, the lists, the checks."""
 
 import json
+import os
 import pathlib
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -18,14 +20,24 @@ from ofa_aec_tf.data import records
 DEAD_LETTERS = "dead_letters.jsonl"
 NOTES = "notes.jsonl"
 REPORT = "report.json"
+LISTS = (DEAD_LETTERS, NOTES, REPORT)
+# Of a job that did not replace the finished data set.
+FAILED_DEAD_LETTERS = "dead_letters.failed.jsonl"
 
 
-def _side_cars(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
-    for shard in plan.shards():
-        yield workdir.read_json(records.side_car_path(output_dir / shard.file))
+def side_cars(output_dir, summaries: Iterable[Mapping]) -> Iterator[dict]:
+    """The side-cars of shards, one at a time.
+
+    Args:
+        output_dir: path of the directory.
+        summaries: iterable of dict, as `shard_task.run` returns them.
+    """
+    for summary in summaries:
+        path = pathlib.Path(output_dir) / summary["file"]
+        yield workdir.read_json(records.side_car_path(path))
 
 
-def _dead_letters(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
+def _dead_letters(plan: Plan, shards: Iterable[Mapping]) -> Iterator[dict]:
     for row in plan.skipped():
         yield {
             "filename": row.filename,
@@ -34,12 +46,12 @@ def _dead_letters(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
             "clip_id": row.clip_id,
             "split": row.split,
         }
-    for side_car in _side_cars(plan, output_dir):
+    for side_car in shards:
         yield from side_car["dead_letters"]
 
 
-def _notes(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
-    for side_car in _side_cars(plan, output_dir):
+def _notes(shards: Iterable[Mapping]) -> Iterator[dict]:
+    for side_car in shards:
         for code, clip_ids in side_car["notes"].items():
             for clip_id in clip_ids:
                 yield {
@@ -49,52 +61,95 @@ def _notes(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
                 }
 
 
-def write_lists(plan: Plan, output_dir: pathlib.Path) -> dict:
-    """Writes what was skipped, what is odd, and the counts of both.
+class Lists:
+    """What was skipped, what is odd, and the counts: the lists of a job.
+
+    They are written under hidden names first, so that those of a finished
+    data set stay beside it until it is replaced.
 
     Args:
-        plan: Plan, of which all shards are written.
         output_dir: path of the directory.
-
-    Returns:
-        dict, the content of `report.json`: `num_clips`, `num_skipped`,
-        `skipped` and `notes` (numbers by code), and `bad_fraction`, the share
-        of the clips that was skipped.
     """
-    skipped: Counter = Counter()
-    notes: Counter = Counter()
-    for file, items, counts in (
-        (DEAD_LETTERS, _dead_letters(plan, output_dir), skipped),
-        (NOTES, _notes(plan, output_dir), notes),
-    ):
 
-        def lines(items=items, counts=counts):
-            for item in items:
-                counts[item["code"]] += 1
-                yield json.dumps(item) + "\n"
+    def __init__(self, output_dir):
+        self._output_dir = pathlib.Path(output_dir)
 
-        workdir.write_lines(output_dir / file, lines())
-    num_clips = sum(
-        side_car["num_records"] for side_car in _side_cars(plan, output_dir)
-    )
-    num_skipped = sum(skipped.values())
-    report = {
-        "num_clips": num_clips,
-        "num_skipped": num_skipped,
-        "skipped": dict(sorted(skipped.items())),
-        "notes": dict(sorted(notes.items())),
-        "bad_fraction": num_skipped / max(1, num_clips + num_skipped),
-    }
-    workdir.write_json(output_dir / REPORT, report)
-    return report
+    def _staged(self, name: str) -> pathlib.Path:
+        return self._output_dir / f".{name}.new"
+
+    def write(
+        self, plan: Plan, summaries: Sequence[Mapping]
+    ) -> dict[str, dict[str, int]]:
+        """Writes the lists of what was skipped and what is odd.
+
+        Args:
+            plan: Plan.
+            summaries: sequence of dict, as `shard_task.run` returns them, of
+                all shards.
+
+        Returns:
+            dict with `skipped` and `notes`: numbers by code.
+        """
+        counts: dict[str, dict[str, int]] = {}
+        for what, name, items in (
+            (
+                "skipped",
+                DEAD_LETTERS,
+                _dead_letters(plan, side_cars(self._output_dir, summaries)),
+            ),
+            ("notes", NOTES, _notes(side_cars(self._output_dir, summaries))),
+        ):
+            of_code: Counter = Counter()
+
+            def lines(items=items, of_code=of_code):
+                for item in items:
+                    of_code[item["code"]] += 1
+                    yield json.dumps(item) + "\n"
+
+            workdir.write_lines(self._staged(name), lines())
+            counts[what] = dict(sorted(of_code.items()))
+        return counts
+
+    def write_report(self, report: Mapping) -> None:
+        """Writes `report.json`."""
+        workdir.write_json(self._staged(REPORT), report)
+
+    def dead_letters(self) -> Iterator[dict]:
+        """What was skipped, as written."""
+        with open(self._staged(DEAD_LETTERS), encoding="utf-8") as file:
+            yield from map(json.loads, file)
+
+    def publish(self) -> None:
+        """Puts all lists in place, for the data set that has just been."""
+        for name in LISTS:
+            os.replace(self._staged(name), self._output_dir / name)
+
+    def keep_failed(self, has_finished: bool) -> pathlib.Path:
+        """Keeps the lists of a job that failed.
+
+        Args:
+            has_finished: bool. Whether the directory has a finished data set,
+                whose own lists stay.
+
+        Returns:
+            Path of the list of what was skipped.
+        """
+        if not has_finished:
+            self.publish()
+            return self._output_dir / DEAD_LETTERS
+        path = self._output_dir / FAILED_DEAD_LETTERS
+        os.replace(self._staged(DEAD_LETTERS), path)
+        for name in LISTS:
+            self._staged(name).unlink(missing_ok=True)
+        return path
 
 
-def check_splits(summaries: Sequence[Mapping], output_dir) -> None:
-    """Raises ValueError where no clip of a split could be used.
+def empty_split(summaries: Sequence[Mapping], lists: Lists) -> str | None:
+    """Which split has no clip that could be used, as an error.
 
     Args:
         summaries: sequence of dict, as `shard_task.run` returns them.
-        output_dir: path of the directory, with the list of dead letters.
+        lists: Lists, as written.
     """
     for split in dataset_info.SPLITS:
         of_split = [s for s in summaries if s["split"] == split]
@@ -102,17 +157,41 @@ def check_splits(summaries: Sequence[Mapping], output_dir) -> None:
             continue
         codes: Counter = Counter()
         first = None
-        with open(output_dir / DEAD_LETTERS, encoding="utf-8") as file:
-            for letter in map(json.loads, file):
-                if letter["split"] == split:
-                    codes[letter["code"]] += 1
-                    first = first or letter
-        raise ValueError(
+        for letter in lists.dead_letters():
+            if letter["split"] == split:
+                codes[letter["code"]] += 1
+                first = first or letter
+        return (
             f"No clip of the split {split!r} can be used: {dict(codes)}. "
             f"The first: {first['filename']}: {first['reason']}. "
-            "Check --audio_dir and the file names in the labels file; "
-            f"{output_dir / DEAD_LETTERS} lists them all."
+            "Check --audio_dir and the file names in the labels file."
         )
+    return None
+
+
+def lost_classes(
+    plan: Plan, summaries: Sequence[Mapping], config: PreprocessConfig
+) -> str | None:
+    """Which classes have lost all their clips, as an error.
+
+    Args:
+        plan: Plan.
+        summaries: sequence of dict, as `shard_task.run` returns them.
+        config: PreprocessConfig, with classes.
+    """
+    counts = np.sum([s["class_counts"] for s in summaries], axis=0)
+    planned = plan.label_names()
+    lost = [
+        name
+        for name, count in zip(config.class_map.names, counts)
+        if name in planned and not count
+    ]
+    if not lost:
+        return None
+    return (
+        f"All clips of {len(lost)} classes were skipped: {lost[:10]}. Bring "
+        "their files back, or take the classes out of the source."
+    )
 
 
 def _mel_statistics(summaries) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -142,6 +221,7 @@ def dataset_of(
     config: PreprocessConfig,
     source: Mapping,
     num_dead_letters: int,
+    num_shards: int | None,
 ) -> dataset_info.DatasetInfo:
     """The record of a data set.
 
@@ -151,6 +231,7 @@ def dataset_of(
         config: PreprocessConfig.
         source: dict of JSON types. Where the clips came from, for people.
         num_dead_letters: int.
+        num_shards: int or None, as asked for.
 
     Returns:
         DatasetInfo.
@@ -174,4 +255,5 @@ def dataset_of(
         mel_std_db=mel_std_db,
         source=source,
         num_dead_letters=num_dead_letters,
+        num_shards=num_shards,
     )
