@@ -17,6 +17,12 @@ CROPPED = "cropped"
 # Codes of what a source names although it was never meant as a clip.
 NOT_CLIPS: frozenset[str] = frozenset()
 
+# Codes of what a source skips that was never meant as a clip. It is listed,
+# and is no fault of the data.
+NOT_CLIPS: frozenset[str] = frozenset(
+    {"not_audio", "hidden", "loose_file", "empty_class", "repeated_link"}
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class RenderedClip:
@@ -76,10 +82,13 @@ class SkippedRow:
         clip_id: str. As the source names it.
         filename: str. The file that it names, as far as known.
         code: str. Stable name of the kind of fault, for counting:
-            `path_escape`, `bad_path`, `unknown_label`, `duplicate_id` or
-            `bad_segment`.
+            `path_escape`, `bad_path`, `ambiguous_file`, `unreadable`,
+            `unknown_label`, `duplicate_id`, `bad_segment`, or one of
+            `NOT_CLIPS`.
         reason: str. What is wrong, for people.
         split: str or None. The split that it would have been in.
+        labels: tuple of str. The labels that it would have had, as far as
+            known.
     """
 
     clip_id: str
@@ -87,6 +96,7 @@ class SkippedRow:
     code: str
     reason: str
     split: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,13 @@ class Source:
             `repeated_row`, `united_labels` (the same clip with other labels),
             `in_evaluation` and `blacklisted` (both left out of training and
             validation), `in_training` (left out of validation).
-            Complete when the rows have been read.
+            Of tables also `blank_row`, `no_labels` (a clip of nothing) and
+            `found_elsewhere` (the file has another spelling, a suffix, or
+            lies in a sub-directory). Complete when the rows have been read.
+        unused_columns: tuple of str. Columns of its table that mean nothing
+            here.
+        remarks: tuple of str. What people should know about it as a whole, a
+            sentence each.
     """
 
     rows: Iterable[ClipRow | SkippedRow]
@@ -37,3 +43,5 @@ class Source:
     notes: collections.Counter[str] = dataclasses.field(
         default_factory=collections.Counter
     )
+    unused_columns: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
