@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from data_pipeline import report
+from data_pipeline.clips import NOT_CLIPS
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.plan import Plan
 from ofa_aec_tf import workdir
@@ -68,51 +70,72 @@ class Lists:
     data set stay beside it until it is replaced.
 
     Args:
-        output_dir: path of the directory.
+        directory: path of the directory.
     """
 
-    def __init__(self, output_dir):
-        self._output_dir = pathlib.Path(output_dir)
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
 
     def _staged(self, name: str) -> pathlib.Path:
-        return self._output_dir / f".{name}.new"
+        return self.directory / f".{name}.new"
 
     def write(
-        self, plan: Plan, summaries: Sequence[Mapping]
-    ) -> dict[str, dict[str, int]]:
-        """Writes the lists of what was skipped and what is odd.
+        self,
+        plan: Plan,
+        summaries: Sequence[Mapping],
+        config: PreprocessConfig,
+        remarks: Mapping,
+    ) -> dict:
+        """Writes all lists.
 
         Args:
             plan: Plan.
             summaries: sequence of dict, as `shard_task.run` returns them, of
                 all shards.
+            config: PreprocessConfig, with classes.
+            remarks: dict of JSON types. What the source tells.
 
         Returns:
-            dict with `skipped` and `notes`: numbers by code.
+            dict, the content of `report.json`: `num_clips`, `num_skipped`,
+            `skipped` and `notes` (numbers by code), `bad_fraction` (the share
+            of the clips that was skipped), `remarks`, and those of
+            `report.describe`.
         """
-        counts: dict[str, dict[str, int]] = {}
-        for what, name, items in (
-            (
-                "skipped",
-                DEAD_LETTERS,
-                _dead_letters(plan, side_cars(self._output_dir, summaries)),
+
+        def shards():
+            return side_cars(self.directory, summaries)
+
+        skipped = self._write_list(DEAD_LETTERS, _dead_letters(plan, shards()))
+        notes = self._write_list(NOTES, _notes(shards()))
+        num_clips = sum(summary["num_records"] for summary in summaries)
+        num_bad = sum(
+            number for code, number in skipped.items() if code not in NOT_CLIPS
+        )
+        content = {
+            "num_clips": num_clips,
+            "num_skipped": sum(skipped.values()),
+            "skipped": skipped,
+            "bad_fraction": num_bad / max(1, num_clips + num_bad),
+            "notes": notes,
+            **remarks,
+            **report.describe(
+                shards, config.class_map.names, config.clip_seconds
             ),
-            ("notes", NOTES, _notes(side_cars(self._output_dir, summaries))),
-        ):
-            of_code: Counter = Counter()
+        }
+        workdir.write_json(self._staged(REPORT), content)
+        return content
 
-            def lines(items=items, of_code=of_code):
-                for item in items:
-                    of_code[item["code"]] += 1
-                    yield json.dumps(item) + "\n"
+    def _write_list(self, name: str, items: Iterable[dict]) -> dict[str, int]:
+        """Writes a list; how many there are of each code."""
+        counts: Counter = Counter()
 
-            workdir.write_lines(self._staged(name), lines())
-            counts[what] = dict(sorted(of_code.items()))
-        return counts
+        def lines():
+            for item in items:
+                counts[item["code"]] += 1
+                yield json.dumps(item) + "\n"
 
-    def write_report(self, report: Mapping) -> None:
-        """Writes `report.json`."""
-        workdir.write_json(self._staged(REPORT), report)
+        workdir.write_lines(self._staged(name), lines())
+        return dict(sorted(counts.items()))
 
     def dead_letters(self) -> Iterator[dict]:
         """What was skipped, as written."""
@@ -122,7 +145,7 @@ class Lists:
     def publish(self) -> None:
         """Puts all lists in place, for the data set that has just been."""
         for name in LISTS:
-            os.replace(self._staged(name), self._output_dir / name)
+            os.replace(self._staged(name), self.directory / name)
 
     def keep_failed(self, has_finished: bool) -> pathlib.Path:
         """Keeps the lists of a job that failed.
@@ -136,8 +159,8 @@ class Lists:
         """
         if not has_finished:
             self.publish()
-            return self._output_dir / DEAD_LETTERS
-        path = self._output_dir / FAILED_DEAD_LETTERS
+            return self.directory / DEAD_LETTERS
+        path = self.directory / FAILED_DEAD_LETTERS
         os.replace(self._staged(DEAD_LETTERS), path)
         for name in LISTS:
             self._staged(name).unlink(missing_ok=True)
@@ -180,12 +203,8 @@ def lost_classes(
         config: PreprocessConfig, with classes.
     """
     counts = np.sum([s["class_counts"] for s in summaries], axis=0)
-    planned = plan.label_names()
-    lost = [
-        name
-        for name, count in zip(config.class_map.names, counts)
-        if name in planned and not count
-    ]
+    kept = {n for n, count in zip(config.class_map.names, counts) if count}
+    lost = sorted(plan.label_names() - kept)
     if not lost:
         return None
     return (

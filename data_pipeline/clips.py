@@ -164,7 +164,7 @@ class ClipRow:
         return self._rendered(recording, sample_rate_hz, num_samples)
 
     def to_json(self) -> dict:
-        """What decides the waveform: where it is in the file, and the reader."""
+        """What decides the waveform, with the bytes of the file."""
         return {
             "start_seconds": self.start_seconds,
             "end_seconds": self.end_seconds,

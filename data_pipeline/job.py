@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import tqdm
 
 from data_pipeline import assembly
 from data_pipeline import generations
+from data_pipeline.clips import NOT_CLIPS
 from data_pipeline.clips import Clip
 from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
@@ -29,7 +31,6 @@ from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import records
 
 PLAN = ".plan.sqlite"
-MAX_BAD_FRACTION = 0.05
 
 # The hash is missing in data sets of versions before this one.
 _SHARD = (
@@ -77,7 +78,11 @@ class JobResult:
 def _remove_unfinished(output_dir: pathlib.Path) -> None:
     """Removes what a killed job has not finished."""
     for path in output_dir.iterdir():
-        if _UNFINISHED_FILES.fullmatch(path.name):
+        if not _UNFINISHED_FILES.fullmatch(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
             path.unlink(missing_ok=True)
 
 
@@ -133,8 +138,13 @@ def _write_shards(plan, runner, output_dir) -> list[dict]:
 def _too_many_skipped(report, max_bad_fraction) -> str | None:
     if report["bad_fraction"] <= max_bad_fraction:
         return None
+    num_bad = sum(
+        number
+        for code, number in report["skipped"].items()
+        if code not in NOT_CLIPS
+    )
     return (
-        f"{report['num_skipped']} clips, {report['bad_fraction']:.1%} of all, "
+        f"{num_bad} clips, {report['bad_fraction']:.1%} of all, "
         f"were skipped: {report['skipped']}. At most "
         f"--max_bad_fraction={max_bad_fraction:g} may be."
     )
@@ -156,6 +166,20 @@ class Terms:
     max_bad_fraction: float = 1.0
     may_lose_classes: bool = False
     overwrite: bool = False
+
+
+def _problem(plan, summaries, config, lists, report, terms) -> str | None:
+    """Why what was written may not become the data set, if it may not."""
+    return (
+        assembly.empty_split(summaries, lists)
+        or _too_many_skipped(report, terms.max_bad_fraction)
+        or generations.lost_clips(plan, lists.dead_letters(), lists.directory)
+        or (
+            None
+            if terms.may_lose_classes
+            else assembly.lost_classes(plan, summaries, config)
+        )
+    )
 
 
 def run(
@@ -215,65 +239,38 @@ def run(
             config = _make_plan(clips, config, plan_path, num_shards, protected)
             with Plan(plan_path) as plan:
                 generations.check_gone(plan, output_dir)
-                return _write(
-                    plan,
-                    config,
-                    output_dir,
-                    source,
-                    num_shards,
-                    runner or ProcessPool(),
-                    terms,
-                    remarks,
-                    finished is not None,
+                _remove_unfinished(output_dir)
+                if not finished:
+                    # Should this job stop, these would be of another.
+                    for name in assembly.LISTS:
+                        (output_dir / name).unlink(missing_ok=True)
+                start_seconds = time.perf_counter()
+                summaries = _write_shards(
+                    plan, runner or ProcessPool(), output_dir
+                )
+                seconds = time.perf_counter() - start_seconds
+                # Again: a worker of a job that was killed may have begun a
+                # file before it noticed.
+                _remove_unfinished(output_dir)
+                lists = assembly.Lists(output_dir)
+                report = lists.write(plan, summaries, config, remarks())
+                problem = _problem(
+                    plan, summaries, config, lists, report, terms
                 )
         finally:
             plan_path.unlink(missing_ok=True)
-
-
-def _write(
-    plan,
-    config,
-    output_dir,
-    source,
-    num_shards,
-    runner,
-    terms,
-    remarks,
-    has_finished,
-) -> JobResult:
-    _remove_unfinished(output_dir)
-    if not has_finished:
-        # Should this job stop, these would be of another.
-        for name in assembly.LISTS:
-            (output_dir / name).unlink(missing_ok=True)
-    start_seconds = time.perf_counter()
-    summaries = _write_shards(plan, runner, output_dir)
-    seconds = time.perf_counter() - start_seconds
-    # Again: a worker of a job that was killed may have begun a file before it
-    # noticed.
-    _remove_unfinished(output_dir)
-    lists = assembly.Lists(output_dir)
-    report = report_of_job(plan, summaries)
-    lists.write_report(report)
-    problem = (
-        assembly.empty_split(summaries, lists)
-        or _too_many_skipped(report, terms.max_bad_fraction)
-        or generations.lost_clips(plan, lists.dead_letters(), output_dir)
-        or not terms.may_lose_classes
-        and assembly.lost_classes(plan, summaries, config)
-    )
-    if problem:
-        path = lists.keep_failed(has_finished)
-        raise ValueError(
-            f"{problem} {path} lists what was skipped; finished shards are "
-            "kept."
+        if problem:
+            path = lists.keep_failed(finished is not None)
+            raise ValueError(
+                f"{problem} {path} lists what was skipped; finished shards "
+                "are kept."
+            )
+        dataset = assembly.dataset_of(
+            summaries, config, source, report["num_skipped"], num_shards
         )
-    dataset = assembly.dataset_of(
-        summaries, config, source, report["num_skipped"], num_shards
-    )
-    # From here on it is the finished data set of this directory.
-    dataset.write(output_dir)
-    lists.publish()
-    _remove_others(output_dir, [s["file"] for s in summaries])
+        # From here on it is the finished data set of this directory.
+        dataset.write(output_dir)
+        lists.publish()
+        _remove_others(output_dir, [s["file"] for s in summaries])
     num_reused = sum(s["num_records"] for s in summaries if s["reused"])
     return JobResult(dataset, report, num_reused, seconds)

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 
 from data_pipeline import splits
+from data_pipeline.clips import NOT_CLIPS
 from data_pipeline.clips import Clip
 from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
@@ -129,7 +130,7 @@ class Plan:
             yield pickle.loads(content)
 
     def label_names(self) -> set[str]:
-        """All labels of the clips."""
+        """All labels of the clips, and of rows that cannot be clips."""
         ((content,),) = self._database.execute("SELECT content FROM labels")
         return pickle.loads(content)
 
@@ -153,6 +154,7 @@ class PlanBuilder:
     def __init__(self, path, label_type: str):
         self._label_type = label_type
         self._label_names: set[str] = set()
+        self._skipped_labels: set[str] = set()
         # By split: numbers by code, and an example.
         self._skipped: dict[str | None, tuple[Counter, SkippedRow]] = {}
         path = pathlib.Path(path)
@@ -194,6 +196,8 @@ class PlanBuilder:
                     row.split, (Counter(), row)
                 )
                 counts[row.code] += 1
+                if row.code not in (*NOT_CLIPS, "unknown_label"):
+                    self._skipped_labels.update(row.labels)
             else:
                 self._add_clip(row)
 
@@ -331,7 +335,8 @@ class PlanBuilder:
                 for index in range(number)
             ],
         )
-        for table, value in (("config", config), ("labels", self._label_names)):
+        labels = self._label_names | self._skipped_labels
+        for table, value in (("config", config), ("labels", labels)):
             self._database.execute(
                 f"INSERT INTO {table} VALUES (?)", (pickle.dumps(value),)
             )
