@@ -21,6 +21,8 @@ _LIST_SOURCES = ("csv", "folder", "esc")
 _SPLIT_SOURCES = ("audioset", "fsd50k")
 _FILE_SOURCES = (*_LIST_SOURCES, *_SPLIT_SOURCES)
 _MIXES = ("synthetic", "mixture")
+# Of long lists of names.
+_NUM_NAMED = 5
 
 _SOURCE = flags.DEFINE_enum(
     "source",
@@ -278,6 +280,20 @@ def _with_splits(rows: Iterable, folds: dict[str, list[int]]) -> list:
     )
 
 
+def _note_crossing_groups(rows: Iterable, notes: Counter) -> None:
+    crossing = splits.crossing_groups(
+        row for row in rows if not isinstance(row, SkippedRow)
+    )
+    if crossing:
+        notes["crossing_group"] = len(crossing)
+        logging.warning(
+            "Groups with clips in several splits, which are kept as they were "
+            "published: %d, such as %s",
+            len(crossing),
+            ", ".join(crossing[:_NUM_NAMED]),
+        )
+
+
 def _read_source(kind: str) -> tuple[sources.Source, list[int]]:
     """The source, its rows with splits, and folds that are in none."""
     folds = {
@@ -296,6 +312,7 @@ def _read_source(kind: str) -> tuple[sources.Source, list[int]]:
             present = {getattr(row, "fold", None) for row in rows} - {None}
             other_folds = sorted(present.difference(*folds.values()))
         rows = _with_splits(rows, folds)
+        _note_crossing_groups(rows, source.notes)
     return dataclasses.replace(source, rows=rows), other_folds
 
 

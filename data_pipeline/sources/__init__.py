@@ -5,6 +5,7 @@ Each function reads one layout and gives a `Source`. Their options:
     csv_source      audio_dir, labels_csv
     folder_source   audio_dir
     esc_source      audio_dir
+    urbansound8k_source  audio_dir
     fsd50k_source   audio_dir
     audioset_source audio_dir, class_labels_csv, train_segments,
                     evaluation_segments, validation_fraction, blacklist,
@@ -20,6 +21,7 @@ from data_pipeline.sources.esc import esc_source
 from data_pipeline.sources.folder import folder_source
 from data_pipeline.sources.fsd50k import fsd50k_source
 from data_pipeline.sources.source import Source
+from data_pipeline.sources.urbansound8k import urbansound8k_source
 
 __all__ = [
     "Source",
@@ -28,4 +30,5 @@ __all__ = [
     "esc_source",
     "folder_source",
     "fsd50k_source",
+    "urbansound8k_source",
 ]

@@ -28,7 +28,12 @@ class Source:
             `unknown_label` (kept, without the labels that are no classes),
             `repeated_row`, `united_labels` (the same clip with other labels),
             `in_evaluation` and `blacklisted` (both left out of training and
-            validation), `in_training` (left out of validation).
+            validation), `in_training` (left out of validation),
+            `in_both_lists` (tests, and does not validate), `uncertain` and
+            `no_annotations` (left out), `not_audio` (files), `cut_event`,
+            `unlabelled_event`, `cropped_event`. Those of all sources are
+            counted where the flags are read: `crossing_group` (in several
+            splits as published), `no_labels` (clips of nothing).
             Complete when the rows have been read.
     """
 
