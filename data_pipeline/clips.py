@@ -9,6 +9,20 @@ from ofa_aec_tf import audio
 
 PADDED = "padded"
 
+# Codes of what a source skips that was never meant as a clip, or cannot be
+# one. It is listed, and is no fault of the data.
+NOT_CLIPS: frozenset[str] = frozenset(
+    {
+        "cropped_rest",
+        "hidden",
+        "loose_file",
+        "no_annotations",
+        "not_annotations",
+        "not_audio",
+        "uncertain",
+    }
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class RenderedClip:
@@ -65,8 +79,9 @@ class SkippedRow:
         clip_id: str. As the source names it.
         filename: str. The file that it names, as far as known.
         code: str. Stable name of the kind of fault, for counting:
-            `path_escape`, `bad_path`, `unknown_label`, `duplicate_id` or
-            `bad_segment`.
+            `path_escape`, `bad_path`, `unknown_label`, `duplicate_id`,
+            `bad_segment`, `ambiguous_file`, a code of an AudioError, or one
+            of `NOT_CLIPS`.
         reason: str. What is wrong, for people.
         split: str or None. The split that it would have been in.
     """
