@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import re
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -138,6 +139,22 @@ def by_fold(
         for row in rows
         if row.fold in split_of_fold
     ]
+
+
+def last_folds(present: Collection[int]) -> dict[str, list[int]]:
+    """The usual use of folds: the last tests, the one before validates.
+
+    Args:
+        present: collection of int. The folds that have clips.
+
+    Returns:
+        dict from split name to its folds. All are empty where there are fewer
+        than three.
+    """
+    if len(present) < len(SPLITS):
+        return {split: [] for split in SPLITS}
+    *train, validation, test = sorted(present)
+    return {TRAIN: train, VALIDATION: [validation], TEST: [test]}
 
 
 def check_fractions(validation_fraction: float, test_fraction: float) -> None:

@@ -30,6 +30,22 @@ class Segment:
     end_seconds: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """What a recording is cut into.
+
+    Args:
+        duration_seconds: float. Of the recording; 0 where it is broken.
+        segments: tuple of Segment.
+        skipped: tuple of SkippedRow. What cannot be used: the rest of the
+            recording (`cropped_rest`), or all of it where it is broken.
+    """
+
+    duration_seconds: float
+    segments: tuple[Segment, ...]
+    skipped: tuple[SkippedRow, ...]
+
+
 def segments_of(
     duration_seconds: float, segment_seconds: float
 ) -> list[Segment]:
@@ -68,34 +84,32 @@ class Cutter:
         self._decoder = decoder
         self._cropped_seconds = 0.0
 
-    def segments(self, row: ClipRow) -> tuple[list[Segment], list[SkippedRow]]:
-        """The segments of a recording.
+    def cut(self, row: ClipRow) -> Cut:
+        """Cuts a recording.
 
         Args:
             row: ClipRow of a whole file.
-
-        Returns:
-            tuple of them, and of what cannot be used: the rest of the
-            recording (`cropped_rest`), or all of it where the file is broken.
         """
         try:
             duration_seconds = audio.duration_seconds(row.path, self._decoder)
         except audio.AudioError as error:
-            return [], [_skipped(row.clip_id, row, error.code, error.reason)]
+            skipped = _skipped(row.clip_id, row, error.code, error.reason)
+            return Cut(0.0, (), (skipped,))
         segments = segments_of(duration_seconds, self._segment_seconds)
         end_seconds = segments[-1].end_seconds
         rest_seconds = duration_seconds - end_seconds
         if rest_seconds <= _NEGLIGIBLE_SECONDS:
-            return segments, []
+            return Cut(duration_seconds, tuple(segments), ())
         self._cropped_seconds += rest_seconds
         reason = (
             f"the last {rest_seconds:.3f} s of the recording are less than "
             f"half of a segment of {self._segment_seconds:g} s"
         )
         clip_id = _part_id(row, end_seconds)
-        return segments, [_skipped(clip_id, row, "cropped_rest", reason)]
+        skipped = _skipped(clip_id, row, "cropped_rest", reason)
+        return Cut(duration_seconds, tuple(segments), (skipped,))
 
-    def cut(
+    def cut_all(
         self, rows: Iterable[ClipRow | SkippedRow]
     ) -> Iterator[ClipRow | SkippedRow]:
         """Cuts the rows that are whole files, and gives the others as they are.
@@ -110,10 +124,10 @@ class Cutter:
             if isinstance(row, SkippedRow) or _is_part(row):
                 yield row
                 continue
-            segments, skipped = self.segments(row)
-            for segment in segments:
+            cut = self.cut(row)
+            for segment in cut.segments:
                 yield part(row, segment)
-            yield from skipped
+            yield from cut.skipped
         self.report()
 
     def report(self) -> None:

@@ -39,7 +39,7 @@ def _recording(tmp_path, seconds, **fields):
 
 def test_parts_of_a_recording_say_where_they_are_and_stay_together(tmp_path):
     row = _recording(tmp_path, 2.25, split="train")
-    first, second, skipped = cutting.Cutter(1.0).cut([row])
+    first, second, skipped = cutting.Cutter(1.0).cut_all([row])
     assert first == ClipRow(
         "x/a.wav@0",
         row.path,
@@ -59,7 +59,7 @@ def test_parts_of_a_recording_say_where_they_are_and_stay_together(tmp_path):
 def test_a_group_and_a_fold_of_the_source_stay(tmp_path):
     in_group = _recording(tmp_path, 1, group="g")
     in_fold = _recording(tmp_path, 1, fold=3)
-    first, second = cutting.Cutter(1.0).cut([in_group, in_fold])
+    first, second = cutting.Cutter(1.0).cut_all([in_group, in_fold])
     assert first.group == "g"
     assert (second.group, second.fold) == (None, 3)
 
@@ -71,7 +71,7 @@ def test_parts_and_skipped_rows_are_left_as_they_are(tmp_path):
         _recording(tmp_path, 9, recording="r"),
         SkippedRow("b", "b", "bad_path", "none"),
     ]
-    assert list(cutting.Cutter(1.0).cut(rows)) == rows
+    assert list(cutting.Cutter(1.0).cut_all(rows)) == rows
 
 
 def test_files_that_cannot_be_cut_are_skipped_under_their_codes(tmp_path):
@@ -80,7 +80,7 @@ def test_files_that_cannot_be_cut_are_skipped_under_their_codes(tmp_path):
         ClipRow(name, str(tmp_path / name), ("dog",), "test")
         for name in ("b.wav", "c.wav")
     ]
-    skipped = list(cutting.Cutter(1.0).cut(rows))
+    skipped = list(cutting.Cutter(1.0).cut_all(rows))
     assert [(row.clip_id, row.code, row.split) for row in skipped] == [
         ("b.wav", "undecodable", "test"),
         ("c.wav", "missing", "test"),
@@ -91,7 +91,7 @@ def test_the_parts_are_all_samples_of_the_recording_once(tmp_path):
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 8000 * 2 + 4800)
     path = tmp_path / "a.wav"
     soundfile.write(path, samples, 8000, subtype="FLOAT")
-    rows = list(cutting.Cutter(0.7).cut([ClipRow("a", str(path), ())]))
+    rows = list(cutting.Cutter(0.7).cut_all([ClipRow("a", str(path), ())]))
     parts = [row.render(8000, 5600).waveform for row in rows]
     # 2.6 s are three segments and 0.5 s.
     assert len(parts) == 4
