@@ -14,11 +14,13 @@ PADDED = "padded"
 NOT_CLIPS: frozenset[str] = frozenset(
     {
         "cropped_rest",
+        "empty_class",
         "hidden",
         "loose_file",
         "no_annotations",
         "not_annotations",
         "not_audio",
+        "repeated_link",
         "uncertain",
     }
 )
@@ -79,11 +81,13 @@ class SkippedRow:
         clip_id: str. As the source names it.
         filename: str. The file that it names, as far as known.
         code: str. Stable name of the kind of fault, for counting:
-            `path_escape`, `bad_path`, `unknown_label`, `duplicate_id`,
-            `bad_segment`, `ambiguous_file`, a code of an AudioError, or one
-            of `NOT_CLIPS`.
+            `path_escape`, `bad_path`, `ambiguous_file`, `unreadable`,
+            `unknown_label`, `duplicate_id`, `bad_segment`, a code of an
+            AudioError where a source opens the files, or one of `NOT_CLIPS`.
         reason: str. What is wrong, for people.
         split: str or None. The split that it would have been in.
+        labels: tuple of str. The labels that it would have had, as far as
+            known.
     """
 
     clip_id: str
@@ -91,6 +95,7 @@ class SkippedRow:
     code: str
     reason: str
     split: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

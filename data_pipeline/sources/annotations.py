@@ -154,7 +154,7 @@ def annotations_source(
             `event_tables.read_events`.
     """
     root = AudioRoot(audio_dir, allow_symlinks)
-    audio_files, others = audio_tree.list_files(root)
+    audio_files, others, unread = audio_tree.list_files(root)
     recordings = _Recordings(audio_files)
     reader = _Reader(recordings, label_column)
     annotations = pathlib.Path(annotations_dir or root.path)
@@ -168,7 +168,7 @@ def annotations_source(
             f"{dict(codes) or 'no annotation files'}. An annotation file has "
             "the name of its recording, or a column with it."
         )
-    skipped = reader.skipped
+    skipped = unread + reader.skipped
     skipped += [
         audio_tree.not_audio(name)
         for name in others

@@ -97,8 +97,8 @@ def speech_commands_source(
     root = AudioRoot(audio_dir, allow_symlinks)
     notes: Counter[str] = Counter()
     lists = _read_lists(root.path, notes)
-    audio_files, others = audio_tree.list_files(root)
-    rows: list[ClipRow | SkippedRow] = []
+    audio_files, others, unread = audio_tree.list_files(root)
+    rows: list[ClipRow | SkippedRow] = list(unread)
     background: list[ClipRow] = []
     for name in audio_files:
         row = _row(root, name, lists)
@@ -152,7 +152,8 @@ def _absent(
             yield path
         else:
             reason = f"there is no such file; {lists.line_of[name]} names it"
-            yield SkippedRow(name, name, "missing", reason, split)
+            word, *_ = name.split("/")
+            yield SkippedRow(name, name, "missing", reason, split, (word,))
 
 
 def _with_splits(rows: list[ClipRow], present: set[str]) -> list[ClipRow]:

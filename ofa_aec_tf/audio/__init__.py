@@ -1,6 +1,7 @@
 """Audio files to mono float32 waveforms, and what can be wrong with them."""
 
 from ofa_aec_tf.audio.contents import AUDIO_SUFFIXES as AUDIO_SUFFIXES
+from ofa_aec_tf.audio.contents import is_audio as is_audio
 from ofa_aec_tf.audio.errors import MAX_ABSOLUTE_SAMPLE as MAX_ABSOLUTE_SAMPLE
 from ofa_aec_tf.audio.errors import MAX_FILE_RATE_HZ as MAX_FILE_RATE_HZ
 from ofa_aec_tf.audio.errors import MIN_FILE_RATE_HZ as MIN_FILE_RATE_HZ

@@ -84,3 +84,37 @@ def sniff(descriptor: int) -> Content:
     if head.startswith(b"OggS") and head[28:36] == b"OpusHead":
         return Content.OGG_OPUS
     return Content.OTHER
+
+
+_SIGNATURES = (
+    b"RIFF",
+    b"RIFX",
+    b"RF64",
+    b"riff",
+    b"FORM",
+    b"fLaC",
+    b"OggS",
+    b"ID3",
+    b".snd",
+    b"caff",
+    b"\x1a\x45\xdf\xa3",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+)
+
+
+def is_audio(path) -> bool:
+    """Whether the content of a file is audio, whatever its name.
+
+    Args:
+        path: path.
+    """
+    try:
+        descriptor = open_regular_file(pathlib.Path(path))
+    except AudioError:
+        return False
+    try:
+        head = os.pread(descriptor, _NUM_BYTES, 0)
+    finally:
+        os.close(descriptor)
+    is_mpeg = head[:1] == b"\xff" and len(head) > 2 and head[1] >= 0xE0
+    return is_mpeg or head.startswith(_SIGNATURES) or head[4:8] == b"ftyp"
