@@ -17,10 +17,20 @@ CROPPED = "cropped"
 # Codes of what a source names although it was never meant as a clip.
 NOT_CLIPS: frozenset[str] = frozenset()
 
-# Codes of what a source skips that was never meant as a clip. It is listed,
-# and is no fault of the data.
+# Codes of what a source skips that was never meant as a clip, or cannot be
+# one. It is listed, and is no fault of the data.
 NOT_CLIPS: frozenset[str] = frozenset(
-    {"not_audio", "hidden", "loose_file", "empty_class", "repeated_link"}
+    {
+        "cropped_rest",
+        "empty_class",
+        "hidden",
+        "loose_file",
+        "no_annotations",
+        "not_annotations",
+        "not_audio",
+        "repeated_link",
+        "uncertain",
+    }
 )
 
 
@@ -83,8 +93,8 @@ class SkippedRow:
         filename: str. The file that it names, as far as known.
         code: str. Stable name of the kind of fault, for counting:
             `path_escape`, `bad_path`, `ambiguous_file`, `unreadable`,
-            `unknown_label`, `duplicate_id`, `bad_segment`, or one of
-            `NOT_CLIPS`.
+            `unknown_label`, `duplicate_id`, `bad_segment`, a code of an
+            AudioError where a source opens the files, or one of `NOT_CLIPS`.
         reason: str. What is wrong, for people.
         split: str or None. The split that it would have been in.
         labels: tuple of str. The labels that it would have had, as far as

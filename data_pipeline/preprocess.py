@@ -219,7 +219,7 @@ def main(beam_arguments):
         min_frequency_hz=_MIN_FREQUENCY_HZ.value,
         max_frequency_hz=_MAX_FREQUENCY_HZ.value,
     )
-    chosen = source_flags.read()
+    chosen = source_flags.read(_CLIP_SECONDS.value)
     config = PreprocessConfig(
         frontend=frontend_config,
         clip_seconds=_CLIP_SECONDS.value,

@@ -9,6 +9,7 @@ from ofa_aec_tf.audio.errors import MIN_SECONDS as MIN_SECONDS
 from ofa_aec_tf.audio.errors import AudioError as AudioError
 from ofa_aec_tf.audio.loading import DECODERS as DECODERS
 from ofa_aec_tf.audio.loading import decoder_versions as decoder_versions
+from ofa_aec_tf.audio.loading import duration_seconds as duration_seconds
 from ofa_aec_tf.audio.loading import fit_length as fit_length
 from ofa_aec_tf.audio.loading import load_audio as load_audio
 from ofa_aec_tf.audio.loading import read_audio as read_audio

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 
 import numpy as np
+import soundfile
 import soxr
 
 from ofa_aec_tf.audio import contents
@@ -280,6 +281,26 @@ def stream_audio(path, sample_rate_hz: int) -> Iterator[np.ndarray]:
             yield resampler.resample_chunk(part) if resampler else part
         if resampler:
             yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def duration_seconds(path, decoder: str = "auto") -> float:
+    """Length of an audio file, as its header says.
+
+    Args:
+        path: path of the file.
+        decoder: str. One of `DECODERS`.
+
+    Raises:
+        AudioError: if the file is missing or broken.
+    """
+    path = pathlib.Path(path)
+    descriptor = contents.open_regular_file(path)
+    try:
+        return soundfile.info(os.fdopen(descriptor, "rb")).duration
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            path, "undecodable", f"libsndfile: {error.error_string}"
+        ) from None
 
 
 def load_audio(
