@@ -11,7 +11,6 @@ Apache Beam:
 """
 
 import logging
-import os
 
 from absl import flags
 
@@ -23,6 +22,7 @@ from data_pipeline import splits
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import command_line
+from ofa_aec_tf import machine
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
 
@@ -54,7 +54,7 @@ _RUNNER = flags.DEFINE_string(
 )
 _NUM_WORKERS = flags.DEFINE_integer(
     "num_workers",
-    os.cpu_count(),
+    machine.num_cores(),
     f"Processes of --runner={LOCAL_RUNNER} and FnApiRunner.",
     lower_bound=1,
 )

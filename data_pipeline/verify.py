@@ -6,7 +6,6 @@ One line for each finding. The exit status is 0 without findings, 1 with some,
 and 2 for a mistake such as a directory without a data set.
 """
 
-import os
 import sys
 
 import tqdm
@@ -14,6 +13,7 @@ from absl import flags
 
 from data_pipeline import verification
 from ofa_aec_tf import command_line
+from ofa_aec_tf import machine
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 
 _FINDINGS_STATUS = 1
@@ -22,7 +22,7 @@ _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
 _NUM_WORKERS = flags.DEFINE_integer(
-    "num_workers", os.cpu_count(), "Processes.", lower_bound=1
+    "num_workers", machine.num_cores(), "Processes.", lower_bound=1
 )
 
 
