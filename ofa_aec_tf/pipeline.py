@@ -13,7 +13,9 @@ import time
 
 from absl import flags
 
+from ofa_aec_tf import child_commands
 from ofa_aec_tf import command_line
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import reading_flags
@@ -24,26 +26,26 @@ _BASELINES = ("kd", "scratch")
 # What a summary shows of each subnet; export writes more.
 _SUMMARY_MODES = ("float32", "int8")
 
-_FLAGS_DIR = flags.DEFINE_string(
+_FLAGS_DIR = path_flags.define_path(
     "flags_dir",
     None,
     "Directory with teacher.cfg, supernet.cfg, search.cfg, export.cfg, and "
     "where they are needed preprocess.cfg and the baselines' files.",
     required=True,
 )
-_WORKDIR = flags.DEFINE_string(
+_WORKDIR = path_flags.define_path(
     "workdir", None, "Where everything goes.", required=True
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir",
     None,
     "Data that is preprocessed already. By default preprocess.cfg is run.",
 )
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()
-_AUDIO_DIR = flags.DEFINE_string(
+_AUDIO_DIR = path_flags.define_path(
     "audio_dir", None, "Passed on to data_pipeline.preprocess."
 )
-_LABELS_CSV = flags.DEFINE_string(
+_LABELS_CSV = path_flags.define_path(
     "labels_csv", None, "Passed on to data_pipeline.preprocess."
 )
 _BASELINE = flags.DEFINE_multi_enum(
@@ -83,7 +85,7 @@ def _preprocess(directory):
         for flag in (_AUDIO_DIR, _LABELS_CSV)
         if flag.value is not None
     ]
-    command_line.call(
+    child_commands.call(
         "data",
         "data_pipeline.preprocess",
         _flagfile("preprocess"),
@@ -98,7 +100,7 @@ def _train_baseline(kind, directory, data, teacher, subnets):
     paths = {}
     for name, subnet in subnets.items():
         run_dir = directory / kind / name
-        command_line.call(
+        child_commands.call(
             f"baseline {kind} {name}",
             "ofa_aec_tf.train",
             _flagfile(kind),
@@ -115,7 +117,7 @@ def _train_baseline(kind, directory, data, teacher, subnets):
 def _export(kind, directory, data, models):
     """Exports models; returns all files, `.keras` and `.tflite`, by name."""
     output_dir = directory / "export" / kind
-    command_line.call(
+    child_commands.call(
         f"export of {kind}",
         "ofa_aec_tf.export",
         _flagfile("export"),
@@ -146,7 +148,7 @@ def main(unused_arguments):
     data = [f"--data_dir={data_dir}"]
     if _SKIP_CORRUPT.value:
         data.append(f"--{_SKIP_CORRUPT.name}")
-    command_line.call(
+    child_commands.call(
         "teacher",
         "ofa_aec_tf.train",
         _flagfile("teacher"),
@@ -154,7 +156,7 @@ def main(unused_arguments):
         f"--workdir={directory / 'teacher'}",
     )
     teacher = directory / "teacher" / "teacher.keras"
-    command_line.call(
+    child_commands.call(
         "supernet",
         "ofa_aec_tf.train",
         _flagfile("supernet"),
@@ -165,7 +167,7 @@ def main(unused_arguments):
     )
     supernet = f"--supernet={directory / 'supernet' / 'supernet.keras'}"
     search_dir = directory / "search"
-    command_line.call(
+    child_commands.call(
         "search",
         "ofa_aec_tf.search",
         _flagfile("search"),
@@ -174,7 +176,7 @@ def main(unused_arguments):
         f"--workdir={search_dir}",
     )
     pareto = search_dir / "pareto.json"
-    command_line.call(
+    child_commands.call(
         "materialize",
         "ofa_aec_tf.materialize",
         supernet,
@@ -191,7 +193,7 @@ def main(unused_arguments):
     for kind, kind_models in models.items():
         paths |= _export(kind, directory, data, kind_models)
     metrics_path = directory / "metrics.json"
-    command_line.call(
+    child_commands.call(
         "evaluation on the test split",
         "ofa_aec_tf.evaluate",
         *data,
