@@ -15,6 +15,7 @@ _PACKAGES = ("ofa_aec_tf", "data_pipeline")
 # this one as a step.
 PARENT_PIPE = "OFA_AEC_PARENT_PIPE"
 
+_prepared: list[bool] = []
 _received: list[int] = []
 _is_step = False
 
@@ -27,11 +28,11 @@ def prepare() -> None:
     """Lets a command end quietly from here on, also while it imports.
 
     Without effect in processes that are no command of this project, such as
-    those that import one.
+    those that import one, and where it has been done.
     """
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    if spec is None or spec.name.partition(".")[0] not in _PACKAGES:
+    if _prepared or _command().partition(".")[0] not in _PACKAGES:
         return
+    _prepared.append(True)
     _set_handlers(_end_at_once)
     descriptor = os.environ.pop(PARENT_PIPE, None)
     if descriptor is not None:
@@ -40,6 +41,17 @@ def prepare() -> None:
         threading.Thread(
             target=_end_with_parent, args=(int(descriptor),), daemon=True
         ).start()
+
+
+def _command() -> str:
+    """The module that this process runs, as `python -m` is called with it."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if spec is not None:
+        return spec.name
+    # Python looks for it, and imports its package.
+    if sys.argv[:1] == ["-m"] and "-m" in sys.orig_argv[:-1]:
+        return sys.orig_argv[sys.orig_argv.index("-m") + 1]
+    return ""
 
 
 def _end_with_parent(descriptor):
