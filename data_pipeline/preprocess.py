@@ -23,6 +23,7 @@ from data_pipeline import splits
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import command_line
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
 
@@ -30,7 +31,7 @@ LOCAL_RUNNER = "local"
 
 _DEFAULTS = FrontendConfig()
 
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = path_flags.define_path(
     "output_dir", None, "Directory for the TFRecords.", required=True
 )
 _CLIP_SECONDS = flags.DEFINE_float(

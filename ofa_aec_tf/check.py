@@ -14,6 +14,7 @@ import hashlib
 import pathlib
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
@@ -23,7 +24,8 @@ from ofa_aec_tf.deployment import tflite_metadata
 
 def _files(arguments):
     files = []
-    for argument in map(pathlib.Path, arguments):
+    for text in arguments:
+        argument = pathlib.Path(path_flags.local_path(text))
         found = [argument]
         if argument.is_dir():
             found = sorted(argument.rglob("*.tflite"))

@@ -27,6 +27,7 @@ from ofa_aec_tf import argument_checks
 from ofa_aec_tf import command_line
 from ofa_aec_tf import export_evaluation
 from ofa_aec_tf import export_qat
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
@@ -46,10 +47,10 @@ _PARITY_SPLIT = "validation"
 _MIN_WINDOW_SECONDS, _MAX_WINDOW_SECONDS = 1.0, 10.0
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
-_MODEL = flags.DEFINE_list(
+_MODEL = path_flags.define_paths(
     "model", None, "Models to export: .keras files.", required=True
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir",
     None,
     "Preprocessed data: calibration clips come from its training split, "
@@ -57,7 +58,7 @@ _DATA_DIR = flags.DEFINE_string(
     required=True,
 )
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = path_flags.define_path(
     "output_dir",
     None,
     "Where to write. The files of one model go to the sub-directory named "

@@ -5,6 +5,7 @@ import pathlib
 
 from absl import flags
 
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.dataset_info import SINGLE_LABEL
 from ofa_aec_tf.data.dataset_info import DatasetInfo
@@ -91,7 +92,7 @@ _EFFICIENTNET_DEPTH = flags.DEFINE_float(
     "efficientnet_depth", None, "Blocks in shares of those of B0, likewise."
 )
 
-INITIAL_WEIGHTS = flags.DEFINE_string(
+INITIAL_WEIGHTS = path_flags.define_path_or_name(
     "initial_weights",
     None,
     "Weights to start with: all but the classifier of a network that `train` "

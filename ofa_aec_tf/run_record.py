@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import os
 import pathlib
 import platform
 import subprocess
@@ -16,12 +17,12 @@ def start_run(directory, identity, flags_text, has_results=True):
     """Records a run in its working directory, or checks that it is the same.
 
     Writes `run.json` (identity, versions, git commit, time) and, each time,
-    `flags.cfg` (the resolved flags, which `--flagfile=` takes).
+    `flags.cfg` (which `--flagfile=` takes, to start the run again).
 
     Args:
         directory: the run's working directory; created.
         identity: dict of JSON types with all that decides the result.
-        flags_text: str. The resolved flags, one a line.
+        flags_text: str. The flags, as `flagfiles.recorded` has them.
         has_results: bool. Whether the directory holds results of the recorded
             run. Without any, another run may take its place.
 
@@ -45,7 +46,7 @@ def start_run(directory, identity, flags_text, has_results=True):
             ),
             "versions": versions(),
             "machine": platform.platform(),
-            "git_commit": _git_commit(),
+            "git_commit": git_commit(),
         },
     )
 
@@ -100,14 +101,42 @@ def differences(recorded, identity, prefix=""):
             yield f"{prefix}{key} was {old!r} and is now {new!r}"
 
 
-def _git_commit():
+def git_commit() -> str | None:
+    """The commit of this project that runs, `-dirty` where files differ.
+
+    None where the package is installed elsewhere than in a clone of its own:
+    a repository around it, such as that of an app, says nothing of it.
+    """
+    root = pathlib.Path(ofa_aec_tf.__file__).resolve().parents[1]
     try:
-        return subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=pathlib.Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        toplevel = _git(root, "rev-parse", "--show-toplevel")
+        if (
+            not toplevel
+            or pathlib.Path(toplevel).resolve() != root
+            or not (root / "setup.py").is_file()
+        ):
+            return None
+        commit = _git(root, "rev-parse", "HEAD")
+        changes = _git(
+            root, "status", "--porcelain", "--untracked-files=no", "--", "."
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
+    return f"{commit}-dirty" if changes else commit
+
+
+def _git(root, *words):
+    # What the caller's shell says of another repository does not count.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_")
+    }
+    return subprocess.run(
+        ["git", *words],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()

@@ -9,7 +9,9 @@ import pathlib
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import network_flags
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import training_flags
@@ -32,11 +34,11 @@ _STAGE = flags.DEFINE_enum(
     "(finetune).",
     required=True,
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()
-_WORKDIR = flags.DEFINE_string(
+_WORKDIR = path_flags.define_path(
     "workdir",
     None,
     "Where the run records itself, saves its model, and resumes.",
@@ -49,22 +51,22 @@ _SEED = flags.DEFINE_integer(
     lower_bound=0,
     upper_bound=2**31 - 1,
 )
-_TEACHER = flags.DEFINE_list(
+_TEACHER = path_flags.define_paths(
     "teacher",
     [],
     "A `.keras` file to learn from, or several with commas between them: "
     "then from the mean of their scores.",
 )
-_STORED_LOGITS = flags.DEFINE_string(
+_STORED_LOGITS = path_flags.define_path(
     "stored_logits",
     None,
     "A directory of ofa_aec_tf.store_logits to learn from, instead of a "
     "--teacher that listens to every batch.",
 )
-_INITIAL = flags.DEFINE_string(
+_INITIAL = path_flags.define_path(
     "initial", None, "The `.keras` file that a fine-tuning starts from."
 )
-_SUBNET = flags.DEFINE_string(
+_SUBNET = path_flags.define_path_or_name(
     "subnet",
     "largest",
     "Which subnet to train from scratch or by distillation: `smallest`, "
@@ -183,7 +185,7 @@ def main(unused_arguments):
             _WORKDIR.value,
             # As JSON would give it back: tuples become lists.
             json.loads(json.dumps(identity)),
-            flags.FLAGS.flags_into_string(),
+            flagfiles.recorded(),
             has_results=trainer.has_results(_WORKDIR.value, config.stage),
         )
         trainer.configure_determinism(_DETERMINISTIC.value)

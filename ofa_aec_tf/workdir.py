@@ -72,11 +72,15 @@ def _replaced(path, mode, encoding=None):
     """A file to write that takes its place when the context ends well."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A path in a text need not be UTF-8; it is written as it is.
+    errors = None if encoding is None else "surrogateescape"
     descriptor, temporary = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name}."
     )
     try:
-        with os.fdopen(descriptor, mode, encoding=encoding) as file:
+        with os.fdopen(
+            descriptor, mode, encoding=encoding, errors=errors
+        ) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
