@@ -91,6 +91,35 @@ def _replaced(path, mode, encoding=None):
         raise
 
 
+def check_writable(path):
+    """Refuses an output that could not be written, before the work for it.
+
+    Nothing is left there.
+
+    Args:
+        path: path of the file. Its directory need not exist.
+
+    Raises:
+        ValueError: if it is a directory, or its own cannot be made or written
+            to.
+    """
+    path = pathlib.Path(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError("It is a directory.")
+        if path.exists() and not path.is_file():
+            # A device or a pipe is written to as it is.
+            return
+        parent = path.absolute().parent
+        while not os.path.lexists(parent):
+            parent = parent.parent
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        raise ValueError(
+            f"{path} cannot be written: {error} Name another output."
+        ) from error
+
+
 def write_lines(path, lines):
     """Writes a text file so that readers see the old one or the new one.
 
@@ -127,7 +156,11 @@ def read_json(path):
     path = pathlib.Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (
+        json.JSONDecodeError,
+        UnicodeDecodeError,
+        RecursionError,
+    ) as error:
         raise ValueError(
             f"{path} is not a JSON file: {error}. Write it again with the "
             "command that made it."
