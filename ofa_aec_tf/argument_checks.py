@@ -1,5 +1,8 @@
 """Checks of arguments: one of a few words, a number within bounds."""
 
+import dataclasses
+import math
+
 
 def check_choice(name, value, choices):
     """Returns a value that is one of those allowed.
@@ -20,6 +23,24 @@ def check_choice(name, value, choices):
             f"`{name}` must be one of {choices}. Received: {name}={value!r}"
         )
     return value
+
+
+def check_is_finite(values):
+    """Refuses NaN and infinity, which no comparison with a bound finds.
+
+    Args:
+        values: dataclass.
+
+    Raises:
+        ValueError: naming the first field that holds one.
+    """
+    for field in dataclasses.fields(values):
+        value = getattr(values, field.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(
+                f"`{field.name}` must be a finite number. "
+                f"Received: {field.name}={value}"
+            )
 
 
 def check_at_least(values, smallest):
