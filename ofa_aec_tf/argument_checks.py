@@ -1,4 +1,9 @@
-"""Checks of arguments: one of a few words, a number within bounds."""
+"""Checks of arguments: a word of a few, a number in bounds, a line of text."""
+
+import unicodedata
+
+# Controls, line and paragraph separators, halves of characters.
+_NOT_IN_LINES = ("Cc", "Zl", "Zp", "Cs")
 
 import dataclasses
 import math
@@ -77,3 +82,27 @@ def check_below_one(values, *names):
                 f"`{name}` must be in [0, 1). "
                 f"Received: {name}={getattr(values, name)}"
             )
+
+
+def is_line(text):
+    """Whether a text can be a line of a file: not empty, without controls."""
+    return bool(text) and not any(
+        unicodedata.category(character) in _NOT_IN_LINES for character in text
+    )
+
+
+def check_class_names(names):
+    """Refuses names that cannot be lines of `labels.txt`.
+
+    Args:
+        names: iterable of str.
+
+    Raises:
+        ValueError: naming them.
+    """
+    broken = [name for name in names if not is_line(name)]
+    if broken:
+        raise ValueError(
+            "A class name is a line of text, without line breaks and control "
+            f"characters. Received: {broken[:5]}. Rename these classes."
+        )

@@ -15,6 +15,7 @@ import flatbuffers
 from flatbuffers import number_types
 from flatbuffers.table import Table
 
+from ofa_aec_tf.argument_checks import check_class_names
 from ofa_aec_tf.deployment import tflite_flatbuffer
 
 LABELS = "labels.txt"
@@ -82,12 +83,7 @@ class AudioMetadata:
                 f"Expected one channel at {_MIN_RATE_HZ} Hz or more. Received: "
                 f"{self.num_channels} channels at {self.sample_rate_hz} Hz"
             )
-        broken = [n for n in self.labels if n.splitlines() != [n]]
-        if broken:
-            raise ValueError(
-                "The labels of a TFLite file are lines of text. Received: "
-                f"{broken[:5]}. Rename these classes."
-            )
+        check_class_names(self.labels)
 
 
 def _vector(builder, offsets):
