@@ -1,12 +1,11 @@
 """Checks of arguments: a word of a few, a number in bounds, a line of text."""
 
+import dataclasses
+import math
 import unicodedata
 
 # Controls, line and paragraph separators, halves of characters.
 _NOT_IN_LINES = ("Cc", "Zl", "Zp", "Cs")
-
-import dataclasses
-import math
 
 
 def check_choice(name, value, choices):
