@@ -149,6 +149,24 @@ class _PathsSerializer(flags.ArgumentSerializer):
         return join_paths(value)
 
 
+def serializer_of(parser: flags.ArgumentParser) -> flags.ArgumentSerializer:
+    """What writes values down that one of these parsers has read."""
+    if isinstance(parser, PathsParser):
+        return _PathsSerializer()
+    return flags.ArgumentSerializer()
+
+
+def _define(parser, name, default, help, **options):
+    return flags.DEFINE(
+        parser,
+        name,
+        default,
+        help,
+        serializer=serializer_of(parser),
+        **options,
+    )
+
+
 def define_path(name: str, default: str | None, help: str, **options):
     """Defines a flag that names a file or a directory.
 
@@ -161,9 +179,7 @@ def define_path(name: str, default: str | None, help: str, **options):
     Returns:
         The absl FlagHolder of a str.
     """
-    return flags.DEFINE(
-        PathParser(), name, default, help, flags.FLAGS, **_with(options)
-    )
+    return _define(PathParser(), name, default, help, **options)
 
 
 def define_path_or_name(name: str, default: str | None, help: str, **options):
@@ -171,9 +187,7 @@ def define_path_or_name(name: str, default: str | None, help: str, **options):
 
     Args and Returns: as of `define_path`.
     """
-    return flags.DEFINE(
-        PathOrNameParser(), name, default, help, flags.FLAGS, **_with(options)
-    )
+    return _define(PathOrNameParser(), name, default, help, **options)
 
 
 def define_paths(name: str, default: list[str] | None, help: str, **options):
@@ -188,15 +202,4 @@ def define_paths(name: str, default: list[str] | None, help: str, **options):
     Returns:
         The absl FlagHolder of a list of str.
     """
-    return flags.DEFINE(
-        PathsParser(),
-        name,
-        default,
-        help,
-        flags.FLAGS,
-        **_with(options, _PathsSerializer()),
-    )
-
-
-def _with(options, serializer=None):
-    return {"serializer": serializer or flags.ArgumentSerializer(), **options}
+    return _define(PathsParser(), name, default, help, **options)
