@@ -90,17 +90,12 @@ def csv_source(
     reader = _RowReader(labels_csv, files, found, options, notes)
     for line, cells in rows:
         reader.add(cells, f"{labels_csv}, line {line}")
-    clips = reader.rows()
-    notes["no_labels"] = sum(not row.labels for row in clips)
-    # Counts of zero would be listed.
-    for code in [code for code, number in notes.items() if not number]:
-        del notes[code]
     return Source(
-        clips,
+        reader.rows(),
         tuple(found.classes.values()) or None,
         notes,
         found.unused,
-        (*found.remarks, *class_names.remarks(reader.labels)),
+        found.remarks,
     )
 
 
@@ -132,8 +127,6 @@ class _RowReader:
         # By path: what all rows of a file have in common, and its first name.
         self._of_file: dict[str, tuple] = {}
         self._name_of_file: dict[str, str] = {}
-        # Of all rows, also of those that are skipped.
-        self.labels: set[str] = set()
 
     def rows(self) -> list[ClipRow | SkippedRow]:
         """The clips of all rows that were added."""
@@ -150,7 +143,6 @@ class _RowReader:
             ValueError: if it says nothing, or not what rows before have said.
         """
         row = self._row(cells, where)
-        self.labels.update(row.labels)
         if isinstance(row, SkippedRow):
             if self._rows.setdefault((row.clip_id, row.code), row) is not row:
                 self._notes["repeated_row"] += 1
@@ -200,11 +192,10 @@ class _RowReader:
             )
         )
 
-    def _seconds(self, cell: str) -> float | None:
-        if self._options.delimiter != ",":
-            # As spreadsheets write numbers where a comma is decimal.
-            cell = cell.replace(",", ".")
-        return tables.parse_seconds(cell)
+    @staticmethod
+    def _seconds(cell: str) -> float | None:
+        # Spreadsheets write a comma where that is decimal.
+        return tables.parse_seconds(cell.replace(",", "."))
 
     def _row(self, cells: list[str], where: str) -> ClipRow | SkippedRow:
         found = self._columns
@@ -254,7 +245,8 @@ class _RowReader:
         file = self._files.find(filename, clip_id, split)
         if isinstance(file, SkippedRow):
             return dataclasses.replace(file, labels=labels)
-        self._notes["found_elsewhere"] += file.is_elsewhere
+        if file.is_elsewhere:
+            self._notes["found_elsewhere"] += 1
         # Every row of a file may spell it in its own way.
         name = self._name_of_file.setdefault(file.path, filename)
         group = self._cell(cells, found.group) or None
