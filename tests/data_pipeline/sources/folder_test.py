@@ -125,10 +125,12 @@ def test_links_out_of_the_folder_need_permission(tmp_path):
     assert _clips(rows) == [
         ("cat/a.wav", ("cat",)),
         ("dog/b.wav", ("dog",)),
-        ("dog/c.wav", ("dog",)),
         ("dog/more/e.wav", ("dog",)),
     ]
-    assert _codes(rows) == {"dog/more/cat": "repeated_link"}
+    assert _codes(rows) == {
+        "dog/c.wav": "repeated_link",
+        "dog/more/cat": "repeated_link",
+    }
 
 
 def test_links_within_the_folder_double_nothing_and_end(tmp_path):
