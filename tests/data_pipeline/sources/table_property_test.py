@@ -119,6 +119,18 @@ _NAMES = strategies.one_of(
     ),
     strategies.text(max_size=5),
 )
+_HEADERS = strategies.one_of(
+    strategies.lists(_NAMES, min_size=1, max_size=6),
+    *[
+        strategies.lists(names, max_size=4, unique=True).map(
+            lambda others: ["filename", "labels", *others]
+        )
+        for names in (
+            strategies.sampled_from(("fold", "split", "start", "end_seconds")),
+            strategies.sampled_from(("group", "subset", "note", "dog", "")),
+        )
+    ],
+)
 _CELLS = strategies.one_of(
     strategies.sampled_from(("", "nan", "0", "1", "1.0", "train", "-1", "[]")),
     strategies.sampled_from((*_FILES, *_CLASSES, "../x", "/x", "a\\b", "7")),
@@ -128,13 +140,17 @@ _CELLS = strategies.one_of(
 
 @_SETTINGS
 @given(
-    header=strategies.lists(_NAMES, min_size=1, max_size=6),
-    rows=strategies.lists(strategies.lists(_CELLS, max_size=6), max_size=6),
-    is_even=strategies.booleans(),
-    delimiter=strategies.sampled_from((*_DELIMITERS, ":", " ")),
+    header=_HEADERS,
+    rows=strategies.lists(
+        strategies.lists(_CELLS, min_size=1, max_size=6),
+        min_size=1,
+        max_size=6,
+    ),
+    is_even=strategies.sampled_from((True, True, True, False)),
+    delimiter=strategies.sampled_from((*_DELIMITERS, *_DELIMITERS, ":", " ")),
     line_end=strategies.sampled_from(_LINE_ENDS),
     encoding=strategies.sampled_from((*_ENCODINGS, "utf-16-le", "utf-7")),
-    num_lost=strategies.sampled_from((0, 0, 0, 1, 5)),
+    num_lost=strategies.sampled_from((0,) * 9 + (1, 5)),
     noise=strategies.binary(max_size=3),
 )
 def test_any_table_is_read_or_refused_in_one_line(
