@@ -97,13 +97,13 @@ def test_a_file_cannot_be_in_two_places(tmp_path, columns, first, second):
         _csv_rows(tmp_path, table)
 
 
-def test_groups_in_two_splits_are_refused(tmp_path):
+def test_a_split_column_is_kept_where_a_group_crosses_it(tmp_path):
     rows = _csv_rows(
         tmp_path,
         "filename,labels,split,group\n1.wav,a,train,g\n2.wav,a,test,g\n",
     )
-    with pytest.raises(ValueError, match="the group 'g' in train and test"):
-        splits.assign(rows, _NO_FOLDS, 0.1, 0.1)
+    assigned = splits.assign(rows, _NO_FOLDS, 0.1, 0.1)
+    assert [row.split for row in assigned] == ["train", "test"]
 
 
 @pytest.mark.parametrize("start", ["-1", "nan", "soon", "inf"])
