@@ -208,6 +208,10 @@ def main(beam_arguments):
         max_frequency_hz=_MAX_FREQUENCY_HZ.value,
     )
     chosen = source_flags.read(_CLIP_SECONDS.value)
+    if chosen.unused_columns:
+        print(f"unused columns: {', '.join(chosen.unused_columns)}")
+    for remark in chosen.remarks:
+        print(f"warning: {remark}")
     config = PreprocessConfig(
         frontend=frontend_config,
         clip_seconds=_CLIP_SECONDS.value,

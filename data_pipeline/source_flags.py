@@ -8,14 +8,17 @@ from collections.abc import Iterable
 from absl import flags
 from absl import logging
 
+from data_pipeline import csv_flags
 from data_pipeline import mixtures
 from data_pipeline import segment_flags
 from data_pipeline import sources
 from data_pipeline import splits
 from data_pipeline import synthetic_events
+from data_pipeline.class_names import clean
 from data_pipeline.clips import Clip
 from data_pipeline.clips import SkippedRow
 from data_pipeline.sources.cutting import Cutter
+from data_pipeline.sources.presence import check_files_are_there
 from ofa_aec_tf import audio
 from ofa_aec_tf.data import dataset_info
 
@@ -64,13 +67,6 @@ _DECODER = flags.DEFINE_enum(
     "auto: libsndfile, and PyAV where that is better or the other fails; "
     "soundfile, av: that one alone; tfio: tensorflow-io, in an environment "
     "with TensorFlow 2.16.",
-)
-_LABELS_CSV = flags.DEFINE_string(
-    "labels_csv",
-    None,
-    "CSV file with the columns filename (relative to --audio_dir), labels "
-    "(separated by ;) and optionally split, fold, group (clips that must stay "
-    "in one split) and start_seconds (of the clip in its file).",
 )
 _CLASS_LABELS_CSV = flags.DEFINE_string(
     "class_labels_csv", None, "AudioSet's class_labels_indices.csv."
@@ -156,7 +152,6 @@ _SOURCES_OF_FLAG = (
     (_AUDIO_DIR, _FILE_SOURCES),
     (_ALLOW_SYMLINKS, _FILE_SOURCES),
     (_DECODER, _FILE_SOURCES),
-    (_LABELS_CSV, ("csv",)),
     (_CLASS_LABELS_CSV, _AUDIOSET),
     (_TRAIN_SEGMENTS, _AUDIOSET),
     (_VALIDATION_SEGMENTS, _AUDIOSET),
@@ -168,6 +163,7 @@ _SOURCES_OF_FLAG = (
     (_TEST_FOLDS, _FOLD_SOURCES),
     (_VALIDATION_FRACTION, (*_LIST_SOURCES, "audioset")),
     (_TEST_FRACTION, _LIST_SOURCES),
+    *csv_flags.SOURCES_OF_FLAG,
     *segment_flags.SOURCES_OF_FLAG,
 )
 _FLAGS_OF_SPLITS = (
@@ -186,7 +182,7 @@ _MIXES_OF_FLAG = (
     (_SEED, _MIXES),
 )
 _REQUIRED_BY_SOURCE = {
-    "csv": (_AUDIO_DIR, _LABELS_CSV),
+    "csv": (_AUDIO_DIR, csv_flags.LABELS_CSV),
     "folder": (_AUDIO_DIR,),
     "esc": (_AUDIO_DIR,),
     "urbansound8k": (_AUDIO_DIR,),
@@ -209,6 +205,8 @@ class ChosenClips:
         notes: Counter of rows of the source that were read otherwise than
             they stand there, by code; complete when the clips are read.
         record: dict of JSON types. The flags, for people.
+        unused_columns: tuple of str, as of a Source.
+        remarks: tuple of str, as of a Source.
     """
 
     clips: Iterable[Clip | SkippedRow]
@@ -216,6 +214,8 @@ class ChosenClips:
     label_type: str
     notes: Counter
     record: dict
+    unused_columns: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def _check_flags() -> None:
@@ -255,7 +255,12 @@ def _folds(flag) -> list[int]:
 def _open_source(kind: str, cutter: Cutter) -> sources.Source:
     audio_dir, allow_symlinks = _AUDIO_DIR.value, _ALLOW_SYMLINKS.value
     if kind == "csv":
-        return sources.csv_source(audio_dir, _LABELS_CSV.value, allow_symlinks)
+        return csv_flags.csv_source(
+            audio_dir,
+            _LABEL_TYPE.value == dataset_info.SINGLE_LABEL
+            and _SOURCE.value != "mixture",
+            allow_symlinks,
+        )
     if kind == "folder":
         return sources.folder_source(audio_dir, allow_symlinks)
     if kind == "esc":
@@ -360,6 +365,7 @@ def _read_source(
     other_folds = []
     if kind not in _SPLIT_SOURCES:
         rows = list(rows)
+        check_files_are_there(rows)
         present = {getattr(row, "fold", None) for row in rows} - {None}
         if kind == "urbansound8k" and not any(
             flag.present for flag in _FLAGS_OF_SPLITS
@@ -403,14 +409,14 @@ def read(clip_seconds: float) -> ChosenClips:
     """
     _check_flags()
     kind = _SOURCE.value
-    classes = tuple(_CLASSES.value) if _CLASSES.value else None
+    classes = tuple(clean(name, "--classes") for name in _CLASSES.value or ())
     num_clips = {
         splits.TRAIN: _NUM_TRAIN.value,
         splits.VALIDATION: _NUM_VALIDATION.value,
         splits.TEST: _NUM_TEST.value,
     }
     label_type = dataset_info.MULTI_LABEL
-    notes: Counter = Counter()
+    source = sources.Source(())
     other_folds = []
     if kind == "synthetic":
         clips = mixtures.plan_synthetic(num_clips, _SEED.value)
@@ -427,14 +433,9 @@ def read(clip_seconds: float) -> ChosenClips:
         class_names = source.class_names or tuple(
             sorted({name for row in events for name in row.labels})
         )
-        notes = source.notes
     else:
         source, other_folds = _read_source(kind, clip_seconds)
-        clips, class_names, notes = (
-            source.rows,
-            source.class_names,
-            source.notes,
-        )
+        clips, class_names = source.rows, source.class_names
         if kind in _SINGLE_LABEL_SOURCES:
             label_type = dataset_info.SINGLE_LABEL
         label_type = _LABEL_TYPE.value or label_type
@@ -442,4 +443,12 @@ def read(clip_seconds: float) -> ChosenClips:
     if other_folds:
         logging.warning("Clips of these folds are not used: %s", other_folds)
         record[dataset_info.OTHER_FOLDS] = other_folds
-    return ChosenClips(clips, classes or class_names, label_type, notes, record)
+    return ChosenClips(
+        clips,
+        classes or class_names,
+        label_type,
+        source.notes,
+        record,
+        source.unused_columns,
+        source.remarks,
+    )

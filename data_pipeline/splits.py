@@ -51,6 +51,12 @@ def canonical(name: str, where: str) -> str:
     return split
 
 
+def is_split(name: str) -> bool:
+    """Whether people call a split so, as `canonical` knows."""
+    lower = name.strip().lower()
+    return _SYNONYMS.get(lower, lower) in SPLITS
+
+
 def stable_hash(purpose: str, text: str) -> int:
     """64 bits that depend on the arguments alone, on any machine.
 

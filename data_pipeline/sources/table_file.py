@@ -32,12 +32,14 @@ class Table(NamedTuple):
 
     Args:
         header: list of str. Its first row.
+        line: int. Of the header.
         rows: iterator of the others, as tuples of the number of the line where
             the row ends, and its cells. Rows without any content are there.
         delimiter: str. What its cells were taken apart by.
     """
 
     header: list[str]
+    line: int
     rows: Iterator[tuple[int, list[str]]]
     delimiter: str
 
@@ -169,9 +171,10 @@ def read_header(
     rows = read_cells(path, delimiter=delimiter)
     if marked:
         next(rows)
-    for _, header in rows:
-        if any(cell.strip() for cell in header):
-            return Table([c.strip() for c in header], rows, delimiter)
+    for line, header in rows:
+        header = [cell.strip() for cell in header]
+        if any(header):
+            return Table(header, line, rows, delimiter)
     raise ValueError(f"The labels file {path} is empty. Expected a header.")
 
 
