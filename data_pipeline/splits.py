@@ -20,9 +20,12 @@ _SYNONYMS = {
     "validate": VALIDATION,
     "dev": VALIDATION,
     "testing": TEST,
+}
+_OF_FOLDERS = {
+    **_SYNONYMS,
     "eval": TEST,
-    "evaluate": TEST,
     "evaluation": TEST,
+    **{split: split for split in SPLITS},
 }
 # Of the names of folders, as in `Training_Set`.
 _FOLDER_TAIL = re.compile(r"[-_ ]?set$")
@@ -77,9 +80,8 @@ def of_folders(path: str) -> str | None:
     """
     *folders, _ = path.split("/")
     for folder in reversed(folders):
-        name = _FOLDER_TAIL.sub("", folder.lower())
-        split = _SYNONYMS.get(name, name)
-        if split in SPLITS:
+        split = _OF_FOLDERS.get(_FOLDER_TAIL.sub("", folder.lower()))
+        if split:
             return split
     return None
 

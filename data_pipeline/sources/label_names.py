@@ -93,6 +93,6 @@ def unknown_label_row(
     clip_id: str, filename: str, identifiers: Sequence[str], split: str
 ) -> SkippedRow:
     """The rejection of a row none of whose labels is a class."""
-    received = ", ".join(identifiers) or "no labels"
+    received = ", ".join(identifiers)
     reason = f"none of its labels is a class. Received: {received}"
     return SkippedRow(clip_id, filename, "unknown_label", reason, split)

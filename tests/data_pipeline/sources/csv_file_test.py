@@ -104,6 +104,15 @@ def test_a_file_cannot_be_in_two_places(tmp_path, columns, first, second):
         _csv_rows(tmp_path, table)
 
 
+def test_a_split_column_is_kept_where_a_group_crosses_it(tmp_path):
+    rows = _csv_rows(
+        tmp_path,
+        "filename,labels,split,group\n1.wav,a,train,g\n2.wav,a,test,g\n",
+    )
+    assigned = splits.assign(rows, _NO_FOLDS, 0.1, 0.1)
+    assert [row.split for row in assigned] == ["train", "test"]
+
+
 @pytest.mark.parametrize("start", ["-1", "1:30", "soon", "inf"])
 def test_a_start_that_is_no_time_rejects_its_row_alone(tmp_path, start):
     skipped, row = _csv_rows(
