@@ -184,6 +184,7 @@ def _print_summary(result, output_dir):
         lines.append(
             f"unused       columns: {report.named(content['unused_columns'])}"
         )
+    lines += [f"source       {text}" for text in content["remarks"]]
     lines += report.summary(content)
     num_written = content["num_clips"] - result.num_reused
     lines.append(

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from collections import Counter
 
 from data_pipeline import class_names
 from data_pipeline import splits
@@ -38,12 +39,15 @@ def folder_source(audio_dir, allow_symlinks: bool = False) -> Source:
     split_folders = _split_folders(root.path)
     reader = _Reader(root, 2 if split_folders else 1)
     reader.read()
-    if not any(isinstance(row, ClipRow) for row in reader.rows):
-        codes = sorted({row.code for row in reader.rows})
+    if all(
+        isinstance(row, SkippedRow) and row.code in NOT_CLIPS
+        for row in reader.rows
+    ):
+        codes = Counter(row.code for row in reader.rows)
         raise ValueError(
             f"{root.path} must have a sub-directory of audio files for each "
-            f"class. Received: none{codes and f', but {codes}' or ''}. For "
-            "files in one directory use --source=csv with --labels_csv."
+            f"class. Received: none, but {dict(codes)}. For files in one "
+            "directory use --source=csv with --labels_csv."
         )
     remarks = []
     if split_folders:
