@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import re
 from collections import Counter
 
 from data_pipeline import class_names
@@ -16,6 +17,9 @@ from data_pipeline.sources.columns import ColumnNames
 from data_pipeline.sources.columns import Columns
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
+
+# Of `fold1` and the like.
+_FOLD_PREFIX = re.compile(r"^fold[-_ ]*", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,6 +219,7 @@ class _RowReader:
         split = self._cell(cells, found.split)
         split = splits.canonical(split, where) if split else None
         fold = self._cell(cells, found.fold)
+        fold = _FOLD_PREFIX.sub("", fold)
         fold = tables.parse_integer(fold, "fold", where) if fold else None
         start = self._cell(cells, found.start)
         end = self._cell(cells, found.end)
@@ -273,7 +278,8 @@ class _RowReader:
             raise ValueError(
                 f"{where}: all rows of a file must have the same split, fold "
                 f"and group. Received for {filename}: {place}, and before "
-                f"{before}"
+                f"{before}. --split_column= and --group_column= leave these "
+                "columns out."
             )
 
 

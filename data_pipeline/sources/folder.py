@@ -72,7 +72,7 @@ def _folders(directory: pathlib.Path) -> list[pathlib.Path]:
 def _split_folders(directory: pathlib.Path) -> list[str]:
     """Names of all folders, if all are splits with classes in them."""
     folders = _folders(directory)
-    if all(splits.is_split(f.name) and _folders(f) for f in folders):
+    if all(splits.of_folders(f"{f.name}/") and _folders(f) for f in folders):
         return [folder.name for folder in folders]
     return []
 
@@ -157,10 +157,10 @@ class _Reader:
             raise ValueError(f"{where}: its name is no class.")
         return label
 
-    def _split(self, folders: list[str]) -> tuple[str, ...]:
+    def _split(self, folders: list[str]) -> tuple[str | None, ...]:
         if self._depth == 1:
             return ()
-        return (splits.canonical(folders[0], str(self._root.path)),)
+        return (splits.of_folders(f"{folders[0]}/"),)
 
     def _add_empty_classes(self) -> None:
         """Rows of the folders of classes that no row came out of."""

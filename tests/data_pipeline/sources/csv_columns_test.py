@@ -127,6 +127,19 @@ def test_the_column_of_files_is_known_by_what_lies_there(tmp_path):
     assert _clips(source) == {"1.wav": ("dog",), "2.wav": ("cat",)}
 
 
+def test_a_column_that_is_called_so_but_has_no_files_is_not_theirs(tmp_path):
+    source = _source(tmp_path, "id,clip,label\n1.wav,x,dog\n", "a/1.wav")
+    assert _clips(source) == {"1.wav": ("dog",)}
+    # Where nothing is there, the name decides.
+    source = _source(tmp_path, "id,clip,label\n2.wav,x,dog\n")
+    assert _clips(source) == {"x": ("dog",)}
+
+
+def test_a_directory_is_not_the_file_that_is_meant(tmp_path):
+    (row,) = _source(tmp_path, "file,label\n7,dog\n", "7/a.txt", "7.wav").rows
+    assert row.path == str(tmp_path / "audio" / "7.wav")
+
+
 def test_columns_are_named_by_the_user(tmp_path):
     names = ColumnNames("b", ("primary_label", "others"), "s", "", "t0", "t1")
     source = _source(
@@ -300,7 +313,7 @@ def test_columns_of_another_meaning_are_left_out_and_named(tmp_path):
     source = _source(
         tmp_path,
         "file,label,subset,start,Fold\n"
-        "1.wav,a,small,2019-01-01,1.0\n2.wav,a,large,2019-01-02,2\n",
+        "1.wav,a,small,2019-01-01,1.0\n2.wav,a,large,2019-01-02,fold2\n",
     )
     assert [(r.split, r.start_seconds, r.fold) for r in source.rows] == [
         (None, 0, 1),

@@ -247,6 +247,7 @@ def test_quoted_commas_and_newlines_stay_in_their_cell(tmp_path):
         (b"filename;labels\n1.wav;h\xe4user\n", "Windows-1252.*as UTF-8"),
         ("filename,labels\n1.wav,dog\n".encode("utf-16-le"), "UTF-16.*order"),
         ("filename,labels\n1.wav,dog\n".encode("utf-16-be"), "UTF-16.*order"),
+        (b"PK\3\4\x14\0\6\0\xff\xff", "spreadsheet.*Save it as CSV"),
         (b"\xff\xfef\0i\0l\0e", "UTF-16|usual name"),
         (b"\xff\xfef\0\0\xd8a\0", "not a text in UTF-16"),
     ],
