@@ -20,12 +20,9 @@ _SYNONYMS = {
     "validate": VALIDATION,
     "dev": VALIDATION,
     "testing": TEST,
-}
-_OF_FOLDERS = {
-    **_SYNONYMS,
     "eval": TEST,
+    "evaluate": TEST,
     "evaluation": TEST,
-    **{split: split for split in SPLITS},
 }
 # Of the names of folders, as in `Training_Set`.
 _FOLDER_TAIL = re.compile(r"[-_ ]?set$")
@@ -80,9 +77,9 @@ def of_folders(path: str) -> str | None:
     """
     *folders, _ = path.split("/")
     for folder in reversed(folders):
-        split = _OF_FOLDERS.get(_FOLDER_TAIL.sub("", folder.lower()))
-        if split:
-            return split
+        name = _FOLDER_TAIL.sub("", folder.lower())
+        if is_split(name):
+            return canonical(name, path)
     return None
 
 
