@@ -185,6 +185,7 @@ def _print_summary(result, output_dir):
         lines.append(
             f"unused       columns: {report.named(content['unused_columns'])}"
         )
+    lines += [f"source       {text}" for text in content["remarks"]]
     lines += report.summary(content)
     num_written = content["num_clips"] - result.num_reused
     lines.append(
@@ -242,8 +243,8 @@ def main(beam_arguments):
         ),
         remarks=lambda: {
             "rows": dict(sorted(chosen.notes.items())),
-            "unused_columns": list(chosen.unused_columns),
-            "remarks": list(chosen.remarks),
+            "unused_columns": list(getattr(chosen, "unused_columns", ())),
+            "remarks": list(getattr(chosen, "remarks", ())),
         },
     )
     _print_summary(result, _OUTPUT_DIR.value)
