@@ -188,7 +188,7 @@ def _print_summary(results):
 
 def _print_feasibility(wanted, pools, num_candidates, complete):
     for budget, pool in zip(wanted, pools):
-        of = "subnets" if complete else "random subnets of a large space"
+        of = "subnets" if complete else "subnets drawn from a large space"
         print(
             f"{budget.name}: {len(pool):,} of {num_candidates:,} {of} keep "
             f"{budget.text}"
@@ -225,12 +225,20 @@ def main(unused_arguments):
     }
     # Before anything is measured for nothing.
     run_record.check_run(_WORKDIR.value, identity)
-    listed, complete = candidates.list_candidates(
-        space, costs_of, np.random.default_rng(_SEED.value)
-    )
+    rng = np.random.default_rng(_SEED.value)
+    listed, complete = candidates.list_candidates(space, costs_of, rng)
+    if not complete:
+        listed = candidates.add_within_budgets(
+            listed, space, costs_of, wanted, rng
+        )
     listed = costs_of.measure_latencies(
         _WORKDIR.value, listed, complete, wanted
     )
+    if not complete and budgets.LATENCY in budgets.cost_names(wanted):
+        # Now that latencies are known.
+        listed = candidates.add_within_budgets(
+            listed, space, costs_of, wanted, rng
+        )
     pools = search_methods.feasible_pools(listed, complete, wanted)
     method = search_methods.resolve_method(
         _METHOD.value, pools, complete, _MAX_EVALUATIONS.value
