@@ -9,18 +9,26 @@ from absl import flags
 from absl import logging
 
 from data_pipeline import mixtures
+from data_pipeline import segment_flags
 from data_pipeline import sources
 from data_pipeline import splits
 from data_pipeline import synthetic_events
 from data_pipeline.clips import Clip
 from data_pipeline.clips import SkippedRow
+from data_pipeline.sources.cutting import Cutter
 from ofa_aec_tf import audio
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.data import dataset_info
 
-_LIST_SOURCES = ("csv", "folder", "esc")
+_FOLD_SOURCES = ("csv", "folder", "esc", "urbansound8k")
+_LIST_SOURCES = (*_FOLD_SOURCES, "speech_commands", "annotations")
 _SPLIT_SOURCES = ("audioset", "fsd50k")
 _FILE_SOURCES = (*_LIST_SOURCES, *_SPLIT_SOURCES)
 _MIXES = ("synthetic", "mixture")
+# Those of one class a clip.
+_SINGLE_LABEL_SOURCES = ("folder", "esc", "urbansound8k", "speech_commands")
+# Of long lists of names.
+_NUM_NAMED = 5
 
 _SOURCE = flags.DEFINE_enum(
     "source",
@@ -28,6 +36,9 @@ _SOURCE = flags.DEFINE_enum(
     (*_FILE_SOURCES, *_MIXES),
     "csv: --audio_dir and --labels_csv; folder: a sub-directory of "
     "--audio_dir for each class; esc: ESC-10 or ESC-50 in --audio_dir; "
+    "urbansound8k, speech_commands: these sets as they are published, in "
+    "--audio_dir; annotations: long recordings in --audio_dir with annotation "
+    "files; "
     "audioset: --audio_dir, --class_labels_csv and segments tables; fsd50k: "
     "FSD50K in --audio_dir; synthetic: generated events mixed into "
     "multi-label clips; mixture: events of --event_source mixed likewise.",
@@ -39,7 +50,7 @@ _EVENT_SOURCE = flags.DEFINE_enum(
     _FILE_SOURCES,
     "Where the events of --source=mixture come from.",
 )
-_AUDIO_DIR = flags.DEFINE_string(
+_AUDIO_DIR = path_flags.define_path(
     "audio_dir", None, "Directory of the audio files."
 )
 _ALLOW_SYMLINKS = flags.DEFINE_bool(
@@ -55,35 +66,35 @@ _DECODER = flags.DEFINE_enum(
     "soundfile, av: that one alone; tfio: tensorflow-io, in an environment "
     "with TensorFlow 2.16.",
 )
-_LABELS_CSV = flags.DEFINE_string(
+_LABELS_CSV = path_flags.define_path(
     "labels_csv",
     None,
     "CSV file with the columns filename (relative to --audio_dir), labels "
     "(separated by ;) and optionally split, fold, group (clips that must stay "
     "in one split) and start_seconds (of the clip in its file).",
 )
-_CLASS_LABELS_CSV = flags.DEFINE_string(
+_CLASS_LABELS_CSV = path_flags.define_path(
     "class_labels_csv", None, "AudioSet's class_labels_indices.csv."
 )
-_TRAIN_SEGMENTS = flags.DEFINE_list(
+_TRAIN_SEGMENTS = path_flags.define_paths(
     "train_segments",
     [],
     "Segments tables of AudioSet to train on, such as "
     "balanced_train_segments.csv.",
 )
-_VALIDATION_SEGMENTS = flags.DEFINE_list(
+_VALIDATION_SEGMENTS = path_flags.define_paths(
     "validation_segments",
     [],
     "Segments tables of AudioSet of which --validation_fraction of the videos "
     "validate. By default they are taken from --train_segments.",
 )
-_EVALUATION_SEGMENTS = flags.DEFINE_list(
+_EVALUATION_SEGMENTS = path_flags.define_paths(
     "evaluation_segments",
     [],
     "Segments tables of AudioSet to test on, such as eval_segments.csv. None "
     "of their videos is used for training.",
 )
-_BLACKLIST = flags.DEFINE_string(
+_BLACKLIST = path_flags.define_path(
     "blacklist",
     None,
     "Videos of AudioSet that must not be used for training: a file with an id "
@@ -105,9 +116,15 @@ _LABEL_TYPE = flags.DEFINE_enum(
     "label_type",
     None,
     (dataset_info.MULTI_LABEL, dataset_info.SINGLE_LABEL),
-    "By default single_label for esc and folder, else multi_label.",
+    "By default single_label for esc, folder, urbansound8k and "
+    "speech_commands, else multi_label.",
 )
-_TRAIN_FOLDS = flags.DEFINE_list("train_folds", [], "Folds for training.")
+_TRAIN_FOLDS = flags.DEFINE_list(
+    "train_folds",
+    [],
+    "Folds for training. By default, of urbansound8k all but the last two, of "
+    "which the first validates and the second tests.",
+)
 _VALIDATION_FOLDS = flags.DEFINE_list(
     "validation_folds", [], "Folds for validation."
 )
@@ -147,11 +164,19 @@ _SOURCES_OF_FLAG = (
     (_EVALUATION_SEGMENTS, _AUDIOSET),
     (_BLACKLIST, _AUDIOSET),
     (_WHOLE_RECORDINGS, _AUDIOSET),
-    (_TRAIN_FOLDS, _LIST_SOURCES),
-    (_VALIDATION_FOLDS, _LIST_SOURCES),
-    (_TEST_FOLDS, _LIST_SOURCES),
+    (_TRAIN_FOLDS, _FOLD_SOURCES),
+    (_VALIDATION_FOLDS, _FOLD_SOURCES),
+    (_TEST_FOLDS, _FOLD_SOURCES),
     (_VALIDATION_FRACTION, (*_LIST_SOURCES, "audioset")),
     (_TEST_FRACTION, _LIST_SOURCES),
+    *segment_flags.SOURCES_OF_FLAG,
+)
+_FLAGS_OF_SPLITS = (
+    _TRAIN_FOLDS,
+    _VALIDATION_FOLDS,
+    _TEST_FOLDS,
+    _VALIDATION_FRACTION,
+    _TEST_FRACTION,
 )
 _MIXES_OF_FLAG = (
     (_EVENT_SOURCE, ("mixture",)),
@@ -165,6 +190,9 @@ _REQUIRED_BY_SOURCE = {
     "csv": (_AUDIO_DIR, _LABELS_CSV),
     "folder": (_AUDIO_DIR,),
     "esc": (_AUDIO_DIR,),
+    "urbansound8k": (_AUDIO_DIR,),
+    "speech_commands": (_AUDIO_DIR,),
+    "annotations": (_AUDIO_DIR,),
     "audioset": (_AUDIO_DIR, _CLASS_LABELS_CSV),
     "fsd50k": (_AUDIO_DIR,),
     "synthetic": (),
@@ -225,7 +253,7 @@ def _folds(flag) -> list[int]:
         ) from None
 
 
-def _open_source(kind: str) -> sources.Source:
+def _open_source(kind: str, cutter: Cutter) -> sources.Source:
     audio_dir, allow_symlinks = _AUDIO_DIR.value, _ALLOW_SYMLINKS.value
     if kind == "csv":
         return sources.csv_source(audio_dir, _LABELS_CSV.value, allow_symlinks)
@@ -233,6 +261,20 @@ def _open_source(kind: str) -> sources.Source:
         return sources.folder_source(audio_dir, allow_symlinks)
     if kind == "esc":
         return sources.esc_source(audio_dir, allow_symlinks)
+    if kind == "urbansound8k":
+        return sources.urbansound8k_source(audio_dir, allow_symlinks)
+    if kind == "speech_commands":
+        # Without a class of its own where a clip may have none.
+        labels = (sources.BACKGROUND,)
+        if _LABEL_TYPE.value == dataset_info.MULTI_LABEL:
+            labels = ()
+        return sources.speech_commands_source(
+            audio_dir, cutter, labels, allow_symlinks
+        )
+    if kind == "annotations":
+        return segment_flags.annotations_source(
+            audio_dir, cutter, allow_symlinks
+        )
     if kind == "fsd50k":
         return sources.fsd50k_source(audio_dir, allow_symlinks)
     return sources.audioset_source(
@@ -278,7 +320,33 @@ def _with_splits(rows: Iterable, folds: dict[str, list[int]]) -> list:
     )
 
 
-def _read_source(kind: str) -> tuple[sources.Source, list[int]]:
+def _note_crossing_groups(rows: Iterable, notes: Counter) -> None:
+    crossing = splits.crossing_groups(
+        row for row in rows if not isinstance(row, SkippedRow)
+    )
+    if crossing:
+        notes["crossing_group"] = len(crossing)
+        logging.warning(
+            "Groups with clips in several splits, which are kept as they were "
+            "published: %d, such as %s",
+            len(crossing),
+            ", ".join(crossing[:_NUM_NAMED]),
+        )
+
+
+def _count_no_labels(rows: Iterable, notes: Counter) -> Iterable:
+    """The rows; and in the end the number of clips of nothing."""
+    count = 0
+    for row in rows:
+        count += not isinstance(row, SkippedRow) and not row.labels
+        yield row
+    if count:
+        notes["no_labels"] = count
+
+
+def _read_source(
+    kind: str, clip_seconds: float
+) -> tuple[sources.Source, list[int]]:
     """The source, its rows with splits, and folds that are in none."""
     folds = {
         splits.TRAIN: _folds(_TRAIN_FOLDS),
@@ -287,15 +355,24 @@ def _read_source(kind: str) -> tuple[sources.Source, list[int]]:
     }
     # Tells now whether it is installed.
     audio.decoder_versions(_DECODER.value)
-    source = _open_source(kind)
+    cutter = segment_flags.cutter(clip_seconds, _DECODER.value)
+    source = _open_source(kind, cutter)
     rows = (_with_decoder(row) for row in source.rows)
     other_folds = []
     if kind not in _SPLIT_SOURCES:
         rows = list(rows)
+        present = {getattr(row, "fold", None) for row in rows} - {None}
+        if kind == "urbansound8k" and not any(
+            flag.present for flag in _FLAGS_OF_SPLITS
+        ):
+            folds = splits.last_folds(present)
         if any(folds.values()):
-            present = {getattr(row, "fold", None) for row in rows} - {None}
             other_folds = sorted(present.difference(*folds.values()))
         rows = _with_splits(rows, folds)
+        _note_crossing_groups(rows, source.notes)
+    if segment_flags.is_cut():
+        rows = cutter.cut_all(rows)
+    rows = _count_no_labels(rows, source.notes)
     return dataclasses.replace(source, rows=rows), other_folds
 
 
@@ -313,8 +390,11 @@ def _record() -> dict:
     return record
 
 
-def read() -> ChosenClips:
+def read(clip_seconds: float) -> ChosenClips:
     """The clips that the flags choose.
+
+    Args:
+        clip_seconds: float. Of every clip.
 
     Returns:
         ChosenClips.
@@ -337,7 +417,7 @@ def read() -> ChosenClips:
         clips = mixtures.plan_synthetic(num_clips, _SEED.value)
         class_names = synthetic_events.EVENT_CLASSES
     elif kind == "mixture":
-        source, other_folds = _read_source(_EVENT_SOURCE.value)
+        source, other_folds = _read_source(_EVENT_SOURCE.value, clip_seconds)
         rows = list(source.rows)
         events = [row for row in rows if not isinstance(row, SkippedRow)]
         skipped = [row for row in rows if isinstance(row, SkippedRow)]
@@ -350,13 +430,13 @@ def read() -> ChosenClips:
         )
         notes = source.notes
     else:
-        source, other_folds = _read_source(kind)
+        source, other_folds = _read_source(kind, clip_seconds)
         clips, class_names, notes = (
             source.rows,
             source.class_names,
             source.notes,
         )
-        if kind in ("folder", "esc"):
+        if kind in _SINGLE_LABEL_SOURCES:
             label_type = dataset_info.SINGLE_LABEL
         label_type = _LABEL_TYPE.value or label_type
     record = _record()

@@ -14,11 +14,12 @@ from absl import flags
 
 from data_pipeline import verification
 from ofa_aec_tf import command_line
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 
 _FINDINGS_STATUS = 1
 
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
 _NUM_WORKERS = flags.DEFINE_integer(

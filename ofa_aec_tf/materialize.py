@@ -10,6 +10,8 @@ import numpy as np
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
@@ -29,10 +31,10 @@ _NUM_PARITY_CLIPS = 16
 # Of logits; float32 rounding alone gives about 1e-6.
 _MAX_LOGIT_DIFFERENCE = 1e-4
 
-_SUPERNET = flags.DEFINE_string(
+_SUPERNET = path_flags.define_path(
     "supernet", None, "The `supernet.keras` to cut from.", required=True
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir",
     None,
     "Directory of data_pipeline.preprocess; its training split gives the "
@@ -40,7 +42,7 @@ _DATA_DIR = flags.DEFINE_string(
     required=True,
 )
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()
-_WORKDIR = flags.DEFINE_string(
+_WORKDIR = path_flags.define_path(
     "workdir",
     None,
     f"Where to write {_MODEL_NAME}; with --pareto, into a sub-directory for "
@@ -53,7 +55,7 @@ _SUBNET = flags.DEFINE_string(
     "Which subnet: `smallest`, `largest`, choices such as `width=0.8,depth=2`, "
     "or a JSON object of them.",
 )
-_PARETO = flags.DEFINE_string(
+_PARETO = path_flags.define_path(
     "pareto",
     None,
     "The `pareto.json` of a search: the subnets that it chose for its budgets.",
@@ -158,9 +160,12 @@ def main(unused_arguments):
             **identity,
             **calibration,
             "skip_corrupt": _SKIP_CORRUPT.value,
-            "subnets": {str(d): dict(subnet) for d, subnet in wanted.items()},
+            "subnets": {
+                str(directory.relative_to(_WORKDIR.value)): dict(subnet)
+                for directory, subnet in wanted.items()
+            },
         },
-        flags.FLAGS.flags_into_string(),
+        flagfiles.recorded(),
         has_results=False,
     )
     calibration_clips, _, _ = input_pipeline.load_split(

@@ -21,6 +21,7 @@ from absl import flags
 
 from ofa_aec_tf import audio
 from ofa_aec_tf import command_line
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_thresholds import ClassThresholds
 from ofa_aec_tf.data.model_info import ModelInfo
@@ -36,7 +37,7 @@ _DEFAULT_TOP_K = 5
 # A year: bounds that a number of samples can be made of.
 _MAX_SECONDS = 365 * 24 * 3600.0
 
-_MODEL = flags.DEFINE_string(
+_MODEL = path_flags.define_path(
     "model", None, "Model: a .keras or .tflite file.", required=True
 )
 _TOP_K = flags.DEFINE_integer(
@@ -46,7 +47,7 @@ _TOP_K = flags.DEFINE_integer(
     f"{_DEFAULT_TOP_K}; with thresholds all that reach them.",
     lower_bound=1,
 )
-_THRESHOLDS = flags.DEFINE_string(
+_THRESHOLDS = path_flags.define_path(
     "thresholds",
     None,
     "File of ofa_aec_tf.choose_thresholds: events below the threshold of "
@@ -84,7 +85,7 @@ _FORMAT = flags.DEFINE_enum(
     event_formats.FORMATS,
     "How to print the events.",
 )
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = path_flags.define_path(
     "output", None, "File for the events, instead of standard output."
 )
 _MICROPHONE = flags.DEFINE_bool(
@@ -162,7 +163,7 @@ def _read_thresholds(class_map):
 def _audio_files(arguments):
     """The files to read, with those of directories in their place."""
     paths = []
-    for argument in arguments:
+    for argument in map(path_flags.local_path, arguments):
         directory = pathlib.Path(argument)
         if not directory.is_dir():
             paths.append(argument)

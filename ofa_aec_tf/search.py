@@ -12,7 +12,9 @@ from absl import flags
 from absl import logging
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import machine
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import search_costs
@@ -39,14 +41,14 @@ from ofa_aec_tf.nas import subnet_search
 
 _SPLIT = "validation"
 
-_SUPERNET = flags.DEFINE_string(
+_SUPERNET = path_flags.define_path(
     "supernet", None, "The `supernet.keras` to search in.", required=True
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()
-_WORKDIR = flags.DEFINE_string(
+_WORKDIR = path_flags.define_path(
     "workdir",
     None,
     "Where the search keeps its trials and results, and resumes.",
@@ -248,7 +250,7 @@ def main(unused_arguments):
     run_record.start_run(
         _WORKDIR.value,
         identity,
-        study.without_password(flags.FLAGS.flags_into_string()),
+        study.without_password(flagfiles.recorded()),
     )
     shared = study.SearchStudy(storage, space, identity)
     if _RETRY_FAILED.value:

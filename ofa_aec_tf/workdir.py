@@ -68,15 +68,37 @@ def lock(directory, wait=False):
 
 
 @contextlib.contextmanager
+def naming_the_file(path):
+    """Lets an error of writing say which file: a full disk's does not.
+
+    Args:
+        path: path of the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextlib.contextmanager
 def _replaced(path, mode, encoding=None):
     """A file to write that takes its place when the context ends well."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A path in a text need not be UTF-8; it is written as it is.
+    errors = None if encoding is None else "surrogateescape"
     descriptor, temporary = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name}."
     )
     try:
-        with os.fdopen(descriptor, mode, encoding=encoding) as file:
+        with (
+            naming_the_file(path),
+            os.fdopen(
+                descriptor, mode, encoding=encoding, errors=errors
+            ) as file,
+        ):
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -85,6 +107,35 @@ def _replaced(path, mode, encoding=None):
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def check_writable(path):
+    """Refuses an output that could not be written, before the work for it.
+
+    Nothing is left there.
+
+    Args:
+        path: path of the file. Its directory need not exist.
+
+    Raises:
+        ValueError: if it is a directory, or its own cannot be made or written
+            to.
+    """
+    path = pathlib.Path(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError("It is a directory.")
+        if path.exists() and not path.is_file():
+            # A device or a pipe is written to as it is.
+            return
+        parent = path.absolute().parent
+        while not os.path.lexists(parent):
+            parent = parent.parent
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        raise ValueError(
+            f"{path} cannot be written: {error} Name another output."
+        ) from error
 
 
 def write_lines(path, lines):
@@ -123,7 +174,11 @@ def read_json(path):
     path = pathlib.Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (
+        json.JSONDecodeError,
+        UnicodeDecodeError,
+        RecursionError,
+    ) as error:
         raise ValueError(
             f"{path} is not a JSON file: {error}. Write it again with the "
             "command that made it."

@@ -101,7 +101,7 @@ def _defined_flags(module):
                 node.func, ast.Attribute
             ):
                 kind = node.func.attr
-                if kind.startswith("DEFINE_"):
+                if kind.startswith(("DEFINE_", "define_path")):
                     flag = ast.literal_eval(node.args[0])
                     found.add(flag)
                     if kind.startswith("DEFINE_bool"):

@@ -125,3 +125,23 @@ def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", fail)
     with workdir.lock(tmp_path):
         pass
+
+
+def test_outputs_that_cannot_be_written_are_found_before(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("kept")
+    for path in (file / "x.json", file / "y" / "x.json", tmp_path):
+        with pytest.raises(ValueError, match="cannot be written"):
+            workdir.check_writable(path)
+    for path in (file, tmp_path / "new" / "er" / "x.json", "/dev/null"):
+        workdir.check_writable(path)
+    assert os.listdir(tmp_path) == ["file"]
+    assert file.read_text() == "kept"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe{}", b"[" * 100_000, b"{"])
+def test_what_is_no_json_is_named(tmp_path, content):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="x.json is not a JSON file"):
+        workdir.read_json(path)

@@ -212,7 +212,7 @@ def audioset_source(
 ) -> Source:
     """Rows of AudioSet, or of a part of it.
 
-    Files are found anywhere in `audio_dir`, with any suffix of audio, under
+    Files are found anywhere in `audio_dir`, with any suffix, under
     the names `{id}_{start_ms}_{end_ms}`, `{id}_{start_ms}`, `{id}_{start}`,
     `{id}` and `Y{id}`; under the last two only with `whole_recordings`. A row
     whose file is absent is a ClipRow as well, with the path `{id}.wav`.
@@ -301,10 +301,10 @@ def audioset_source(
             return None
         return split
 
-    maker = _RowMaker(
-        root, AudioIndex(root), names, repeats, whole_recordings, notes
-    )
+    index = AudioIndex(root)
+    maker = _RowMaker(root, index, names, repeats, whole_recordings, notes)
     rows = itertools.chain(
+        index.skipped,
         maker.rows(train_segments, split_of_train),
         maker.rows(validation_segments, split_of_validation),
         maker.rows(evaluation_segments, lambda _: splits.TEST),

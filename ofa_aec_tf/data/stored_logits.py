@@ -20,6 +20,7 @@ from ofa_aec_tf import workdir
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.finite import check_finite
 
 FILE_NAME = "stored_logits.json"
 _IDS = "ids.json"
@@ -37,7 +38,15 @@ def write_view(directory, view: int, logits: np.ndarray) -> None:
         directory: path of a directory.
         view: int.
         logits: float32 array of shape (num_clips, num_teachers, num_classes).
+
+    Raises:
+        NotFiniteError: if they hold NaN or infinity.
     """
+    check_finite(
+        {f"view {view + 1}": logits},
+        "What the teachers say",
+        "Nothing can be learned from it: use other teachers.",
+    )
     content = io.BytesIO()
     np.save(content, logits.astype(np.float32))
     workdir.write_bytes(view_path(directory, view), content.getvalue())

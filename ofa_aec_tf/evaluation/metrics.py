@@ -11,6 +11,8 @@ import numpy as np
 import scipy.special
 import sklearn.metrics
 
+from ofa_aec_tf.finite import NotFiniteError
+
 
 @dataclasses.dataclass(frozen=True)
 class RankingMetrics:
@@ -75,7 +77,7 @@ def check_scores(logits, labels) -> tuple[np.ndarray, np.ndarray]:
         )
     finite = np.isfinite(logits)
     if not finite.all():
-        raise ValueError(
+        raise NotFiniteError(
             "`logits` must be finite, because NaN has no rank. Received: "
             f"{int((~finite).sum())} values that are not, in "
             f"{int((~finite).any(axis=1).sum())} of {len(logits)} clips. "

@@ -83,13 +83,21 @@ def test_a_directory_without_audio_is_refused(tmp_path):
         sources.esc_source(tmp_path)
 
 
-def test_a_file_that_is_named_twice_is_refused(tmp_path):
-    table = _TABLE + "1-7-A-1.ogg,1,1,rain,7,A\n"
-    with pytest.raises(ValueError, match=r"several times: \['1-7-A-1.ogg'\]"):
-        sources.esc_source(_esc(tmp_path, table))
+def test_a_row_that_is_there_twice_is_counted_and_another_is_skipped(tmp_path):
+    table = _TABLE + "1-7-A-1.ogg,1,1,rain,7,A\n1-7-A-1.ogg,2,1,rain,7,A\n"
+    source = sources.esc_source(_esc(tmp_path, table))
+    *rows, skipped = source.rows
+    assert [row.clip_id for row in rows] == [
+        "1-7-A-1.ogg",
+        "1-7-B-1.ogg",
+        "2-8-A-0.ogg",
+    ]
+    assert source.notes == {"repeated_row": 1}
+    assert (skipped.clip_id, skipped.code) == ("1-7-A-1.ogg", "duplicate_id")
+    assert "esc10.csv, line 6: there before" in skipped.reason
 
 
 def test_a_target_with_two_names_is_refused(tmp_path):
     table = _TABLE + "3-9-A-1.ogg,3,1,snow,9,A\n"
-    with pytest.raises(ValueError, match="target 1 has two names"):
+    with pytest.raises(ValueError, match="the class 1 has two names"):
         sources.esc_source(_esc(tmp_path, table))
