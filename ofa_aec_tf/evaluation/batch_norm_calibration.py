@@ -22,6 +22,8 @@ import tensorflow as tf
 
 from ofa_aec_tf.models import normalization_statistics
 
+# What the statistics are; those of another definition are no match for it.
+DEFINITION = "of all clips, layer by layer"
 # Of features that are kept between two batch normalizations. Where they are
 # more, what led to them is computed once more for the next.
 MAX_KEPT_BYTES = 2**30
