@@ -57,8 +57,9 @@ def pareto_report(
     Returns:
         dict with `objective` (what chooses subnets), `objectives` (those of
         the front), `split`, the coverage, `is_finished`, `front` and
-        `budgets`. A subnet is `chosen` for each budget, or None where no evaluation succeeded; `num_feasible` is
-        None for a space too large to count.
+        `budgets`. A subnet is `chosen` for each budget, or None where no
+        evaluation succeeded; `num_feasible` is None for a space too large to
+        count.
     """
     return {
         "objective": objectives.quality,
