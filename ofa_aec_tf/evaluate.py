@@ -32,6 +32,7 @@ from ofa_aec_tf.evaluation import calibration_flags
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.evaluation import metrics
+from ofa_aec_tf.reporting import tables
 
 _METRICS_FILE = "metrics.json"
 # Among the models, which all have a suffix.
@@ -237,14 +238,7 @@ def _table(results):
                 str(values["num_clips"]),
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-        )
-        for row in rows
-    )
+    return tables.aligned(rows)
 
 
 def main(unused_arguments):
@@ -284,11 +278,18 @@ def main(unused_arguments):
             },
             flagfiles.recorded(),
         )
-    results = _evaluate(models, dataset)
-    print(_table(results))
     outputs = [_OUTPUT.value] if _OUTPUT.value is not None else []
     if _WORKDIR.value is not None:
         outputs.append(pathlib.Path(_WORKDIR.value) / _METRICS_FILE)
+    for output in outputs:
+        workdir.check_writable(output)
+    results = _evaluate(models, dataset)
+    print(_table(results))
+    # The clips are the same for all models.
+    for note in metrics.coverage_notes(
+        next(iter(results.values())), _SPLIT.value
+    ):
+        print(note)
     for output in outputs:
         workdir.write_json(output, results)
         print(f"wrote {output}")
