@@ -11,7 +11,6 @@ Apache Beam:
 """
 
 import logging
-import os
 
 from absl import flags
 
@@ -23,6 +22,8 @@ from data_pipeline import source_flags
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import command_line
+from ofa_aec_tf import machine
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
 
@@ -30,7 +31,7 @@ LOCAL_RUNNER = "local"
 
 _DEFAULTS = FrontendConfig()
 
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = path_flags.define_path(
     "output_dir", None, "Directory for the TFRecords.", required=True
 )
 _CLIP_SECONDS = flags.DEFINE_float(
@@ -55,7 +56,7 @@ _RUNNER = flags.DEFINE_string(
 )
 _NUM_WORKERS = flags.DEFINE_integer(
     "num_workers",
-    os.cpu_count(),
+    machine.num_cores(),
     f"Processes of --runner={LOCAL_RUNNER} and FnApiRunner.",
     lower_bound=1,
 )
@@ -177,6 +178,7 @@ def _print_summary(result, output_dir):
         lines.append(
             f"unused       columns: {report.named(content['unused_columns'])}"
         )
+    lines += [f"source       {text}" for text in content["remarks"]]
     lines += report.summary(content)
     num_written = content["num_clips"] - result.num_reused
     lines.append(

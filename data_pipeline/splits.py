@@ -78,9 +78,8 @@ def of_folders(path: str) -> str | None:
     *folders, _ = path.split("/")
     for folder in reversed(folders):
         name = _FOLDER_TAIL.sub("", folder.lower())
-        split = _SYNONYMS.get(name, name)
-        if split in SPLITS:
-            return split
+        if is_split(name):
+            return canonical(name, path)
     return None
 
 

@@ -7,7 +7,6 @@ warnings, which are no findings. The exit status is 0 without findings, 1 with
 some, and 2 for a mistake such as a directory without a data set.
 """
 
-import os
 import sys
 
 import tqdm
@@ -16,16 +15,18 @@ from absl import flags
 from data_pipeline import report
 from data_pipeline import verification
 from ofa_aec_tf import command_line
+from ofa_aec_tf import machine
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.record_reader import read_side_car
 
 _FINDINGS_STATUS = 1
 
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
 _NUM_WORKERS = flags.DEFINE_integer(
-    "num_workers", os.cpu_count(), "Processes.", lower_bound=1
+    "num_workers", machine.num_cores(), "Processes.", lower_bound=1
 )
 
 

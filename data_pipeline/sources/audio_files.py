@@ -35,6 +35,15 @@ def _key(name: str) -> str:
     return _nfc(name).casefold()
 
 
+def _is_there(path: str | SkippedRow) -> bool:
+    """Whether there is such a file, or a link that leads nowhere."""
+    return (
+        isinstance(path, str)
+        and os.path.lexists(path)
+        and not os.path.isdir(path)
+    )
+
+
 class AudioFiles:
     """The files of a directory by the names that tables give them.
 
@@ -67,15 +76,13 @@ class AudioFiles:
             `ambiguous_file` if several files may be meant.
         """
         path = self._root.join(name, clip_id, split)
-        if isinstance(path, str) and os.path.lexists(path):
-            return FoundFile(path)
-        if "\\" in name:
+        if "\\" in name and not _is_there(path):
             name = name.replace("\\", "/")
             path = self._root.join(name, clip_id, split)
-            if isinstance(path, str) and os.path.lexists(path):
-                return FoundFile(path)
         if isinstance(path, SkippedRow):
             return path
+        if _is_there(path):
+            return FoundFile(path)
         names = self._candidates(os.path.relpath(path, self._root.path))
         if len(names) > 1:
             return SkippedRow(

@@ -257,16 +257,18 @@ class _Finder:
                 name.isdigit() and self._is_name(self._table.header[column])
             )
         by_name = self._all(_FILES)
-        if len(by_name) == 1:
-            return by_name[0], True
-        columns = by_name or list(range(len(self._keys)))
         if not by_name:
             for column, cell in enumerate(self._table.header):
                 if self._is_name(cell):
                     return column, False
-        hits = [self._num_files(column) for column in columns]
-        if by_name or max(hits):
-            return columns[hits.index(max(hits))], True
+        # What a column is called counts less than what lies there.
+        others = [c for c in range(len(self._keys)) if c not in by_name]
+        for columns in (by_name, others):
+            hits = [self._num_files(column) for column in columns]
+            if hits and max(hits):
+                return columns[hits.index(max(hits))], True
+        if by_name:
+            return by_name[0], True
         tried = ", ".join(DELIMITERS)
         raise ValueError(
             f"{self._path}: no column has a usual name of files, such as "

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import re
 from collections import Counter
 
 from data_pipeline import class_names
@@ -16,6 +17,9 @@ from data_pipeline.sources.columns import ColumnNames
 from data_pipeline.sources.columns import Columns
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
+
+# Of `fold1` and the like.
+_FOLD_PREFIX = re.compile(r"^fold[-_ ]*", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,17 +94,12 @@ def csv_source(
     reader = _RowReader(labels_csv, files, found, options, notes)
     for line, cells in rows:
         reader.add(cells, f"{labels_csv}, line {line}")
-    clips = reader.rows()
-    notes["no_labels"] = sum(not row.labels for row in clips)
-    # Counts of zero would be listed.
-    for code in [code for code, number in notes.items() if not number]:
-        del notes[code]
     return Source(
-        clips,
+        reader.rows(),
         tuple(found.classes.values()) or None,
         notes,
         found.unused,
-        (*found.remarks, *class_names.remarks(reader.labels)),
+        found.remarks,
     )
 
 
@@ -132,8 +131,6 @@ class _RowReader:
         # By path: what all rows of a file have in common, and its first name.
         self._of_file: dict[str, tuple] = {}
         self._name_of_file: dict[str, str] = {}
-        # Of all rows, also of those that are skipped.
-        self.labels: set[str] = set()
 
     def rows(self) -> list[ClipRow | SkippedRow]:
         """The clips of all rows that were added."""
@@ -150,7 +147,6 @@ class _RowReader:
             ValueError: if it says nothing, or not what rows before have said.
         """
         row = self._row(cells, where)
-        self.labels.update(row.labels)
         if isinstance(row, SkippedRow):
             if self._rows.setdefault((row.clip_id, row.code), row) is not row:
                 self._notes["repeated_row"] += 1
@@ -200,11 +196,10 @@ class _RowReader:
             )
         )
 
-    def _seconds(self, cell: str) -> float | None:
-        if self._options.delimiter != ",":
-            # As spreadsheets write numbers where a comma is decimal.
-            cell = cell.replace(",", ".")
-        return tables.parse_seconds(cell)
+    @staticmethod
+    def _seconds(cell: str) -> float | None:
+        # Spreadsheets write a comma where that is decimal.
+        return tables.parse_seconds(cell.replace(",", "."))
 
     def _row(self, cells: list[str], where: str) -> ClipRow | SkippedRow:
         found = self._columns
@@ -224,6 +219,7 @@ class _RowReader:
         split = self._cell(cells, found.split)
         split = splits.canonical(split, where) if split else None
         fold = self._cell(cells, found.fold)
+        fold = _FOLD_PREFIX.sub("", fold)
         fold = tables.parse_integer(fold, "fold", where) if fold else None
         start = self._cell(cells, found.start)
         end = self._cell(cells, found.end)
@@ -254,7 +250,8 @@ class _RowReader:
         file = self._files.find(filename, clip_id, split)
         if isinstance(file, SkippedRow):
             return dataclasses.replace(file, labels=labels)
-        self._notes["found_elsewhere"] += file.is_elsewhere
+        if file.is_elsewhere:
+            self._notes["found_elsewhere"] += 1
         # Every row of a file may spell it in its own way.
         name = self._name_of_file.setdefault(file.path, filename)
         group = self._cell(cells, found.group) or None
@@ -281,7 +278,8 @@ class _RowReader:
             raise ValueError(
                 f"{where}: all rows of a file must have the same split, fold "
                 f"and group. Received for {filename}: {place}, and before "
-                f"{before}"
+                f"{before}. --split_column= and --group_column= leave these "
+                "columns out."
             )
 
 

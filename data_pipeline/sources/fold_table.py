@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 
+from data_pipeline import class_names
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
@@ -89,7 +90,7 @@ def read(
     notes: Counter[str] = Counter()
     for line, values in tables.read_table(table, columns.required):
         where = f"{table}, line {line}"
-        category = values[columns.category].strip()
+        category = class_names.clean(values[columns.category], where)
         target = tables.parse_integer(
             values[columns.target], columns.target, where
         )
@@ -119,5 +120,5 @@ def read(
         else:
             reason = f"{where}: there before, with another class or fold"
             rows.append(SkippedRow(clip_id, clip_id, "duplicate_id", reason))
-    class_names = tuple(names[target] for target in sorted(names))
-    return Source(rows, class_names, notes)
+    in_order = tuple(names[target] for target in sorted(names))
+    return Source(rows, in_order, notes)

@@ -142,7 +142,7 @@ class _Table:
     ) -> ClipRow | SkippedRow:
         filename = f"{clip_id}.wav"
         labels = self.names.known(mids, self.notes)
-        if not labels:
+        if mids and not labels:
             return unknown_label_row(clip_id, filename, mids, split)
         path = self.root.join(filename, clip_id, split)
         if isinstance(path, SkippedRow):

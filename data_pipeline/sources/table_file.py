@@ -58,6 +58,11 @@ def _encoding(path: pathlib.Path, kind: str) -> str:
     for mark, encoding in _MARKS.items():
         if head.startswith(mark):
             return encoding
+    if head.startswith(b"PK\3\4"):
+        raise ValueError(
+            f"The {kind} {path} is a spreadsheet or another archive. Save it "
+            "as CSV in UTF-8."
+        )
     # Letters of UTF-16, which would pass for UTF-8 with a zero between.
     if head.count(0) * 4 > len(head):
         raise ValueError(
