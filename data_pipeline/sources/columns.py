@@ -6,45 +6,12 @@ from collections.abc import Sequence
 
 from data_pipeline import class_names
 from data_pipeline import splits
+from data_pipeline.sources import column_names
 from data_pipeline.sources import tables
 from data_pipeline.sources.table_file import DELIMITERS
 from data_pipeline.sources.table_file import Table
 from data_pipeline.sources.table_file import name_key
-
-# Keys of names (`name_key`), in the order of preference.
-_FILES = (
-    "filename filenames fname file audiofilename audiofile slicefilename "
-    "filepath audiofilepath audiopath path wavfile wav wavfilename audio clip "
-    "clipname itemid soundfile recordingfilename"
-).split()
-_LABELS = (
-    "labels label classname class category scenelabel primarylabel eventlabel "
-    "soundclass soundevent species speciescode commonname scientificname "
-    "classes categories events event tags tag annotation keyword command word"
-).split()
-# Taken only where nothing else names the class.
-_NUMBERS = "target classid labelid classindex labelindex y".split()
-_SPLITS = ("split", "subset", "set", "partition", "datasplit", "datasetsplit")
-_FOLDS = ("fold", "folds", "foldid", "cvfold", "kfold")
-_GROUPS = (
-    "group groupid fsid srcfile sourcefile speaker speakerid identifier "
-    "recordingid ytid youtubeid clientid"
-).split()
-_STARTS = (
-    "startseconds start starttime starttimes starts startsec onset "
-    "onsetseconds begin begintime begintimes"
-).split()
-_ENDS = (
-    "endseconds end endtime endtimes ends endsec offsetseconds stop stoptime"
-).split()
-# Of these the cells must be times, and splits; of others they may be.
-_UNMISTAKABLE = ("startseconds", "endseconds", "split")
-KNOWN = frozenset(
-    (*_FILES, *_LABELS, *_NUMBERS, *_SPLITS, *_FOLDS, *_GROUPS)
-    + (*_STARTS, *_ENDS, "offset")
-)
-# Numbers of rows, which are no class.
-_ROW_NUMBERS = ("", "index", "id", "unnamed0")
+from ofa_aec_tf.data.dataset_info import SPLITS
 
 _PRESENT = ("1", "1.0", "true")
 _ABSENT = ("0", "0.0", "false")
@@ -158,9 +125,13 @@ class _Finder:
             self._keys = [""] * len(self._keys)
             self._rows = [(self._table.line, self._table.header), *self._rows]
         names = self._names
-        split = self._optional(names.split, _SPLITS, "split", splits.is_split)
-        fold = self._first(_FOLDS)
-        group = self._optional(names.group, _GROUPS, "group", bool)
+        split = self._optional(
+            names.split, column_names.SPLITS, "split", splits.is_split
+        )
+        fold = self._first(column_names.FOLDS)
+        group = self._find_group(
+            is_divided=split is not None or fold is not None
+        )
         start, end = self._find_times()
         taken = {filename, split, fold, group, start, end} - {None}
         labels, classes = self._find_labels(taken)
@@ -235,7 +206,7 @@ class _Finder:
             return self._named(name, flag) if name else None
         for column in self._all(keys):
             unfit = [c for c in self._cells(column) if not fits(c)]
-            if self._keys[column] in _UNMISTAKABLE or not unfit:
+            if self._keys[column] in column_names.UNMISTAKABLE or not unfit:
                 return column
             # With one of them wrong it is a mistake, which is told with its
             # line; with all of them, another column.
@@ -256,7 +227,7 @@ class _Finder:
             return column, not (
                 name.isdigit() and self._is_name(self._table.header[column])
             )
-        by_name = self._all(_FILES)
+        by_name = self._all(column_names.FILES)
         if not by_name:
             for column, cell in enumerate(self._table.header):
                 if self._is_name(cell):
@@ -286,6 +257,30 @@ class _Finder:
         cells = (cells[column] for _, cells in self._rows[:_SAMPLE_ROWS])
         return sum(bool(cell) and self._is_file(cell) for cell in cells)
 
+    def _find_group(self, is_divided: bool) -> int | None:
+        """The column of the groups.
+
+        Args:
+            is_divided: bool. Whether the table says which clip is for what.
+        """
+        name = self._names.group
+        column = self._optional(name, column_names.GROUPS, "group", bool)
+        if (
+            column is None
+            or name
+            or is_divided
+            or self._keys[column] == "group"
+        ):
+            return column
+        num_groups = len(set(self._cells(column)))
+        if num_groups >= len(SPLITS):
+            return column
+        self._remarks.append(
+            f"the column {self._name(column)!r} is not used as group: it has "
+            f"{num_groups} values, too few for {len(SPLITS)} splits"
+        )
+        return None
+
     def _find_times(self) -> tuple[int | None, int | None]:
         names = self._names
 
@@ -297,7 +292,7 @@ class _Finder:
             # UrbanSound8K's are those of the recording it was cut from.
             starts, ends = ("startseconds",), ("endseconds",)
         else:
-            starts, ends = _STARTS, _ENDS
+            starts, ends = column_names.STARTS, column_names.ENDS
         start = self._optional(names.start, starts, "start", is_time)
         if start is None:
             # Without one, `end` and the like may be of anything.
@@ -315,13 +310,14 @@ class _Finder:
             if all(map(self._is_class, columns)):
                 return (), self._classes(columns)
             return tuple(columns), {}
-        by_name = self._all((*_LABELS, *_NUMBERS))
+        by_name = self._all((*column_names.LABELS, *column_names.NUMBERS))
         by_name = [c for c in by_name if c not in taken]
         # Names before numbers, and whatever says something before all others.
         by_name.sort(
             key=lambda column: (
                 not self._cells(column),
-                self._keys[column] in _NUMBERS or self._is_numeric(column),
+                self._keys[column] in column_names.NUMBERS
+                or self._is_numeric(column),
             )
         )
         if by_name:
@@ -330,7 +326,7 @@ class _Finder:
         columns = [
             column
             for column in rest
-            if self._keys[column] not in _ROW_NUMBERS
+            if self._keys[column] not in column_names.ROW_NUMBERS
             and self._is_binary(column)
         ]
         if columns:
@@ -348,7 +344,10 @@ class _Finder:
 
     def _is_class(self, column: int) -> bool:
         """Whether a column that is named holds 0 and 1 for a class."""
-        usual = self._keys[column] in (*_LABELS, *_NUMBERS)
+        usual = self._keys[column] in (
+            *column_names.LABELS,
+            *column_names.NUMBERS,
+        )
         return (
             bool(self._keys[column]) and not usual and (self._is_binary(column))
         )

@@ -76,13 +76,15 @@ def test_scenes_of_dcase_are_read(tmp_path):
         tmp_path,
         "filename\tscene_label\tidentifier\tsource_label\n"
         "audio/airport-lisbon-1000-40000-a.wav\tairport\tlisbon-1000\ta\n"
-        "audio/bus-lyon-1001-40001-a.wav\tbus\tlyon-1001\ta\n",
+        "audio/bus-lyon-1001-40001-a.wav\tbus\tlyon-1001\ta\n"
+        "audio/bus-lyon-1002-40002-a.wav\tbus\tlyon-1002\ta\n",
         "audio/airport-lisbon-1000-40000-a.wav",
         directory="TAU",
     )
     assert [(r.labels, r.group, r.split) for r in source.rows] == [
         (("airport",), "lisbon-1000", None),
         (("bus",), "lyon-1001", None),
+        (("bus",), "lyon-1002", None),
     ]
     assert source.unused_columns == ("source_label",)
     assert not source.notes
@@ -323,6 +325,23 @@ def test_columns_of_another_meaning_are_left_out_and_named(tmp_path):
     subset, start = source.remarks
     assert "'subset' is not used as split" in subset and "'small'" in subset
     assert "'start' is not used as start" in start
+
+
+def test_groups_that_cannot_be_divided_are_left_out(tmp_path):
+    content = "file,label,speaker\n" + "".join(
+        f"{i}.wav,a,{'xy'[i % 2]}\n" for i in range(6)
+    )
+    source = _source(tmp_path, content)
+    assert {row.group for row in source.rows} == {None}
+    assert source.unused_columns == ("speaker",)
+    assert "'speaker' is not used as group: it has 2" in source.remarks[0]
+    for more, options in (
+        ("6.wav,a,z\n", {}),
+        ("", {"columns": ColumnNames(group="speaker")}),
+    ):
+        source = _source(tmp_path, content + more, **options)
+        assert {row.group for row in source.rows} >= {"x", "y"}
+        assert not source.unused_columns
 
 
 def test_labels_are_cleaned(tmp_path):
