@@ -26,11 +26,12 @@ STARTS = (
 ENDS = (
     "endseconds end endtime endtimes ends endsec offsetseconds stop stoptime"
 ).split()
+DURATIONS = ("duration", "durationseconds", "durations", "durationsec")
 # Of these the cells must be times, and splits; of others they may be.
 UNMISTAKABLE = ("startseconds", "endseconds", "split")
 KNOWN = frozenset(
     (*FILES, *LABELS, *NUMBERS, *SPLITS, *FOLDS, *GROUPS)
-    + (*STARTS, *ENDS, "offset")
+    + (*STARTS, *ENDS, *DURATIONS, "offset")
 )
 # Numbers of rows, which are no class.
 ROW_NUMBERS = ("", "index", "id", "unnamed0")

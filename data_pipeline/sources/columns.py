@@ -13,8 +13,8 @@ from data_pipeline.sources.table_file import Table
 from data_pipeline.sources.table_file import name_key
 from ofa_aec_tf.data.dataset_info import SPLITS
 
-_PRESENT = ("1", "1.0", "true")
-_ABSENT = ("0", "0.0", "false")
+_PRESENT = ("1", "1.0", "true", "yes")
+_ABSENT = ("0", "0.0", "false", "no")
 _SAMPLE_ROWS = 50
 
 
@@ -58,6 +58,8 @@ class Columns:
         group: int or None.
         start: int or None.
         end: int or None.
+        duration: int or None. What an end is reckoned from, where there is
+            none.
         unused: tuple of str. Names of the other columns.
         remarks: tuple of str. Why some are not used.
         has_header: bool. Whether the first row is a header.
@@ -71,6 +73,7 @@ class Columns:
     group: int | None
     start: int | None
     end: int | None
+    duration: int | None
     unused: tuple[str, ...]
     remarks: tuple[str, ...]
     has_header: bool
@@ -79,6 +82,10 @@ class Columns:
 def is_present(cell: str) -> bool:
     """What a cell of a column of 0 and 1 says."""
     return cell.casefold() in _PRESENT
+
+
+def _is_time(cell: str) -> bool:
+    return tables.parse_seconds(cell.replace(",", ".")) is not None
 
 
 def find_columns(
@@ -132,8 +139,8 @@ class _Finder:
         group = self._find_group(
             is_divided=split is not None or fold is not None
         )
-        start, end = self._find_times()
-        taken = {filename, split, fold, group, start, end} - {None}
+        times = self._find_times()
+        taken = {filename, split, fold, group, *times} - {None}
         labels, classes = self._find_labels(taken)
         used = {*taken, *labels, *classes}
         return Columns(
@@ -143,8 +150,7 @@ class _Finder:
             split,
             fold,
             group,
-            start,
-            end,
+            *times,
             tuple(
                 self._name(column)
                 for column in range(len(self._keys))
@@ -281,25 +287,29 @@ class _Finder:
         )
         return None
 
-    def _find_times(self) -> tuple[int | None, int | None]:
+    def _find_times(self) -> tuple[int | None, int | None, int | None]:
+        """Columns of starts, of ends, and of durations in their place."""
+
+        def find(name, keys, flag):
+            return self._optional(name, keys, flag, _is_time)
+
         names = self._names
-
-        def is_time(cell: str) -> bool:
-            text = cell.replace(",", ".")
-            return tables.parse_seconds(text) is not None
-
-        if "slicefilename" in self._keys:
-            # UrbanSound8K's are those of the recording it was cut from.
-            starts, ends = ("startseconds",), ("endseconds",)
-        else:
-            starts, ends = column_names.STARTS, column_names.ENDS
-        start = self._optional(names.start, starts, "start", is_time)
+        # UrbanSound8K's are those of the recording that a file was cut from.
+        is_cut = "slicefilename" in self._keys
+        starts = column_names.STARTS[:1] if is_cut else column_names.STARTS
+        # Without a start, `end` and the like may be of anything.
+        ends = column_names.ENDS[:1]
+        start = find(names.start, starts, "start")
         if start is None:
-            # Without one, `end` and the like may be of anything.
-            ends = ("endseconds",)
-        elif self._keys[start].startswith("onset"):
-            ends = (*ends, "offset")
-        return start, self._optional(names.end, ends, "end", is_time)
+            return None, find(names.end, ends, "end"), None
+        if not is_cut:
+            ends = column_names.ENDS
+        if self._keys[start].startswith("onset"):
+            ends = [*ends, "offset"]
+        end = find(names.end, ends, "end")
+        if end is not None or names.end is not None:
+            return start, end, None
+        return start, None, find(None, column_names.DURATIONS, "duration")
 
     def _find_labels(
         self, taken: set[int]
@@ -336,10 +346,10 @@ class _Finder:
         raise ValueError(
             f"{self._path}: no column has a usual name of classes, such as "
             "labels, label, class or category, and none holds 0 and 1 for a "
-            "class. Name one with --labels_column, or several with commas; if "
-            "the columns are not taken apart, name what separates them with "
-            f"--delimiter (taken: {self._table.delimiter!r}). Received: "
-            f"{self._table.header}"
+            "class. Name one with --labels_column, by its name or number, or "
+            "several with commas; if the columns are not taken apart, name "
+            "what separates them with --delimiter (taken: "
+            f"{self._table.delimiter!r}). Received: {self._table.header}"
         )
 
     def _is_class(self, column: int) -> bool:

@@ -228,6 +228,12 @@ class _RowReader:
         clip_id = filename + place
         start_seconds = self._seconds(start) if start else 0.0
         end_seconds = self._seconds(end) if end else None
+        duration = self._cell(cells, found.duration)
+        duration_seconds = self._seconds(duration) if duration else None
+        if start_seconds is not None and duration_seconds is not None:
+            # To the microsecond, as the sum is in the id.
+            end_seconds = round(start_seconds + duration_seconds, 6)
+            end = str(end_seconds)
         reason = ""
         if start_seconds is None:
             reason = f"`start_seconds` must be a number from 0 on: {start!r}"

@@ -174,7 +174,7 @@ def test_columns_of_0_and_1_are_classes_in_their_order(tmp_path):
     source = _source(
         tmp_path,
         "file,Rain,site,dog,owl\n"
-        "1.wav,1,a,0,\n2.wav,0.0,b,1.0,nan\n3.wav,True,c,TRUE,0\n4.wav,,d,0,0\n",
+        "1.wav,1,a,no,\n2.wav,0.0,b,1.0,nan\n3.wav,Yes,c,TRUE,0\n4.wav,,d,0,0\n",
     )
     assert _clips(source) == {
         "1.wav": ("Rain",),
@@ -241,8 +241,9 @@ def test_separators_and_case_of_windows_are_understood(tmp_path):
         "a/b/2.wav",
         "a\\3.wav",
     ]
-    (row,) = _source(tmp_path, "file,label\n..\\..\\x.wav,dog\n").rows
-    assert row.code == "path_escape"
+    for name in ("..\\..\\x.wav", "C:\\sounds\\3.wav"):
+        (row,) = _source(tmp_path, f"file,label\n{name},dog\n").rows
+        assert row.code == "path_escape"
 
 
 def test_absolute_paths_into_the_directory_are_taken(tmp_path):
@@ -289,6 +290,7 @@ def test_a_single_label_cannot_be_none(tmp_path):
         ("file,label,onset,offset", (0.2, 0.4)),
         ("file,label,Start Time (s),End Time (s)", (0.2, 0.4)),
         ("file,label,Start,END", (0.2, 0.4)),
+        ("filename,label,Start Time,Duration", (0.2, 0.6)),
         ("slice_file_name,class,start,end", (0.0, None)),
         ("file,label,offset,end", (0.0, None)),
     ],
