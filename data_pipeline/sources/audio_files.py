@@ -1,6 +1,7 @@
 """Finds the files that a table means, however it spells their names."""
 
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from data_pipeline.sources.audio_index import may_be_audio
 from data_pipeline.sources.audio_index import preference
 from data_pipeline.sources.file_tree import FileTree
 from data_pipeline.sources.paths import AudioRoot
+
+_DRIVE = re.compile("[A-Za-z]:/")
 
 
 class FoundFile(NamedTuple):
@@ -83,6 +86,9 @@ class AudioFiles:
             return path
         if _is_there(path):
             return FoundFile(path)
+        if _DRIVE.match(name):
+            reason = "an absolute path of Windows"
+            return SkippedRow(clip_id, name, "path_escape", reason, split)
         names = self._candidates(os.path.relpath(path, self._root.path))
         if len(names) > 1:
             return SkippedRow(

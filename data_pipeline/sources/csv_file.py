@@ -9,6 +9,7 @@ from data_pipeline import class_names
 from data_pipeline import splits
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
+from data_pipeline.sources import column_names
 from data_pipeline.sources import columns
 from data_pipeline.sources import table_file
 from data_pipeline.sources import tables
@@ -59,7 +60,7 @@ def csv_source(
             or a column of 0 and 1 for each class, and optionally with a split,
             a fold, a group (clips of one group stay in one split), and where
             the clip starts and ends in the file, in seconds (a file may then
-            have several clips, which stay in one split). `columns.py` has the
+            have several clips, which stay in one split). `column_names` has the
             names that they may have.
         allow_symlinks: bool. Whether links may lead out of `audio_dir`.
         options: CsvOptions.
@@ -76,7 +77,7 @@ def csv_source(
     delimiter = options.delimiter
     table = table_file.read_header(
         labels_csv,
-        columns.KNOWN,
+        column_names.KNOWN,
         delimiter and table_file.delimiter_of(delimiter),
     )
     notes: Counter[str] = Counter()
@@ -227,6 +228,12 @@ class _RowReader:
         clip_id = filename + place
         start_seconds = self._seconds(start) if start else 0.0
         end_seconds = self._seconds(end) if end else None
+        duration = self._cell(cells, found.duration)
+        duration_seconds = self._seconds(duration) if duration else None
+        if start_seconds is not None and duration_seconds is not None:
+            # To the microsecond, as the sum is in the id.
+            end_seconds = round(start_seconds + duration_seconds, 6)
+            end = str(end_seconds)
         reason = ""
         if start_seconds is None:
             reason = f"`start_seconds` must be a number from 0 on: {start!r}"

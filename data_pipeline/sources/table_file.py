@@ -111,7 +111,7 @@ def read_cells(
                 f"{path}, after line {reader.line_num}: not a CSV file "
                 f"({error}). Close every quote."
             ) from error
-        except UnicodeError as error:
+        except UnicodeDecodeError as error:
             name = encoding.removesuffix("-sig").upper()
             hint = (
                 "it may be in Windows-1252 or Latin-1; save it as UTF-8"
@@ -119,9 +119,19 @@ def read_cells(
                 else "save it as UTF-8"
             )
             raise ValueError(
-                f"{path}, after line {reader.line_num}: not a text in {name} "
-                f"({error}): {hint}."
+                f"{path}, line {_line_of(path, encoding)}: not a text in "
+                f"{name} ({error.reason}): {hint}."
             ) from error
+
+
+def _line_of(path: pathlib.Path, encoding: str) -> int:
+    """The line where a file ceases to be a text."""
+    content = path.read_bytes()
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        content = content[: error.start]
+    return content.count(b"\n") + 1
 
 
 def _reader(lines: Iterable[str], delimiter: str):

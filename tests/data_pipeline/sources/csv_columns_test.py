@@ -76,13 +76,15 @@ def test_scenes_of_dcase_are_read(tmp_path):
         tmp_path,
         "filename\tscene_label\tidentifier\tsource_label\n"
         "audio/airport-lisbon-1000-40000-a.wav\tairport\tlisbon-1000\ta\n"
-        "audio/bus-lyon-1001-40001-a.wav\tbus\tlyon-1001\ta\n",
+        "audio/bus-lyon-1001-40001-a.wav\tbus\tlyon-1001\ta\n"
+        "audio/bus-lyon-1002-40002-a.wav\tbus\tlyon-1002\ta\n",
         "audio/airport-lisbon-1000-40000-a.wav",
         directory="TAU",
     )
     assert [(r.labels, r.group, r.split) for r in source.rows] == [
         (("airport",), "lisbon-1000", None),
         (("bus",), "lyon-1001", None),
+        (("bus",), "lyon-1002", None),
     ]
     assert source.unused_columns == ("source_label",)
     assert not source.notes
@@ -172,7 +174,7 @@ def test_columns_of_0_and_1_are_classes_in_their_order(tmp_path):
     source = _source(
         tmp_path,
         "file,Rain,site,dog,owl\n"
-        "1.wav,1,a,0,\n2.wav,0.0,b,1.0,nan\n3.wav,True,c,TRUE,0\n4.wav,,d,0,0\n",
+        "1.wav,1,a,no,\n2.wav,0.0,b,1.0,nan\n3.wav,Yes,c,TRUE,0\n4.wav,,d,0,0\n",
     )
     assert _clips(source) == {
         "1.wav": ("Rain",),
@@ -239,8 +241,9 @@ def test_separators_and_case_of_windows_are_understood(tmp_path):
         "a/b/2.wav",
         "a\\3.wav",
     ]
-    (row,) = _source(tmp_path, "file,label\n..\\..\\x.wav,dog\n").rows
-    assert row.code == "path_escape"
+    for name in ("..\\..\\x.wav", "C:\\sounds\\3.wav"):
+        (row,) = _source(tmp_path, f"file,label\n{name},dog\n").rows
+        assert row.code == "path_escape"
 
 
 def test_absolute_paths_into_the_directory_are_taken(tmp_path):
@@ -287,6 +290,7 @@ def test_a_single_label_cannot_be_none(tmp_path):
         ("file,label,onset,offset", (0.2, 0.4)),
         ("file,label,Start Time (s),End Time (s)", (0.2, 0.4)),
         ("file,label,Start,END", (0.2, 0.4)),
+        ("filename,label,Start Time,Duration", (0.2, 0.6)),
         ("slice_file_name,class,start,end", (0.0, None)),
         ("file,label,offset,end", (0.0, None)),
     ],
@@ -323,6 +327,23 @@ def test_columns_of_another_meaning_are_left_out_and_named(tmp_path):
     subset, start = source.remarks
     assert "'subset' is not used as split" in subset and "'small'" in subset
     assert "'start' is not used as start" in start
+
+
+def test_groups_that_cannot_be_divided_are_left_out(tmp_path):
+    content = "file,label,speaker\n" + "".join(
+        f"{i}.wav,a,{'xy'[i % 2]}\n" for i in range(6)
+    )
+    source = _source(tmp_path, content)
+    assert {row.group for row in source.rows} == {None}
+    assert source.unused_columns == ("speaker",)
+    assert "'speaker' is not used as group: it has 2" in source.remarks[0]
+    for more, options in (
+        ("6.wav,a,z\n", {}),
+        ("", {"columns": ColumnNames(group="speaker")}),
+    ):
+        source = _source(tmp_path, content + more, **options)
+        assert {row.group for row in source.rows} >= {"x", "y"}
+        assert not source.unused_columns
 
 
 def test_labels_are_cleaned(tmp_path):
