@@ -236,8 +236,8 @@ def main(beam_arguments):
         ),
         remarks=lambda: {
             "rows": dict(sorted(chosen.notes.items())),
-            "unused_columns": list(getattr(chosen, "unused_columns", ())),
-            "remarks": list(getattr(chosen, "remarks", ())),
+            "unused_columns": list(chosen.unused_columns),
+            "remarks": list(chosen.remarks),
         },
     )
     _print_summary(result, _OUTPUT_DIR.value)
