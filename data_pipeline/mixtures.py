@@ -90,8 +90,12 @@ class Mixture:
         return tuple(event.decoder for event in self.events if event.path)
 
     def to_json(self) -> dict:
-        """This plan as a dict of JSON types."""
-        return dataclasses.asdict(self)
+        """What decides the waveform, with the bytes of the recordings."""
+        values = dataclasses.asdict(self)
+        del values["clip_id"], values["split"]
+        for event in values["events"]:
+            event["path"] = event["path"] is not None
+        return values
 
     def render(self, sample_rate_hz: int, num_samples: int) -> RenderedClip:
         """Renders the mixture.

@@ -294,7 +294,7 @@ def _read_source(kind: str, clip_seconds: float) -> tuple[sources.Source, dict]:
 
 
 def _record() -> dict:
-    """The flags that decided which clips there are, as far as given."""
+    """The flags that decided which clips there are, if not by default."""
     record = {_SOURCE.name: _SOURCE.value}
     for flag, _ in (
         (_CLASSES, None),
@@ -302,7 +302,7 @@ def _record() -> dict:
         *_SOURCES_OF_FLAG,
     ):
         is_seed = flag is _SEED and _SOURCE.value in _MIXES
-        if flag.present or is_seed:
+        if flag.value != flag.default or is_seed:
             record[flag.name] = flag.value
     return record
 

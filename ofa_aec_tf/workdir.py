@@ -68,6 +68,21 @@ def lock(directory, wait=False):
 
 
 @contextlib.contextmanager
+def naming_the_file(path):
+    """Lets an error of writing say which file: a full disk's does not.
+
+    Args:
+        path: path of the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextlib.contextmanager
 def _replaced(path, mode, encoding=None):
     """A file to write that takes its place when the context ends well."""
     path = pathlib.Path(path)
@@ -76,7 +91,10 @@ def _replaced(path, mode, encoding=None):
         dir=path.parent, prefix=f".{path.name}."
     )
     try:
-        with os.fdopen(descriptor, mode, encoding=encoding) as file:
+        with (
+            naming_the_file(path),
+            os.fdopen(descriptor, mode, encoding=encoding) as file,
+        ):
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -105,7 +105,7 @@ def read(
         clip_id = values[columns.filename].strip()
         group = values.get(columns.recording, "").strip() or None
         row: ClipRow | SkippedRow
-        file = files.find(name_of(clip_id, fold), clip_id)
+        file = files.find_in_any_format(name_of(clip_id, fold), clip_id)
         if isinstance(file, SkippedRow):
             row = dataclasses.replace(file, labels=(category,))
         else:

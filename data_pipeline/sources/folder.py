@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from collections import Counter
 
 from data_pipeline import class_names
 from data_pipeline import splits
@@ -38,12 +39,15 @@ def folder_source(audio_dir, allow_symlinks: bool = False) -> Source:
     split_folders = _split_folders(root.path)
     reader = _Reader(root, 2 if split_folders else 1)
     reader.read()
-    if not any(isinstance(row, ClipRow) for row in reader.rows):
-        codes = sorted({row.code for row in reader.rows})
+    if all(
+        isinstance(row, SkippedRow) and row.code in NOT_CLIPS
+        for row in reader.rows
+    ):
+        codes = Counter(row.code for row in reader.rows)
         raise ValueError(
             f"{root.path} must have a sub-directory of audio files for each "
-            f"class. Received: none{codes and f', but {codes}' or ''}. For "
-            "files in one directory use --source=csv with --labels_csv."
+            f"class. Received: none, but {dict(codes)}. For files in one "
+            "directory use --source=csv with --labels_csv."
         )
     remarks = []
     if split_folders:
@@ -68,7 +72,7 @@ def _folders(directory: pathlib.Path) -> list[pathlib.Path]:
 def _split_folders(directory: pathlib.Path) -> list[str]:
     """Names of all folders, if all are splits with classes in them."""
     folders = _folders(directory)
-    if all(splits.is_split(f.name) and _folders(f) for f in folders):
+    if all(splits.of_folders(f"{f.name}/") and _folders(f) for f in folders):
         return [folder.name for folder in folders]
     return []
 
@@ -153,10 +157,10 @@ class _Reader:
             raise ValueError(f"{where}: its name is no class.")
         return label
 
-    def _split(self, folders: list[str]) -> tuple[str, ...]:
+    def _split(self, folders: list[str]) -> tuple[str | None, ...]:
         if self._depth == 1:
             return ()
-        return (splits.canonical(folders[0], str(self._root.path)),)
+        return (splits.of_folders(f"{folders[0]}/"),)
 
     def _add_empty_classes(self) -> None:
         """Rows of the folders of classes that no row came out of."""

@@ -145,7 +145,7 @@ class _Table:
         labels = self.names.known(mids, self.notes)
         if mids and not labels:
             return unknown_label_row(clip_id, filename, mids, split)
-        file = self.files.find(filename, clip_id, split)
+        file = self.files.find_in_any_format(filename, clip_id, split)
         if isinstance(file, SkippedRow):
             return dataclasses.replace(file, labels=labels)
         if file.is_elsewhere:

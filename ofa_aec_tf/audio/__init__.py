@@ -13,6 +13,7 @@ from ofa_aec_tf.audio.loading import duration_seconds as duration_seconds
 from ofa_aec_tf.audio.loading import fit_length as fit_length
 from ofa_aec_tf.audio.loading import load_audio as load_audio
 from ofa_aec_tf.audio.loading import read_audio as read_audio
+from ofa_aec_tf.audio.loading import read_parts as read_parts
 from ofa_aec_tf.audio.loading import stream_audio as stream_audio
 from ofa_aec_tf.audio.recording import FALLBACK_DECODER as FALLBACK_DECODER
 from ofa_aec_tf.audio.recording import LOW_SAMPLE_RATE as LOW_SAMPLE_RATE

@@ -33,6 +33,7 @@ class Recording:
 
     waveform: np.ndarray
     notes: tuple[str, ...]
+    file_seconds: float | None = None
 
 
 def _is_short(decoded: windows.Decoded, window: windows.Window) -> bool:

@@ -63,6 +63,17 @@ def test_a_row_that_leads_out_is_rejected_and_the_others_stay(tmp_path):
     )
 
 
+def test_files_may_have_been_converted(tmp_path):
+    directory = _esc(tmp_path, _TABLE.replace(".ogg", ".wav"))
+    (directory / "audio" / "1-7-A-1.flac").touch()
+    source = sources.esc_source(directory)
+    first, second, _ = source.rows
+    assert first.clip_id == "1-7-A-1.wav"
+    assert first.path == str(directory / "audio" / "1-7-A-1.flac")
+    assert second.path == str(directory / "audio" / "1-7-B-1.wav")
+    assert source.notes == {"found_elsewhere": 1}
+
+
 def test_files_may_be_spelt_otherwise(tmp_path):
     directory = _esc(tmp_path, _TABLE)
     (directory / "audio" / "1-7-a-1.OGG").touch()

@@ -125,10 +125,12 @@ def test_links_out_of_the_folder_need_permission(tmp_path):
     assert _clips(rows) == [
         ("cat/a.wav", ("cat",)),
         ("dog/b.wav", ("dog",)),
-        ("dog/c.wav", ("dog",)),
         ("dog/more/e.wav", ("dog",)),
     ]
-    assert _codes(rows) == {"dog/more/cat": "repeated_link"}
+    assert _codes(rows) == {
+        "dog/c.wav": "repeated_link",
+        "dog/more/cat": "repeated_link",
+    }
 
 
 def test_links_within_the_folder_double_nothing_and_end(tmp_path):
@@ -165,8 +167,8 @@ def test_folders_of_splits_are_taken_as_splits(tmp_path):
         "Train/dog/a.wav",
         "Train/cat/deep/b.wav",
         "val/dog/c.wav",
-        "testing/cat/d.wav",
-        "testing/loose.wav",
+        "Testing_Set/cat/d.wav",
+        "Testing_Set/loose.wav",
         "README.md",
     )
     (tmp_path / "val" / "cat").mkdir()
@@ -175,18 +177,18 @@ def test_folders_of_splits_are_taken_as_splits(tmp_path):
     assert [
         (r.clip_id, r.labels, r.split) for r in rows if isinstance(r, ClipRow)
     ] == [
+        ("Testing_Set/cat/d.wav", ("cat",), "test"),
         ("Train/cat/deep/b.wav", ("cat",), "train"),
         ("Train/dog/a.wav", ("dog",), "train"),
-        ("testing/cat/d.wav", ("cat",), "test"),
         ("val/dog/c.wav", ("dog",), "validation"),
     ]
     assert _codes(rows) == {
         "README.md": "not_audio",
-        "testing/loose.wav": "loose_file",
+        "Testing_Set/loose.wav": "loose_file",
         "val/cat": "empty_class",
     }
     (remark,) = source.remarks
-    assert "Train, testing, val" in remark and "taken as splits" in remark
+    assert "Testing_Set, Train, val" in remark and "taken as splits" in remark
 
 
 @pytest.mark.parametrize(

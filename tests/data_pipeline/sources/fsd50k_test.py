@@ -159,3 +159,14 @@ def test_another_layout_is_refused(tmp_path, name):
     (directory / name).rename(directory / "other")
     with pytest.raises(ValueError, match=f"Missing: {name}"):
         sources.fsd50k_source(directory)
+
+
+def test_files_in_another_format_or_directory_are_found(tmp_path):
+    directory = _fsd50k(tmp_path)
+    dev = directory / "FSD50K.dev_audio"
+    (dev / "train").mkdir()
+    for name in ("64760.flac", "train/345111.ogg", "345111.json"):
+        (dev / name).touch()
+    paths = [row.path for row in _rows(directory)]
+    assert paths[:2] == [str(dev / "64760.flac"), str(dev / "train/345111.ogg")]
+    assert paths[2].endswith("/FSD50K.eval_audio/37199.wav")
