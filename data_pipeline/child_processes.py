@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 
+from ofa_aec_tf import interruptions
+
 
 def end_with_parent() -> None:
     """Lets this child end when its parent is killed; it would wait for ever."""
@@ -74,10 +76,16 @@ def run_all(
         multiprocessing.get_context("spawn"),
         initializer=end_with_parent,
     ) as pool:
-        futures = [pool.submit(function, *task) for task in tasks]
         try:
+            with interruptions.kept_from_children():
+                futures = [pool.submit(function, *task) for task in tasks]
             for future in concurrent.futures.as_completed(futures):
                 yield future.result()
+        except (KeyboardInterrupt, GeneratorExit):
+            # Nobody waits for what they are at.
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
         except BrokenProcessPool as error:
             raise ChildProcessError(
                 "A worker process ended abruptly, perhaps for lack of "

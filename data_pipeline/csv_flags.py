@@ -7,8 +7,9 @@ from data_pipeline.sources import tables
 from data_pipeline.sources.columns import ColumnNames
 from data_pipeline.sources.csv_file import CsvOptions
 from data_pipeline.sources.table_file import DELIMITERS
+from ofa_aec_tf import path_flags
 
-LABELS_CSV = flags.DEFINE_string(
+LABELS_CSV = path_flags.define_path(
     "labels_csv",
     None,
     "Table with a column of files and a column of labels, or a column of 0 "

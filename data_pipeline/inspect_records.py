@@ -8,9 +8,10 @@ from absl import flags
 
 from data_pipeline import record_inspection
 from ofa_aec_tf import command_line
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.data import dataset_info
 
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
 _SPLIT = flags.DEFINE_enum(
@@ -23,7 +24,7 @@ _CLIP_ID = flags.DEFINE_string("clip_id", None, "The clip to show.")
 _INDEX = flags.DEFINE_integer(
     "index", 0, "The record to show, counted from 0 in its split."
 )
-_PNG = flags.DEFINE_string("png", None, "File for the picture.")
+_PNG = path_flags.define_path("png", None, "File for the picture.")
 
 
 def _find(info):

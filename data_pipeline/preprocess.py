@@ -11,7 +11,6 @@ Apache Beam:
 """
 
 import logging
-import os
 
 from absl import flags
 
@@ -24,6 +23,8 @@ from data_pipeline import splits
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import command_line
+from ofa_aec_tf import machine
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
 
@@ -31,7 +32,7 @@ LOCAL_RUNNER = "local"
 
 _DEFAULTS = FrontendConfig()
 
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = path_flags.define_path(
     "output_dir", None, "Directory for the TFRecords.", required=True
 )
 _CLIP_SECONDS = flags.DEFINE_float(
@@ -56,7 +57,7 @@ _RUNNER = flags.DEFINE_string(
 )
 _NUM_WORKERS = flags.DEFINE_integer(
     "num_workers",
-    os.cpu_count(),
+    machine.num_cores(),
     f"Processes of --runner={LOCAL_RUNNER} and FnApiRunner.",
     lower_bound=1,
 )

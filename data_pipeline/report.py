@@ -168,7 +168,8 @@ def _repeated(
     suspects = set(values[counts > 1].tolist())
     groups: dict[str, list[dict]] = {}
     for side_car in side_cars() if suspects else ():
-        for clip_id, value in zip(side_car["clips"]["ids"], column(side_car)):
+        ids = side_car.get("clips", {}).get("ids", ())
+        for clip_id, value in zip(ids, column(side_car)):
             if value is not None and hashed(value) in suspects:
                 groups.setdefault(value, []).append(
                     {"split": side_car["split"], "clip_id": clip_id}

@@ -20,6 +20,7 @@ from data_pipeline.clips import SkippedRow
 from data_pipeline.sources.cutting import Cutter
 from data_pipeline.sources.presence import check_files_are_there
 from ofa_aec_tf import audio
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.data import dataset_info
 
 _FOLD_SOURCES = ("csv", "folder", "esc", "urbansound8k")
@@ -52,7 +53,7 @@ _EVENT_SOURCE = flags.DEFINE_enum(
     _FILE_SOURCES,
     "Where the events of --source=mixture come from.",
 )
-_AUDIO_DIR = flags.DEFINE_string(
+_AUDIO_DIR = path_flags.define_path(
     "audio_dir", None, "Directory of the audio files."
 )
 _ALLOW_SYMLINKS = flags.DEFINE_bool(
@@ -68,28 +69,28 @@ _DECODER = flags.DEFINE_enum(
     "soundfile, av: that one alone; tfio: tensorflow-io, in an environment "
     "with TensorFlow 2.16.",
 )
-_CLASS_LABELS_CSV = flags.DEFINE_string(
+_CLASS_LABELS_CSV = path_flags.define_path(
     "class_labels_csv", None, "AudioSet's class_labels_indices.csv."
 )
-_TRAIN_SEGMENTS = flags.DEFINE_list(
+_TRAIN_SEGMENTS = path_flags.define_paths(
     "train_segments",
     [],
     "Segments tables of AudioSet to train on, such as "
     "balanced_train_segments.csv.",
 )
-_VALIDATION_SEGMENTS = flags.DEFINE_list(
+_VALIDATION_SEGMENTS = path_flags.define_paths(
     "validation_segments",
     [],
     "Segments tables of AudioSet of which --validation_fraction of the videos "
     "validate. By default they are taken from --train_segments.",
 )
-_EVALUATION_SEGMENTS = flags.DEFINE_list(
+_EVALUATION_SEGMENTS = path_flags.define_paths(
     "evaluation_segments",
     [],
     "Segments tables of AudioSet to test on, such as eval_segments.csv. None "
     "of their videos is used for training.",
 )
-_BLACKLIST = flags.DEFINE_string(
+_BLACKLIST = path_flags.define_path(
     "blacklist",
     None,
     "Videos of AudioSet that must not be used for training: a file with an id "

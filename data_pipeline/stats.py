@@ -6,16 +6,15 @@ Mean and standard deviation of every mel band, the clips of each class, and the
 weights that `--sampling=weighted` draws clips by, for each split.
 """
 
-from absl import flags
-
 from data_pipeline import dataset_statistics
 from ofa_aec_tf import command_line
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = path_flags.define_path(
     "output_dir", None, "Directory for the statistics.", required=True
 )
 

@@ -1,3 +1,8 @@
 """Once-for-all networks for acoustic event classification."""
 
+from ofa_aec_tf import interruptions
+
 __version__ = "0.1.0"
+
+# Before a command imports its libraries, which takes seconds.
+interruptions.prepare()

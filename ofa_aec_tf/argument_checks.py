@@ -1,5 +1,7 @@
 """Checks of arguments: a word of a few, a number in bounds, a line of text."""
 
+import dataclasses
+import math
 import unicodedata
 
 # Controls, line and paragraph separators, halves of characters.
@@ -25,6 +27,24 @@ def check_choice(name, value, choices):
             f"`{name}` must be one of {choices}. Received: {name}={value!r}"
         )
     return value
+
+
+def check_is_finite(values):
+    """Refuses NaN and infinity, which no comparison with a bound finds.
+
+    Args:
+        values: dataclass.
+
+    Raises:
+        ValueError: naming the first field that holds one.
+    """
+    for field in dataclasses.fields(values):
+        value = getattr(values, field.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(
+                f"`{field.name}` must be a finite number. "
+                f"Received: {field.name}={value}"
+            )
 
 
 def check_at_least(values, smallest):

@@ -23,6 +23,7 @@ from absl import flags
 from ofa_aec_tf import command_line
 from ofa_aec_tf import latency_table
 from ofa_aec_tf import machine
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
@@ -51,7 +52,9 @@ _TURNS = flags.DEFINE_integer(
     lower_bound=1,
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the inputs.", lower_bound=0)
-_JSON = flags.DEFINE_string("json", None, "Where to write what was measured.")
+_JSON = path_flags.define_path(
+    "json", None, "Where to write what was measured."
+)
 _ADB = flags.DEFINE_bool(
     "adb", False, "Print the commands that measure on a phone, and stop."
 )
@@ -62,12 +65,12 @@ _BENCHMARK_MODEL = flags.DEFINE_string(
     "For --adb: Google's tool, built for the phone, as downloaded from "
     "https://ai.google.dev/edge/litert/models/measurement.",
 )
-_RESULTS = flags.DEFINE_list(
+_RESULTS = path_flags.define_paths(
     "import_device_results",
     [],
     "Text files that the tool's answers are in, or directories of them.",
 )
-_DEVICE_TABLE = flags.DEFINE_string(
+_DEVICE_TABLE = path_flags.define_path(
     "device_table", None, "For --import_device_results: where to write."
 )
 
@@ -338,7 +341,10 @@ def _benchmark_here(paths, threads):
 def main(arguments):
     """Runs the command on `.tflite` files."""
     threads = _thread_counts()
-    paths = [pathlib.Path(path) for path in dict.fromkeys(arguments)]
+    paths = [
+        pathlib.Path(path_flags.local_path(path))
+        for path in dict.fromkeys(arguments)
+    ]
     if _ADB.value and _RESULTS.value:
         raise ValueError("Give either --adb or --import_device_results.")
     if _RESULTS.value:

@@ -12,6 +12,7 @@ its own: int8 scores are not those of the float model.
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
@@ -27,14 +28,14 @@ from ofa_aec_tf.evaluation import thresholds
 _SPLIT = "validation"
 _CELL_WIDTHS = {"threshold": 9, "precision": 9, "recall": 6, "f1": 6}
 
-_MODEL = flags.DEFINE_list(
+_MODEL = path_flags.define_paths(
     "model",
     None,
     "`.keras` files of networks and `.tflite` files that take log-mel "
     "spectrograms, with commas between them.",
     required=True,
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()

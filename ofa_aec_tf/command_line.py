@@ -1,10 +1,12 @@
 """How every command starts and how it ends on a user's mistake."""
 
 import os
-import shlex
-import subprocess
+import select
 import sys
-import time
+
+from ofa_aec_tf import interruptions
+
+interruptions.prepare()
 
 # TensorFlow reads this when it is first imported, after this module: without
 # it every command begins with screens of start-up messages.
@@ -13,6 +15,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
 from absl import logging  # noqa: E402
+
+from ofa_aec_tf import child_commands  # noqa: E402
+from ofa_aec_tf import command_help  # noqa: E402
+from ofa_aec_tf import flagfiles  # noqa: E402
 
 USAGE_STATUS = 2
 
@@ -24,40 +30,36 @@ def _fail(message):
 
 
 def _parse_flags(argv):
+    command, *arguments = argv
+    if command_help.is_asked_for(arguments):
+        command_help.show()
     try:
-        return flags.FLAGS(argv)
-    except flags.Error as error:
+        with command_help.of_libraries(arguments):
+            return flags.FLAGS([command, *flagfiles.expand(arguments)])
+    except (flags.Error, ValueError) as error:
         _fail(f"{error} (--help lists the flags)")
 
 
-def call(title, module, *arguments):
-    """Runs another command; its failure ends this one with the same status.
+def _print_every_character():
+    """Escapes what a stream has no characters for, such as of file names."""
+    for stream in (sys.stdout, sys.stderr):
+        if getattr(stream, "errors", None) == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
-    Args:
-        title: str. What is printed above what it prints.
-        module: str, such as `"ofa_aec_tf.train"`.
-        arguments: what `str` makes its flags of.
 
-    Returns:
-        float. Seconds that it took.
-    """
-    command = ["-m", module, *map(str, arguments)]
-    print(f"\n== {title}\n$ python {shlex.join(command)}", flush=True)
-    start = time.monotonic()
-    status = subprocess.run([sys.executable, *command]).returncode
-    if status:
-        print(f"stopped: {title} failed, see above", file=sys.stderr)
-        sys.exit(status)
-    seconds = time.monotonic() - start
-    print(f"-- {title}: {seconds:.0f} s", flush=True)
-    return seconds
+def _is_output_closed():
+    """Whether nobody reads standard output any more, as behind `| head`."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
 def run(main, takes_arguments=False):
     """Runs a command.
 
     A `ValueError` or `OSError` ends it with one line and exit status 2;
-    `--verbosity=1` shows the trace as well.
+    `--verbosity=1` shows the trace as well. So does an interruption, with the
+    status of its signal.
 
     Args:
         main: function of the list of positional arguments.
@@ -74,8 +76,18 @@ def run(main, takes_arguments=False):
         logging.use_absl_handler()
         try:
             main(arguments)
+            sys.stdout.flush()
         except (ValueError, OSError) as error:
+            if isinstance(error, BrokenPipeError) and _is_output_closed():
+                raise
             logging.debug("trace of the error below", exc_info=True)
             _fail(error)
 
-    app.run(guarded_main, flags_parser=_parse_flags)
+    _print_every_character()
+    with interruptions.raised():
+        try:
+            app.run(guarded_main, flags_parser=_parse_flags)
+        except BrokenPipeError:
+            if not _is_output_closed():
+                raise
+            os._exit(child_commands.BROKEN_PIPE_STATUS)

@@ -14,7 +14,9 @@ import pathlib
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import machine
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.dataset_info import OTHER_FOLDS
@@ -31,14 +33,14 @@ _REPORT, _STEPS = "report", "steps"
 _ALL = "all"
 
 _WORKDIR = run_flags.define_workdir()
-_PREPROCESS = flags.DEFINE_string(
+_PREPROCESS = path_flags.define_path(
     "preprocess",
     None,
     "Flagfile of data_pipeline.preprocess, for a source with folds. Which "
     "folds it names itself does not count.",
     required=True,
 )
-_AUDIO_DIR = flags.DEFINE_string(
+_AUDIO_DIR = path_flags.define_path(
     "audio_dir", None, "Passed on to data_pipeline.preprocess."
 )
 _NUM_FOLDS = flags.DEFINE_integer(
@@ -121,7 +123,7 @@ def read_plan():
     Raises:
         ValueError: if a flag is wrong, or a flagfile is missing.
     """
-    steps.read_flagfile(_PREPROCESS.value)
+    flagfiles.read(_PREPROCESS.value)
     runs = cross_validation.parse_runs(_RUN.value)
     return Plan(
         runs,
@@ -150,7 +152,7 @@ def _data_dir(directory, fold):
 def _facts(data, plan):
     preprocessing = [
         text
-        for text in steps.read_flagfile(_PREPROCESS.value)
+        for text in flagfiles.read(_PREPROCESS.value)
         # They do not count.
         if not text.partition("=")[0].endswith("_folds")
     ]
@@ -163,7 +165,7 @@ def _facts(data, plan):
         "Flags": {
             "preprocessing": " ".join(preprocessing),
             **{
-                run.name: " ".join(steps.read_flagfile(run.flagfile))
+                run.name: " ".join(flagfiles.read(run.flagfile))
                 for run in plan.runs
             },
         },

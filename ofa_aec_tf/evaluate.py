@@ -8,6 +8,7 @@ models then get the log-mel spectrograms of these as well, so that all hear the
 same.
 """
 
+import os
 import pathlib
 
 import numpy as np
@@ -15,6 +16,8 @@ from absl import flags
 
 from ofa_aec_tf import audio
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
@@ -29,12 +32,13 @@ from ofa_aec_tf.evaluation import calibration_flags
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.evaluation import metrics
+from ofa_aec_tf.reporting import tables
 
 _METRICS_FILE = "metrics.json"
 # Among the models, which all have a suffix.
 _ENSEMBLE_NAME = "ensemble"
 
-_MODEL = flags.DEFINE_list(
+_MODEL = path_flags.define_paths(
     "model",
     None,
     "`.keras` and `.tflite` files, with commas between them.",
@@ -43,23 +47,23 @@ _MODEL = flags.DEFINE_list(
 _ENSEMBLE = flags.DEFINE_bool(
     "ensemble", False, "Evaluate the mean of the models' scores, too."
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()
 _SPLIT = flags.DEFINE_enum(
     "split", "test", dataset_info.SPLITS, "The clips to evaluate on."
 )
-_AUDIO_DIR = flags.DEFINE_string(
+_AUDIO_DIR = path_flags.define_path(
     "audio_dir",
     None,
     "Evaluate on the recordings themselves, from this directory. For data of "
     "which the clip ids are names of files, and the clips begin with them.",
 )
-_OUTPUT = flags.DEFINE_string(
+_OUTPUT = path_flags.define_path(
     "output", None, "JSON file for the metrics, those of each class too."
 )
-_WORKDIR = flags.DEFINE_string(
+_WORKDIR = path_flags.define_path(
     "workdir",
     None,
     f"Where the run records itself, and writes {_METRICS_FILE}.",
@@ -234,14 +238,7 @@ def _table(results):
                 str(values["num_clips"]),
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-        )
-        for row in rows
-    )
+    return tables.aligned(rows)
 
 
 def main(unused_arguments):
@@ -267,7 +264,7 @@ def main(unused_arguments):
         run_record.start_run(
             _WORKDIR.value,
             {
-                "models": {p: workdir.file_digest(p) for p in models},
+                "models": [workdir.file_digest(path) for path in models],
                 "data_fingerprint": dataset.fingerprint,
                 "split": _SPLIT.value,
                 "ensemble": _ENSEMBLE.value,
@@ -276,15 +273,23 @@ def main(unused_arguments):
                 "batch_size": _BATCH_SIZE.value,
                 "seed": _SEED.value,
                 "skip_corrupt": _SKIP_CORRUPT.value,
-                "audio_dir": _AUDIO_DIR.value,
+                "audio_dir": _AUDIO_DIR.value
+                and os.path.abspath(_AUDIO_DIR.value),
             },
-            flags.FLAGS.flags_into_string(),
+            flagfiles.recorded(),
         )
-    results = _evaluate(models, dataset)
-    print(_table(results))
     outputs = [_OUTPUT.value] if _OUTPUT.value is not None else []
     if _WORKDIR.value is not None:
         outputs.append(pathlib.Path(_WORKDIR.value) / _METRICS_FILE)
+    for output in outputs:
+        workdir.check_writable(output)
+    results = _evaluate(models, dataset)
+    print(_table(results))
+    # The clips are the same for all models.
+    for note in metrics.coverage_notes(
+        next(iter(results.values())), _SPLIT.value
+    ):
+        print(note)
     for output in outputs:
         workdir.write_json(output, results)
         print(f"wrote {output}")

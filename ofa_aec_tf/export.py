@@ -12,12 +12,14 @@ Writes, for each model:
 - `labels.txt`, one class a line, and, last, `export.json` with sizes, parity,
   latency and operators.
 
-Nothing is written for a model of which a file fails a check.
+Nothing is written for a model of which a file fails a check; the others are
+exported all the same.
 """
 
 import dataclasses
 import importlib.metadata
 import pathlib
+import sys
 
 import numpy as np
 from absl import flags
@@ -27,7 +29,9 @@ from ofa_aec_tf import argument_checks
 from ofa_aec_tf import command_line
 from ofa_aec_tf import export_evaluation
 from ofa_aec_tf import export_qat
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data import reading_flags
@@ -46,10 +50,10 @@ _PARITY_SPLIT = "validation"
 _MIN_WINDOW_SECONDS, _MAX_WINDOW_SECONDS = 1.0, 10.0
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 
-_MODEL = flags.DEFINE_list(
+_MODEL = path_flags.define_paths(
     "model", None, "Models to export: .keras files.", required=True
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir",
     None,
     "Preprocessed data: calibration clips come from its training split, "
@@ -57,7 +61,7 @@ _DATA_DIR = flags.DEFINE_string(
     required=True,
 )
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()
-_OUTPUT_DIR = flags.DEFINE_string(
+_OUTPUT_DIR = path_flags.define_path(
     "output_dir",
     None,
     "Where to write. The files of one model go to the sub-directory named "
@@ -286,9 +290,15 @@ def _export_model(path, info, directory, job):
         "not_written": comparison,
         **job.report(all_modes),
     }
-    export_directory.write(
+    kept = export_directory.write(
         directory, EXPORT_REPORT, report, contents, info.class_map.names
     )
+    if kept:
+        print(
+            f"warning: the last {directory / EXPORT_REPORT} named what is no "
+            f"file of that export, and is left alone: {kept}",
+            file=sys.stderr,
+        )
     return [
         (str(path), reference),
         *((str(directory / file["file"]), file) for file in files.values()),
@@ -310,6 +320,8 @@ def main(_):
     directories = export_directory.directories(
         paths, pathlib.Path(_OUTPUT_DIR.value)
     )
+    for directory in directories:
+        workdir.check_writable(directory / EXPORT_REPORT)
     dataset = dataset_info.DatasetInfo.read(_DATA_DIR.value)
     infos = [ModelInfo.read(path) for path in paths]
     for info in infos:
@@ -318,10 +330,22 @@ def main(_):
     job = _Job.from_flags(dataset)
     if job.evaluation is not None:
         infos[0].check_matches(job.evaluation.dataset)
-    rows = []
+    rows, faults = [], []
     for path, info, directory in zip(paths, infos, directories):
-        rows += _export_model(path, info, directory, job)
-    print(f"\n{summary.export_table(rows)}")
+        try:
+            rows += _export_model(path, info, directory, job)
+        except ValueError as error:
+            if len(paths) == 1:
+                raise
+            print(f"warning: skipped {path}: {error}", file=sys.stderr)
+            faults.append(str(path))
+    if rows:
+        print(f"\n{summary.export_table(rows)}")
+    if faults:
+        raise ValueError(
+            f"{len(faults)} of {len(paths)} models were not exported; the "
+            f"warnings above say why: {faults}"
+        )
 
 
 if __name__ == "__main__":

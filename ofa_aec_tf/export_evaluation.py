@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from absl import flags
 
+from ofa_aec_tf import path_flags
+from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.deployment import export_checks
@@ -20,7 +22,7 @@ from ofa_aec_tf.evaluation import metrics
 _DEFAULT_SPLIT = "test"
 _BATCH_SIZE = 16
 
-_EVALUATE_DIR = flags.DEFINE_string(
+_EVALUATE_DIR = path_flags.define_path(
     "evaluate_dir",
     None,
     "Preprocessed data to evaluate the Keras model and each file on; by "

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from absl import flags
 
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
@@ -51,7 +52,7 @@ _LABEL_WEIGHT = flags.DEFINE_float(
     lower_bound=0.0,
     upper_bound=1.0,
 )
-_TEACHER = flags.DEFINE_string(
+_TEACHER = path_flags.define_path(
     "teacher",
     None,
     "Network whose scores mode int8_qat is trained on; by default the network "

@@ -4,12 +4,15 @@ python -m ofa_aec_tf.materialize --supernet=runs/ofa/supernet.keras \
     --data_dir=data --pareto=runs/search/pareto.json --workdir=runs/subnets
 """
 
+import json
 import pathlib
 
 import numpy as np
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
@@ -29,10 +32,10 @@ _NUM_PARITY_CLIPS = 16
 # Of logits; float32 rounding alone gives about 1e-6.
 _MAX_LOGIT_DIFFERENCE = 1e-4
 
-_SUPERNET = flags.DEFINE_string(
+_SUPERNET = path_flags.define_path(
     "supernet", None, "The `supernet.keras` to cut from.", required=True
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir",
     None,
     "Directory of data_pipeline.preprocess; its training split gives the "
@@ -40,7 +43,7 @@ _DATA_DIR = flags.DEFINE_string(
     required=True,
 )
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()
-_WORKDIR = flags.DEFINE_string(
+_WORKDIR = path_flags.define_path(
     "workdir",
     None,
     f"Where to write {_MODEL_NAME}; with --pareto, into a sub-directory for "
@@ -53,7 +56,7 @@ _SUBNET = flags.DEFINE_string(
     "Which subnet: `smallest`, `largest`, choices such as `width=0.8,depth=2`, "
     "or a JSON object of them.",
 )
-_PARETO = flags.DEFINE_string(
+_PARETO = path_flags.define_path(
     "pareto",
     None,
     "The `pareto.json` of a search: the subnets that it chose for its budgets.",
@@ -62,8 +65,9 @@ _NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED = (
     calibration_flags.define_calibration()
 )
 
-# With --pareto, by default those of the search.
-_CALIBRATION_FLAGS = (_NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED)
+# With --pareto, by default those of the search. The size of batches is none of
+# them: it does not change the statistics.
+_CALIBRATION_FLAGS = (_NUM_CALIBRATION_CLIPS, _SEED)
 _CALIBRATION = tuple(flag.name for flag in _CALIBRATION_FLAGS)
 
 
@@ -118,13 +122,23 @@ def _plan(space, identity):
     return {directory / name: s for name, s in chosen.items()}, calibration
 
 
-def _materialize(supernet, subnet, calibration_clips, batch_size):
+def _is_finished(path, record):
+    """Whether a model is there that this would make once more."""
+    try:
+        found = dict(ModelInfo.read(path).to_json()["details"])
+    except ValueError:
+        return False
+    found.pop("max_logit_difference", None)
+    return found == json.loads(json.dumps(record.to_json()["details"]))
+
+
+def _materialize(supernet, subnet, calibration_clips):
     """The plain model, and how far its logits are from the supernet's."""
     moments = batch_norm_calibration.calibrate(
         supernet,
         subnet,
         batch_norm_calibration.split_into_batches(
-            calibration_clips, batch_size
+            calibration_clips, _BATCH_SIZE.value
         ),
     )
     model = materialize_subnet(supernet, subnet, moments)
@@ -152,15 +166,20 @@ def main(unused_arguments):
         "data_fingerprint": dataset.fingerprint,
     }
     wanted, calibration = _plan(supernet.family.search_space(), identity)
+    for directory in wanted:
+        workdir.check_writable(directory / _MODEL_NAME)
     run_record.start_run(
         _WORKDIR.value,
         {
             **identity,
             **calibration,
             "skip_corrupt": _SKIP_CORRUPT.value,
-            "subnets": {str(d): dict(subnet) for d, subnet in wanted.items()},
+            "subnets": {
+                str(directory.relative_to(_WORKDIR.value)): dict(subnet)
+                for directory, subnet in wanted.items()
+            },
         },
-        flags.FLAGS.flags_into_string(),
+        flagfiles.recorded(),
         has_results=False,
     )
     calibration_clips, _, _ = input_pipeline.load_split(
@@ -172,13 +191,9 @@ def main(unused_arguments):
         skip_corrupt=_SKIP_CORRUPT.value,
     )
     for directory, subnet in wanted.items():
-        model, difference = _materialize(
-            supernet, subnet, calibration_clips, calibration["batch_size"]
-        )
-        complexity = supernet.family.complexity(subnet, dataset.num_frames)
-        directory.mkdir(parents=True, exist_ok=True)
         path = directory / _MODEL_NAME
-        info.with_details(
+        complexity = supernet.family.complexity(subnet, dataset.num_frames)
+        record = info.with_details(
             stage="materialized",
             subnet=dict(subnet),
             complexity=complexity.to_json(),
@@ -186,13 +201,22 @@ def main(unused_arguments):
             calibration={
                 "split": "train",
                 "num_clips": len(calibration_clips),
+                "statistics": batch_norm_calibration.DEFINITION,
                 **calibration,
             },
-            max_logit_difference=difference,
-        ).write(path)
-        save_keras_file(model, path)
+        )
+        is_finished = _is_finished(path, record)
+        if not is_finished:
+            model, difference = _materialize(
+                supernet, subnet, calibration_clips
+            )
+            directory.mkdir(parents=True, exist_ok=True)
+            save_keras_file(model, path)
+            # After the model: where there is a record, it is of this one.
+            record.with_details(max_logit_difference=difference).write(path)
         print(
-            f"wrote {path}: {complexity.parameters:,} parameters, "
+            f"{'kept' if is_finished else 'wrote'} {path}: "
+            f"{complexity.parameters:,} parameters, "
             f"{complexity.macs / 1e6:,.1f} MMAC, {subnet}",
             flush=True,
         )

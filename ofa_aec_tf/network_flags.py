@@ -5,6 +5,7 @@ import pathlib
 
 from absl import flags
 
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.dataset_info import SINGLE_LABEL
 from ofa_aec_tf.data.dataset_info import DatasetInfo
@@ -91,7 +92,7 @@ _EFFICIENTNET_DEPTH = flags.DEFINE_float(
     "efficientnet_depth", None, "Blocks in shares of those of B0, likewise."
 )
 
-INITIAL_WEIGHTS = flags.DEFINE_string(
+INITIAL_WEIGHTS = path_flags.define_path_or_name(
     "initial_weights",
     None,
     "Weights to start with: all but the classifier of a network that `train` "
@@ -262,6 +263,21 @@ def start_identity() -> dict:
         "initial_weights": digest,
         "gradient_checkpointing": _GRADIENT_CHECKPOINTING.value or None,
     }
+
+
+def check_has_all_channels(family: Family) -> None:
+    """Refuses a family whose largest network lacks channels of --channels.
+
+    Raises:
+        ValueError: if it has none of the largest width ratio, 1.
+    """
+    if isinstance(family, Cnn10Family) and family.width_ratios[-1] < 1:
+        raise ValueError(
+            "The largest network has all --channels only where 1.0 is among "
+            "the --width_ratios. Add it, or name the subnet, such as "
+            f"--subnet=width={family.width_ratios[-1]:g}. "
+            f"Received: --width_ratios={','.join(_WIDTH_RATIOS.value)}"
+        )
 
 
 def check_agrees(recorded: Family, model_path, dataset: DatasetInfo):

@@ -4,47 +4,60 @@ python -m ofa_aec_tf.pipeline --flags_dir=flags/quickstart \
     --workdir=runs/quickstart
 
 Runs the other commands one after the other, each in a process of its own and
-printed as it would be typed, with the flagfiles of one directory. Run again
-after an interruption, it goes on where it was.
+printed as it would be typed, with the flagfiles of one directory. Run again, it
+goes on where it was: what is finished is kept, unless what it was made of has
+changed.
 """
 
 import pathlib
-import time
 
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import reading_flags
+from ofa_aec_tf.nas import report
 from ofa_aec_tf.reporting import summary
+from ofa_aec_tf.reproduction import kept_data
+from ofa_aec_tf.reproduction import kept_steps
 
-_SUMMARY = "summary.json"
+_SUMMARY, _STEPS = "summary.json", "steps"
+# What a search leaves for people and for what comes after it.
+_SEARCH_RESULTS = (".json", ".csv", ".png", ".html")
 _BASELINES = ("kd", "scratch")
 # What a summary shows of each subnet; export writes more.
 _SUMMARY_MODES = ("float32", "int8")
 
-_FLAGS_DIR = flags.DEFINE_string(
+_FLAGS_DIR = path_flags.define_path(
     "flags_dir",
     None,
     "Directory with teacher.cfg, supernet.cfg, search.cfg, export.cfg, and "
     "where they are needed preprocess.cfg and the baselines' files.",
     required=True,
 )
-_WORKDIR = flags.DEFINE_string(
+_WORKDIR = path_flags.define_path(
     "workdir", None, "Where everything goes.", required=True
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir",
     None,
     "Data that is preprocessed already. By default preprocess.cfg is run.",
 )
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()
-_AUDIO_DIR = flags.DEFINE_string(
+_AUDIO_DIR = path_flags.define_path(
     "audio_dir", None, "Passed on to data_pipeline.preprocess."
 )
-_LABELS_CSV = flags.DEFINE_string(
+_LABELS_CSV = path_flags.define_path(
     "labels_csv", None, "Passed on to data_pipeline.preprocess."
+)
+_OVERWRITE_DATA = flags.DEFINE_bool(
+    "overwrite_data",
+    False,
+    "Preprocess again in any case, and replace the data that are there: by "
+    "default that is done when flags, tables or audio files have changed, but "
+    "not when audio files are gone.",
 )
 _BASELINE = flags.DEFINE_multi_enum(
     "baseline",
@@ -64,155 +77,225 @@ def _flagfile(name):
         raise ValueError(
             f"There is no {path}. Name a directory such as flags/quickstart."
         )
-    return f"--flagfile={path}"
+    return path
 
 
 def _preprocess(directory):
+    """The directory of the data, and the seconds that it took to make them."""
     if _DATA_DIR.value is not None:
-        for flag in (_AUDIO_DIR, _LABELS_CSV):
-            if flag.value is not None:
+        for flag in (_AUDIO_DIR, _LABELS_CSV, _OVERWRITE_DATA):
+            if flag.present:
                 raise ValueError(
                     f"--{flag.name} is for preprocessing, which --data_dir "
                     "leaves out. Give one or the other."
                 )
         dataset_info.DatasetInfo.read(_DATA_DIR.value)
-        return pathlib.Path(_DATA_DIR.value)
+        return pathlib.Path(_DATA_DIR.value), 0.0
     data_dir = directory / "data"
-    passed_on = [
-        f"--{flag.name}={flag.value}"
-        for flag in (_AUDIO_DIR, _LABELS_CSV)
-        if flag.value is not None
-    ]
-    command_line.call(
-        "data",
-        "data_pipeline.preprocess",
+    data = kept_data.KeptData(
+        directory / _STEPS,
+        data_dir,
         _flagfile("preprocess"),
-        *passed_on,
-        f"--output_dir={data_dir}",
+        [
+            f"--{flag.name}={flag.value}"
+            for flag in (_AUDIO_DIR, _LABELS_CSV)
+            if flag.value is not None
+        ],
     )
-    return data_dir
+    return data_dir, data.make(_OVERWRITE_DATA.value)
 
 
-def _train_baseline(kind, directory, data, teacher, subnets):
-    """Trains the architectures of `subnets` in another way."""
-    paths = {}
-    for name, subnet in subnets.items():
-        run_dir = directory / kind / name
-        command_line.call(
-            f"baseline {kind} {name}",
-            "ofa_aec_tf.train",
-            _flagfile(kind),
-            *data,
-            f"--workdir={run_dir}",
-            f"--subnet={subnet.with_suffix('.json')}",
-            f"--seed={_SEED.value}",
-            *([f"--teacher={teacher}"] if kind == "kd" else []),
+class _Pipeline:
+    """The steps after preprocessing, each in its place.
+
+    Args:
+        directory: path of the working directory.
+        data_dir: path of the data.
+    """
+
+    def __init__(self, directory, data_dir):
+        self._directory = directory
+        self._steps = kept_steps.KeptSteps(directory / _STEPS, data_dir)
+
+    @property
+    def seconds(self) -> float:
+        """What the steps have taken, also those of earlier calls."""
+        return self._steps.seconds
+
+    def _run(
+        self, name, title, module, flagfile, settings, inputs, output, results
+    ):
+        reading = [f"--{_SKIP_CORRUPT.name}"] if _SKIP_CORRUPT.value else []
+        self._steps.run(
+            kept_steps.KeptStep(
+                name,
+                title,
+                f"ofa_aec_tf.{module}",
+                flagfile and _flagfile(flagfile),
+                (*reading, *settings),
+                tuple(inputs.items()),
+                output,
+                results,
+            )
         )
-        paths[name] = run_dir / "subnet.keras"
-    return paths
 
+    def train(self, stage, place, title, seed=None, **inputs):
+        """Trains a network; returns the path of its model.
 
-def _export(kind, directory, data, models):
-    """Exports models; returns all files, `.keras` and `.tflite`, by name."""
-    output_dir = directory / "export" / kind
-    command_line.call(
-        f"export of {kind}",
-        "ofa_aec_tf.export",
-        _flagfile("export"),
-        *data,
-        f"--model={','.join(map(str, models.values()))}",
-        f"--output_dir={output_dir}",
-    )
-    paths = {}
-    for name, model in models.items():
-        paths[f"{kind} {name}"] = model
-        # As export says: one model goes to the directory of its stem.
-        subdirectory = model.stem if len(models) == 1 else model.parent.name
-        for mode in _SUMMARY_MODES:
-            # Those on log-mel spectrograms, as the data are; behind the front
-            # end they give the same scores.
-            file_name = f"{model.stem}_log_mel_{mode}.tflite"
-            file = output_dir / subdirectory / file_name
-            if file.is_file():
-                paths[f"{kind} {name} {mode}"] = file
-    return paths
+        Args:
+            stage: str, a key of `workdir.MODEL_NAMES` with a flagfile.
+            place: path in the working directory.
+            title: str.
+            seed: int or None.
+            inputs: tuple of paths, by flag.
+        """
+        run_dir = self._directory / place
+        model = run_dir / workdir.MODEL_NAMES[stage]
+        self._run(
+            str(place).replace("/", "_"),
+            title,
+            "train",
+            stage,
+            [] if seed is None else [f"--seed={seed}"],
+            inputs,
+            ("workdir", run_dir),
+            lambda: [model, workdir.record_path(model)],
+        )
+        return model
+
+    def search(self, supernet):
+        """Searches a supernet; returns the path of the result."""
+        search_dir = self._directory / "search"
+        self._run(
+            "search",
+            "search",
+            "search",
+            "search",
+            [],
+            {"supernet": (supernet,)},
+            ("workdir", search_dir),
+            lambda: [
+                path
+                for path in sorted(search_dir.iterdir())
+                if path.suffix in _SEARCH_RESULTS
+            ],
+        )
+        return search_dir / report.PARETO_REPORT
+
+    def materialize(self, supernet, pareto):
+        """Cuts out what a search chose; returns the models by budget."""
+        output_dir = self._directory / "ofa"
+        self._run(
+            "materialize",
+            "materialize",
+            "materialize",
+            None,
+            [],
+            {"supernet": (supernet,), "pareto": (pareto,)},
+            ("workdir", output_dir),
+            lambda: sorted(output_dir.rglob("subnet.*")),
+        )
+        budgets = workdir.read_json(pareto)["budgets"]
+        names = [budget["name"] for budget in budgets if budget["chosen"]]
+        return {name: output_dir / name / "subnet.keras" for name in names}
+
+    def train_baseline(self, kind, teacher, subnets):
+        """Trains the architectures of `subnets` in another way."""
+        teachers = {"teacher": (teacher,)} if kind == "kd" else {}
+        return {
+            name: self.train(
+                kind,
+                pathlib.Path(kind, name),
+                f"baseline {kind} {name}",
+                _SEED.value,
+                subnet=(workdir.record_path(subnet),),
+                **teachers,
+            )
+            for name, subnet in subnets.items()
+        }
+
+    def export(self, kind, models):
+        """Exports models; returns `.keras` and `.tflite` files by name."""
+        output_dir = self._directory / "export" / kind
+        self._run(
+            f"export_{kind}",
+            f"export of {kind}",
+            "export",
+            "export",
+            [],
+            {"model": tuple(models.values())},
+            ("output_dir", output_dir),
+            lambda: sorted(p for p in output_dir.rglob("*") if p.is_file()),
+        )
+        paths = {}
+        for name, model in models.items():
+            paths[f"{kind} {name}"] = model
+            # As export says: one model goes to the directory of its stem.
+            subdirectory = model.stem if len(models) == 1 else model.parent.name
+            for mode in _SUMMARY_MODES:
+                # Those on log-mel spectrograms, as the data are; behind the
+                # front end they give the same scores.
+                file_name = f"{model.stem}_log_mel_{mode}.tflite"
+                file = output_dir / subdirectory / file_name
+                if file.is_file():
+                    paths[f"{kind} {name} {mode}"] = file
+        return paths
+
+    def evaluate(self, paths):
+        """Evaluates models; returns their metrics by path."""
+        output = self._directory / "metrics.json"
+        self._run(
+            "evaluate",
+            "evaluation on the test split",
+            "evaluate",
+            None,
+            ["--split=test"],
+            {"model": tuple(paths)},
+            ("output", output),
+            lambda: [output],
+        )
+        # An earlier call may have named the same files in another way.
+        metrics = workdir.read_json(output).values()
+        return {str(path): values for path, values in zip(paths, metrics)}
 
 
 def main(unused_arguments):
     """Runs the command."""
-    start = time.monotonic()
     directory = pathlib.Path(_WORKDIR.value)
-    data_dir = _preprocess(directory)
-    data = [f"--data_dir={data_dir}"]
-    if _SKIP_CORRUPT.value:
-        data.append(f"--{_SKIP_CORRUPT.name}")
-    command_line.call(
-        "teacher",
-        "ofa_aec_tf.train",
-        _flagfile("teacher"),
-        *data,
-        f"--workdir={directory / 'teacher'}",
+    directory.mkdir(parents=True, exist_ok=True)
+    with workdir.lock(directory):
+        _run_all(directory)
+
+
+def _run_all(directory):
+    data_dir, data_seconds = _preprocess(directory)
+    pipeline = _Pipeline(directory, data_dir)
+    teacher = pipeline.train("teacher", "teacher", "teacher")
+    supernet = pipeline.train(
+        "supernet", "supernet", "supernet", _SEED.value, teacher=(teacher,)
     )
-    teacher = directory / "teacher" / "teacher.keras"
-    command_line.call(
-        "supernet",
-        "ofa_aec_tf.train",
-        _flagfile("supernet"),
-        *data,
-        f"--teacher={teacher}",
-        f"--workdir={directory / 'supernet'}",
-        f"--seed={_SEED.value}",
-    )
-    supernet = f"--supernet={directory / 'supernet' / 'supernet.keras'}"
-    search_dir = directory / "search"
-    command_line.call(
-        "search",
-        "ofa_aec_tf.search",
-        _flagfile("search"),
-        supernet,
-        *data,
-        f"--workdir={search_dir}",
-    )
-    pareto = search_dir / "pareto.json"
-    command_line.call(
-        "materialize",
-        "ofa_aec_tf.materialize",
-        supernet,
-        *data,
-        f"--pareto={pareto}",
-        f"--workdir={directory / 'ofa'}",
-    )
-    names = [b["name"] for b in workdir.read_json(pareto)["budgets"]]
-    subnets = {n: directory / "ofa" / n / "subnet.keras" for n in names}
+    pareto = pipeline.search(supernet)
+    subnets = pipeline.materialize(supernet, pareto)
     models = {"ofa": subnets}
     for kind in dict.fromkeys(_BASELINE.value):
-        models[kind] = _train_baseline(kind, directory, data, teacher, subnets)
+        models[kind] = pipeline.train_baseline(kind, teacher, subnets)
     paths = {"teacher": teacher}
     for kind, kind_models in models.items():
-        paths |= _export(kind, directory, data, kind_models)
-    metrics_path = directory / "metrics.json"
-    command_line.call(
-        "evaluation on the test split",
-        "ofa_aec_tf.evaluate",
-        *data,
-        "--split=test",
-        f"--model={','.join(map(str, paths.values()))}",
-        f"--output={metrics_path}",
-    )
-    metrics = workdir.read_json(metrics_path)
+        paths |= pipeline.export(kind, kind_models)
+    metrics = pipeline.evaluate(paths.values())
     rows = [
         summary.summary_row(name, path, metrics) for name, path in paths.items()
     ]
-    seconds = time.monotonic() - start
+    seconds = data_seconds + pipeline.seconds
     workdir.write_json(
         directory / _SUMMARY,
         {"seed": _SEED.value, "seconds": round(seconds, 1), "models": rows},
     )
     print(f"\n{summary.summary_table(rows)}\n")
-    print(f"done in {seconds:.0f} s")
+    print(f"done: {seconds:.0f} s in all steps")
     for what, path in (
         ("table", directory / _SUMMARY),
-        ("Search report", search_dir / "report.html"),
+        ("Search report", pareto.parent / "report.html"),
         ("Keras models", directory / "ofa"),
         ("TFLite files", directory / "export"),
     ):

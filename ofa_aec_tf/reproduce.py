@@ -14,7 +14,9 @@ import re
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import machine
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
@@ -35,7 +37,7 @@ _BASELINE_FORM = re.compile(
     r"(?P<name>[^:]+):width=(?P<width>\d+(\.\d+)?),depth=(?P<depth>\d+)"
 )
 
-_FLAGS_DIR = flags.DEFINE_string(
+_FLAGS_DIR = path_flags.define_path(
     "flags_dir",
     None,
     "Directory with teacher.cfg, supernet.cfg, scratch.cfg, kd.cfg, "
@@ -44,12 +46,12 @@ _FLAGS_DIR = flags.DEFINE_string(
     required=True,
 )
 _WORKDIR = run_flags.define_workdir()
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir",
     None,
     "Data that is preprocessed already. By default preprocess.cfg is run.",
 )
-_AUDIO_DIR = flags.DEFINE_string(
+_AUDIO_DIR = path_flags.define_path(
     "audio_dir", None, "Passed on to data_pipeline.preprocess."
 )
 _TITLE = flags.DEFINE_string(
@@ -126,7 +128,7 @@ def _facts(dataset):
         "Versions": run_record.versions(),
         "Data": datasets.facts(dataset),
         "Flags of the stages": {
-            path.name: " ".join(steps.read_flagfile(path))
+            path.name: " ".join(flagfiles.read(path))
             for path in sorted(pathlib.Path(_FLAGS_DIR.value).glob("*.cfg"))
             if _DATA_DIR.value is None or path.name != _PREPROCESS
         },

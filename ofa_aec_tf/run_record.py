@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import os
 import pathlib
 import platform
 import subprocess
@@ -12,18 +13,19 @@ from ofa_aec_tf import workdir
 _PACKAGES = ("tensorflow", "keras", "numpy")
 
 
-def start_run(directory, identity, flags_text, has_results=True):
+def start_run(directory, identity, flags_text, has_results=True, further=""):
     """Records a run in its working directory, or checks that it is the same.
 
     Writes `run.json` (identity, versions, git commit, time) and, each time,
-    `flags.cfg` (the resolved flags, which `--flagfile=` takes).
+    `flags.cfg` (which `--flagfile=` takes, to start the run again).
 
     Args:
         directory: the run's working directory; created.
         identity: dict of JSON types with all that decides the result.
-        flags_text: str. The resolved flags, one a line.
+        flags_text: str. The flags, as `flagfiles.recorded` has them.
         has_results: bool. Whether the directory holds results of the recorded
             run. Without any, another run may take its place.
+        further: str. As for `check_run`.
 
     Raises:
         ValueError: if the directory holds a run of another identity, naming
@@ -32,7 +34,7 @@ def start_run(directory, identity, flags_text, has_results=True):
     directory = pathlib.Path(directory)
     path = directory / workdir.RUN_RECORD
     if path.is_file() and has_results:
-        check_run(directory, identity)
+        check_run(directory, identity, further)
         workdir.write_text(directory / workdir.RESOLVED_FLAGS, flags_text)
         return
     workdir.write_text(directory / workdir.RESOLVED_FLAGS, flags_text)
@@ -45,17 +47,18 @@ def start_run(directory, identity, flags_text, has_results=True):
             ),
             "versions": versions(),
             "machine": platform.platform(),
-            "git_commit": _git_commit(),
+            "git_commit": git_commit(),
         },
     )
 
 
-def check_run(directory, identity):
+def check_run(directory, identity, further=""):
     """Checks that a working directory holds no other run; writes nothing.
 
     Args:
         directory: the run's working directory, which need not be there.
         identity: dict of JSON types, as for `start_run`.
+        further: str. What else can be done about another identity.
 
     Raises:
         ValueError: if it holds a run of another identity, naming what
@@ -69,6 +72,7 @@ def check_run(directory, identity):
         raise ValueError(
             f"{directory} holds another run: {'; '.join(found)}. "
             "Use the same settings to go on with it, or another --workdir."
+            f"{further}"
         )
 
 
@@ -100,14 +104,42 @@ def differences(recorded, identity, prefix=""):
             yield f"{prefix}{key} was {old!r} and is now {new!r}"
 
 
-def _git_commit():
+def git_commit() -> str | None:
+    """The commit of this project that runs, `-dirty` where files differ.
+
+    None where the package is installed elsewhere than in a clone of its own:
+    a repository around it, such as that of an app, says nothing of it.
+    """
+    root = pathlib.Path(ofa_aec_tf.__file__).resolve().parents[1]
     try:
-        return subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=pathlib.Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        toplevel = _git(root, "rev-parse", "--show-toplevel")
+        if (
+            not toplevel
+            or pathlib.Path(toplevel).resolve() != root
+            or not (root / "setup.py").is_file()
+        ):
+            return None
+        commit = _git(root, "rev-parse", "HEAD")
+        changes = _git(
+            root, "status", "--porcelain", "--untracked-files=no", "--", "."
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
+    return f"{commit}-dirty" if changes else commit
+
+
+def _git(root, *words):
+    # What the caller's shell says of another repository does not count.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_")
+    }
+    return subprocess.run(
+        ["git", *words],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()

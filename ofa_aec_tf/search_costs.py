@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from ofa_aec_tf import latency_table
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.complexity import FILE_SIZE_NAMES
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.deployment import subnet_latency
@@ -20,7 +21,7 @@ from ofa_aec_tf.nas import latency_sample
 from ofa_aec_tf.nas.candidates import Candidate
 from ofa_aec_tf.search_space import Subnet
 
-_LATENCY_TABLE = flags.DEFINE_string(
+_LATENCY_TABLE = path_flags.define_path(
     "latency_table",
     None,
     "What ofa_aec_tf.benchmark measured on a device, for budgets such as "

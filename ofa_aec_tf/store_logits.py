@@ -17,6 +17,8 @@ from absl import flags
 from absl import logging
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
@@ -34,18 +36,18 @@ from ofa_aec_tf.models.teacher import load_teacher
 
 _SPLIT = "train"
 
-_TEACHER = flags.DEFINE_list(
+_TEACHER = path_flags.define_paths(
     "teacher",
     None,
     "A `.keras` file, or several with commas between them, each of which is "
     "kept.",
     required=True,
 )
-_DATA_DIR = flags.DEFINE_string(
+_DATA_DIR = path_flags.define_path(
     "data_dir", None, "Directory of data_pipeline.preprocess.", required=True
 )
 _SKIP_CORRUPT = reading_flags.define_skip_corrupt()
-_WORKDIR = flags.DEFINE_string(
+_WORKDIR = path_flags.define_path(
     "workdir", None, "Where to write them, and to resume.", required=True
 )
 _NUM_VIEWS = flags.DEFINE_integer(
@@ -111,7 +113,7 @@ def main(unused_arguments):
         run_record.start_run(
             directory,
             json.loads(json.dumps(identity)),
-            flags.FLAGS.flags_into_string(),
+            flagfiles.recorded(),
             has_results=stored_logits.view_path(directory, 0).exists(),
         )
         _store(directory, views, dataset, activation, identity["teachers"])

@@ -40,13 +40,15 @@ REQUIRED = {
 CODE = """
 import importlib, sys
 from absl import flags
+from ofa_aec_tf import flagfiles
 module = importlib.import_module(sys.argv[1])
 required = sys.argv[2].split()
 for path in sys.argv[3:]:
     flags.FLAGS.unparse_flags()
     for name in flags.FLAGS:
         flags.FLAGS[name].unparse()
-    rest = flags.FLAGS(["command", "--flagfile=" + path, *required])
+    arguments = flagfiles.expand(["--flagfile=" + path, *required])
+    rest = flags.FLAGS(["command", *arguments])
     assert rest == ["command"], (path, rest)
     if sys.argv[1] == "ofa_aec_tf.train":
         config = module._config()

@@ -9,6 +9,7 @@ labels behind the file. Numbers of fields below are positions in its tables.
 import dataclasses
 import io
 import zipfile
+import zlib
 
 import flatbuffers
 from flatbuffers import number_types
@@ -44,6 +45,16 @@ _NUM_FILE_FIELDS = 5
 _NUM_STATISTICS_FIELDS = 2
 _FEATURE_PROPERTIES, _AUDIO_PROPERTIES = 1, 4
 _TENSOR_AXIS_LABELS = 2
+
+# What archives raise that are encrypted, of unknown compression or damaged.
+_UNREADABLE = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    UnicodeDecodeError,
+    OverflowError,
+    zlib.error,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -315,7 +326,12 @@ def _read_labels(content, tensor):
     except (zipfile.BadZipFile, KeyError) as error:
         raise ValueError(
             f"The metadata names the labels {names[0]!r}, but no such file is "
-            "packed into the model."
+            f"packed into the model ({error})."
+        ) from error
+    except _UNREADABLE as error:
+        raise ValueError(
+            f"The labels {names[0]!r} that are packed into the model cannot "
+            f"be read: {error}."
         ) from error
     return tuple(text.splitlines())
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import workdir
 from ofa_aec_tf.reporting.fold_results import FoldResult
 from ofa_aec_tf.reproduction import measuring
-from ofa_aec_tf.reproduction import steps
 from ofa_aec_tf.reproduction.measuring import Cell
 from ofa_aec_tf.reproduction.steps import Output
 from ofa_aec_tf.reproduction.steps import Step
@@ -58,7 +58,7 @@ class Run:
     stage: str | None = dataclasses.field(init=False, default=None)
 
     def __post_init__(self):
-        for text in steps.read_flagfile(self.flagfile):
+        for text in flagfiles.read(self.flagfile):
             flag, _, value = text.lstrip("-").partition("=")
             if flag == "stage":
                 object.__setattr__(self, "stage", value)

@@ -4,11 +4,11 @@ import hashlib
 import pathlib
 from collections.abc import Sequence
 
-from ofa_aec_tf import command_line
+from ofa_aec_tf import child_commands
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data.dataset_info import DatasetInfo
-from ofa_aec_tf.reproduction import steps
 
 
 def preprocessed(
@@ -31,7 +31,7 @@ def preprocessed(
     Raises:
         ValueError: if there is no such flagfile.
     """
-    content = [*steps.read_flagfile(flagfile), str(audio_dir), *arguments]
+    content = [*flagfiles.read(flagfile), str(audio_dir), *arguments]
     content += _file_digests(content)
     digest = hashlib.sha256("\n".join(content).encode()).hexdigest()
     # Other settings make other data.
@@ -39,7 +39,7 @@ def preprocessed(
     if (data_dir / dataset_info.FILE_NAME).is_file():
         print(f"== {title}: those in {data_dir}")
     else:
-        command_line.call(
+        child_commands.call(
             title,
             "data_pipeline.preprocess",
             f"--flagfile={flagfile}",

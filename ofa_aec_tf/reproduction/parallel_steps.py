@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 
+from ofa_aec_tf import child_commands
+from ofa_aec_tf.child_commands import ChildCommand
 from ofa_aec_tf.reproduction.steps import BoundStep
 
 LOG = "log.txt"
@@ -56,9 +58,7 @@ def run_in_order(
             yield bound
     finally:
         for job in running.values():
-            job.process.terminate()
-        for job in running.values():
-            job.process.wait()
+            job.command.end()
 
 
 def share_of_cores(cores: Iterable[int], place: int, num_jobs: int) -> set[int]:
@@ -83,15 +83,15 @@ class _Job:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         # After what an earlier call of a step has printed that was cut off.
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *bound.runner.command(bound.step)],
+            self.command = ChildCommand(
+                bound.runner.command(bound.step),
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
         if hasattr(os, "sched_setaffinity"):
             # Long before it counts its cores, as imports take seconds.
             os.sched_setaffinity(
-                self.process.pid,
+                self.command.process_id,
                 share_of_cores(os.sched_getaffinity(0), place, num_jobs),
             )
 
@@ -124,14 +124,15 @@ def _start(waiting, running, num_jobs):
 
 def _collect(running):
     for place, job in list(running.items()):
-        status = job.process.poll()
+        status = job.command.poll()
         if status is None:
             continue
         del running[place]
         title = job.bound.step.title
         if status:
             print(
-                f"stopped: {title} failed, see {job.log}: "
+                f"stopped: {title} {child_commands.ending(status)}, "
+                f"see {job.log}: "
                 f"{_last_line(job.log)}",
                 file=sys.stderr,
             )

@@ -6,11 +6,11 @@ import pathlib
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import workdir
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.report import PARETO_REPORT
-from ofa_aec_tf.reproduction import steps
 from ofa_aec_tf.reproduction.steps import Output
 from ofa_aec_tf.reproduction.steps import Step
 from ofa_aec_tf.search_space import SearchSpace
@@ -92,7 +92,7 @@ class Plan:
             "num_mel_bins": self.settings.num_mel_bins,
         }
         texts = [
-            *steps.read_flagfile(self._flagfile("supernet")),
+            *flagfiles.read(self._flagfile("supernet")),
             *(f"--{name}={value}" for name, value in variant.items()),
         ]
         for text in texts:
@@ -204,7 +204,7 @@ class Plan:
 
     def num_steps(self, stage: str) -> int:
         """Training steps of a stage, as its flagfile has them."""
-        texts = steps.read_flagfile(self._flagfile(stage))
+        texts = flagfiles.read(self._flagfile(stage))
         values = [
             text.partition("=")[2]
             for text in texts

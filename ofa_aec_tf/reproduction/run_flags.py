@@ -2,18 +2,17 @@
 
 from absl import flags
 
+from ofa_aec_tf import path_flags
+
+# Flags then belong to the command that asks for them.
+flags.disclaim_key_flags()
+
 
 def define_workdir():
     """Defines --workdir, and returns it."""
-    workdir = flags.DEFINE_string(
+    return path_flags.define_path(
         "workdir", None, "Where everything goes.", required=True
     )
-    flags.register_validator(
-        "workdir",
-        lambda path: path is None or "," not in path,
-        "A path with a comma cannot be told from two. Name another.",
-    )
-    return workdir
 
 
 def define_jobs():

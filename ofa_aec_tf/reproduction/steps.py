@@ -12,10 +12,10 @@ import json
 import pathlib
 import re
 
-from absl import flags
-
 import ofa_aec_tf
-from ofa_aec_tf import command_line
+from ofa_aec_tf import child_commands
+from ofa_aec_tf import flagfiles
+from ofa_aec_tf import path_flags
 from ofa_aec_tf import workdir
 
 _DONE = "done.json"
@@ -49,7 +49,7 @@ class Step:
         module: str, such as `"ofa_aec_tf.train"`.
         flagfile: path of its flagfile, or None.
         arguments: tuple of `(name, value)`, further flags. A value is str, an
-            Output, or a tuple of them, which are joined by commas.
+            Output, or a tuple of the one or the other, a list.
         output_flag: str. The flag that names the step's own directory.
         output_name: str. The file in it that this flag names; "" for the
             directory itself.
@@ -77,7 +77,7 @@ class Step:
         content = [
             ofa_aec_tf.__version__,
             self.module,
-            [] if self.flagfile is None else read_flagfile(self.flagfile),
+            [] if self.flagfile is None else flagfiles.read(self.flagfile),
             [
                 [
                     name,
@@ -96,23 +96,6 @@ class Step:
 
 def _parts(value) -> tuple:
     return value if isinstance(value, tuple) else (value,)
-
-
-def read_flagfile(path) -> list[str]:
-    """The flags of a flagfile and of those that it includes, in order.
-
-    Args:
-        path: path of the file.
-
-    Raises:
-        ValueError: if there is no such file.
-    """
-    if not pathlib.Path(path).is_file():
-        raise ValueError(f"There is no flagfile {path}.")
-    try:
-        return flags.FlagValues().read_flags_from_files([f"--flagfile={path}"])
-    except flags.Error as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 class StepRunner:
@@ -155,7 +138,7 @@ class StepRunner:
         for needed in step.needs():
             self.run(needed)
         self.directory(step).mkdir(parents=True, exist_ok=True)
-        command_line.call(step.title, *self.command(step)[1:])
+        child_commands.call(step.title, *self.command(step)[1:])
         self.note_done(step)
 
     def command(self, step: Step) -> list[str]:
@@ -177,10 +160,10 @@ class StepRunner:
         workdir.write_json(self.directory(step) / _DONE, {"title": step.title})
 
     def _text(self, value) -> str:
-        return ",".join(
-            str(self.path(part) if isinstance(part, Output) else part)
-            for part in _parts(value)
-        )
+        parts = _parts(value)
+        if any(isinstance(part, Output) for part in parts):
+            return path_flags.join_paths(map(self.path, parts))
+        return ",".join(parts)
 
 
 @dataclasses.dataclass(frozen=True)

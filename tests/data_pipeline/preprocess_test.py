@@ -13,48 +13,16 @@ from data_pipeline.config import PreprocessConfig
 from ofa_aec_tf import audio
 from ofa_aec_tf import frontend
 from ofa_aec_tf.data.dataset_info import DatasetInfo
-from tests import commands
 from tests import esc10
 from tests import tensorflow_parsing
-
-
-def _preprocess(output_dir, *beam_arguments, **flag_values):
-    flag_values = {"output_dir": output_dir, "num_workers": 1, **flag_values}
-    if beam_arguments:
-        beam_arguments = ("--", *beam_arguments)
-    return commands.run(
-        "data_pipeline.preprocess",
-        *(
-            f"--{name}={value}"
-            for name, value in flag_values.items()
-            if value is not None
-        ),
-        *beam_arguments,
-    )
-
-
-def _sounds(tmp_path, num_files=12):
-    directory = tmp_path / "sounds"
-    directory.mkdir()
-    lines = ["filename,labels,split"]
-    for index in range(num_files):
-        noise = np.random.default_rng(index).uniform(-0.5, 0.5, 16000)
-        soundfile.write(directory / f"{index}.flac", noise, 16000)
-        split = ("train", "train", "val", "test")[index % 4]
-        lines.append(f"{index}.flac,{('dog', 'cat;dog')[index % 2]},{split}")
-    (tmp_path / "labels.csv").write_text("\n".join(lines))
-    return {
-        "source": "csv",
-        "audio_dir": directory,
-        "labels_csv": tmp_path / "labels.csv",
-        "clip_seconds": 1,
-    }
+from tests.data_pipeline.preprocessing import preprocess
+from tests.data_pipeline.preprocessing import sounds
 
 
 def test_a_folder_of_sounds_becomes_a_data_set(tmp_path):
-    flag_values = _sounds(tmp_path)
+    flag_values = sounds(tmp_path)
     (flag_values["audio_dir"] / "5.flac").write_bytes(b"<html>404</html>")
-    finished = _preprocess(tmp_path / "out", **flag_values)
+    finished = preprocess(tmp_path / "out", **flag_values)
     assert finished.returncode == 0, finished.stderr
     dataset = DatasetInfo.read(tmp_path / "out")
     assert dataset.class_map.names == ("cat", "dog")
@@ -69,10 +37,10 @@ def test_a_folder_of_sounds_becomes_a_data_set(tmp_path):
 
 
 def test_rows_that_cannot_be_clips_are_dead_letters(tmp_path):
-    flag_values = _sounds(tmp_path)
+    flag_values = sounds(tmp_path)
     with open(flag_values["labels_csv"], "a") as file:
         file.write("\n../secret.flac,dog,train")
-    finished = _preprocess(tmp_path / "out", **flag_values)
+    finished = preprocess(tmp_path / "out", **flag_values)
     assert finished.returncode == 0, finished.stderr
     assert "skipped      1 (1 path_escape)" in finished.stdout
     text = (tmp_path / "out" / "dead_letters.jsonl").read_text()
@@ -82,12 +50,12 @@ def test_rows_that_cannot_be_clips_are_dead_letters(tmp_path):
 
 
 def test_flags_set_classes_label_type_and_front_end(tmp_path):
-    flag_values = _sounds(tmp_path)
+    flag_values = sounds(tmp_path)
     (tmp_path / "labels.csv").write_text(
         "filename,labels\n"
         + "".join(f"{i}.flac,{('cat', 'dog')[i % 2]}\n" for i in range(12))
     )
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out",
         **flag_values,
         classes="rain,dog,cat",
@@ -116,7 +84,7 @@ def test_flags_set_classes_label_type_and_front_end(tmp_path):
 
 def test_the_seed_flag_decides_synthetic_data(tmp_path):
     numbers = {"train": 6, "validation": 2, "test": 0}
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out",
         source="synthetic",
         clip_seconds=1,
@@ -199,7 +167,7 @@ def test_the_seed_flag_decides_synthetic_data(tmp_path):
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(tmp_path, flag_values, message):
-    finished = _preprocess(tmp_path / "out", **flag_values)
+    finished = preprocess(tmp_path / "out", **flag_values)
     assert finished.returncode == 2
     assert message in finished.stderr
     assert len(finished.stderr.splitlines()) == 1
@@ -207,8 +175,8 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, flag_values, message):
 
 
 def test_flags_of_beam_need_a_runner_of_beam(tmp_path):
-    finished = _preprocess(
-        tmp_path / "out", "--project=mine", **_sounds(tmp_path)
+    finished = preprocess(
+        tmp_path / "out", "--project=mine", **sounds(tmp_path)
     )
     assert finished.returncode == 2
     assert "Apache Beam, for another --runner than local" in finished.stderr
@@ -216,7 +184,7 @@ def test_flags_of_beam_need_a_runner_of_beam(tmp_path):
 
 
 def test_all_runners_and_isolation_write_the_same(tmp_path):
-    flag_values = _sounds(tmp_path)
+    flag_values = sounds(tmp_path)
     (flag_values["audio_dir"] / "5.flac").write_bytes(b"<html>404</html>")
     contents = {}
     for name, beam_arguments, options in (
@@ -228,7 +196,7 @@ def test_all_runners_and_isolation_write_the_same(tmp_path):
             {"runner": "FnApiRunner"},
         ),
     ):
-        finished = _preprocess(
+        finished = preprocess(
             tmp_path / name, *beam_arguments, **flag_values, **options
         )
         assert finished.returncode == 0, finished.stderr
@@ -241,17 +209,15 @@ def test_all_runners_and_isolation_write_the_same(tmp_path):
 
 
 def test_too_many_bad_files_fail_the_job(tmp_path):
-    flag_values = _sounds(tmp_path)
+    flag_values = sounds(tmp_path)
     for index in (1, 5, 9):
         (flag_values["audio_dir"] / f"{index}.flac").write_bytes(b"RIFF")
-    finished = _preprocess(
-        tmp_path / "out", **flag_values, max_bad_fraction=0.2
-    )
+    finished = preprocess(tmp_path / "out", **flag_values, max_bad_fraction=0.2)
     assert finished.returncode == 2
     assert "error: 3 clips, 25.0% of all, were skipped" in finished.stderr
     lines = (tmp_path / "out" / "dead_letters.jsonl").read_text().splitlines()
     assert [json.loads(line)["code"] for line in lines] == ["undecodable"] * 3
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out", **flag_values, max_bad_fraction=0.25
     )
     assert finished.returncode == 0, finished.stderr
@@ -279,7 +245,7 @@ def test_audioset_becomes_a_data_set(tmp_path):
     (tmp_path / "eval.csv").write_text(
         head + 'ccccccccccc, 0.000, 1.000, "/m/1"\n'
     )
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out",
         source="audioset",
         audio_dir=tmp_path / "audio",
@@ -302,7 +268,7 @@ def test_a_folder_of_links_that_lead_out_says_so(tmp_path):
     (tmp_path / "audio" / "dog").mkdir(parents=True)
     for index in range(4):
         (tmp_path / "audio" / "dog" / f"{index}.wav").symlink_to("/nowhere")
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out", source="folder", audio_dir=tmp_path / "audio"
     )
     assert finished.returncode == 2
@@ -311,8 +277,8 @@ def test_a_folder_of_links_that_lead_out_says_so(tmp_path):
 
 
 def test_fractions_beside_a_split_column_are_refused(tmp_path):
-    finished = _preprocess(
-        tmp_path / "out", **_sounds(tmp_path), test_fraction=0.2
+    finished = preprocess(
+        tmp_path / "out", **sounds(tmp_path), test_fraction=0.2
     )
     assert finished.returncode == 2
     assert "--test_fraction is for clips without folds" in finished.stderr
@@ -343,7 +309,7 @@ _FOLDS = {"train_folds": "1,2,3", "validation_folds": 4, "test_folds": 5}
 @esc10.needs_recordings
 def test_recordings_come_back_from_the_records(tmp_path):
     directory = _esc_subset(tmp_path)
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out",
         source="esc",
         audio_dir=directory,
@@ -383,7 +349,7 @@ def test_recordings_come_back_from_the_records(tmp_path):
 
 @esc10.needs_recordings
 def test_recordings_are_mixed_within_their_folds(tmp_path):
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out",
         source="mixture",
         event_source="esc",

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf.reproduction import steps
 from ofa_aec_tf.reproduction.steps import Output
 from ofa_aec_tf.reproduction.steps import Step
@@ -70,7 +71,7 @@ def test_the_content_of_flagfiles_decides(tmp_path, data_dir):
     included, flagfile = tmp_path / "network.cfg", tmp_path / "stage.cfg"
     included.write_text("# Comments count for nothing.\n--num_steps=5\n")
     flagfile.write_text(f"--flagfile={included}\n--stage=kd\n")
-    assert steps.read_flagfile(flagfile) == ["--num_steps=5", "--stage=kd"]
+    assert flagfiles.read(flagfile) == ["--num_steps=5", "--stage=kd"]
     first = make_step("a", flagfile=flagfile).identity
     included.write_text("# Other comments.\n--num_steps=5\n")
     assert make_step("a", flagfile=flagfile).identity == first
