@@ -127,7 +127,11 @@ def test_every_command_refuses_it_in_one_line(
         f"ofa_aec_tf.{command}", *arguments, cwd=spoiled
     )
     assert result.returncode == 2, result.stderr
-    (line,) = [line for line in result.stderr.splitlines() if "error: " in line]
+    (line,) = [
+        line
+        for line in result.stderr.splitlines()
+        if line.startswith("error: ")
+    ]
     assert line.startswith(
         f"error: {name}.keras holds numbers that are not finite"
     )
