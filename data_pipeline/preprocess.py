@@ -12,6 +12,7 @@ Apache Beam:
 
 import logging
 import os
+import pathlib
 
 from absl import flags
 
@@ -23,7 +24,9 @@ from data_pipeline import splits
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import path_flags
+from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
 
@@ -223,6 +226,10 @@ def main(beam_arguments):
         num_shards=_NUM_SHARDS.value,
         runner=runner,
         max_bad_fraction=_MAX_BAD_FRACTION.value,
+    )
+    workdir.write_text(
+        pathlib.Path(_OUTPUT_DIR.value) / workdir.RESOLVED_FLAGS,
+        flagfiles.recorded(),
     )
     _print_summary(result, chosen.notes, _OUTPUT_DIR.value)
 

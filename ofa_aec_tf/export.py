@@ -27,8 +27,10 @@ from ofa_aec_tf import argument_checks
 from ofa_aec_tf import command_line
 from ofa_aec_tf import export_evaluation
 from ofa_aec_tf import export_qat
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data import reading_flags
@@ -322,6 +324,10 @@ def main(_):
     rows = []
     for path, info, directory in zip(paths, infos, directories):
         rows += _export_model(path, info, directory, job)
+    workdir.write_text(
+        pathlib.Path(_OUTPUT_DIR.value) / workdir.RESOLVED_FLAGS,
+        flagfiles.recorded(),
+    )
     print(f"\n{summary.export_table(rows)}")
 
 
