@@ -17,6 +17,7 @@ PARENT_PIPE = "OFA_AEC_PARENT_PIPE"
 
 _prepared: list[bool] = []
 _received: list[int] = []
+_said: list[bool] = []
 _is_step = False
 
 
@@ -69,7 +70,8 @@ def _set_handlers(handler):
 
 def _end_at_once(number, unused_frame):
     _received.append(number)
-    end()
+    _say_once()
+    os._exit(_STATUSES[_received[0]])
 
 
 def _raise_once(number, unused_frame):
@@ -84,30 +86,32 @@ def raised() -> Iterator[None]:
     """Signals raise `Interrupted` in this block, and end the process after it.
 
     What is open in the block is closed on the way.
+
+    Raises:
+        SystemExit: with the status of the signal.
     """
     _set_handlers(_raise_once)
     try:
         yield
     except BaseException:
         # Libraries may have made something else of it.
-        if _received:
-            end()
-        raise
+        if not _received:
+            raise
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        _say_once()
+        raise SystemExit(_STATUSES[_received[0]]) from None
     finally:
         _set_handlers(_end_at_once)
 
 
-def end() -> None:
-    """Ends this process by the first signal that it has received."""
-    with contextlib.suppress(Exception):
-        sys.stdout.flush()
-    if not _is_step:
-        # Of a step, the command says it that has started it.
+def _say_once():
+    """Says what ends this process, unless it has been said."""
+    # Of a step, the command says it that has started it.
+    if not _is_step and not _said:
+        _said.append(True)
         with contextlib.suppress(OSError):
             os.write(2, f"{_WORDS[_received[0]]}\n".encode())
-    # Without what else runs at an exit, of which some would print its own
-    # trace.
-    os._exit(_STATUSES[_received[0]])
 
 
 @contextlib.contextmanager
