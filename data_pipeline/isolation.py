@@ -4,12 +4,14 @@ import contextlib
 import multiprocessing
 import signal
 import traceback
+from multiprocessing import resource_tracker
 
 import numpy as np
 
 from data_pipeline import child_processes
 from data_pipeline.clips import Clip
 from data_pipeline.clips import RenderedClip
+from ofa_aec_tf import interruptions
 from ofa_aec_tf.audio import AudioError
 
 CLIPS_PER_PROCESS = 2000
@@ -113,7 +115,10 @@ class IsolatedRenderer:
             name="isolated renderer",
             daemon=True,
         )
-        self._process.start()
+        # It helps to start processes, and would undo the next line.
+        resource_tracker.ensure_running()
+        with interruptions.kept_from_children():
+            self._process.start()
         # So that nobody but the child holds it, and its end is noticed.
         other_end.close()
         self._num_rendered = 0

@@ -5,12 +5,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 # As shells say that a signal has ended something.
 _STATUSES = {number: 128 + number for number in (signal.SIGINT, signal.SIGTERM)}
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 _PACKAGES = ("ofa_aec_tf", "data_pipeline")
+_SAME_SECONDS = 0.5
 # The end of a pipe that a command holds as long as it lasts which has started
 # this one as a step.
 PARENT_PIPE = "OFA_AEC_PARENT_PIPE"
@@ -76,8 +78,14 @@ def _end_at_once(number, unused_frame):
 
 def _raise_once(number, unused_frame):
     _received.append(number)
-    # Who asks twice does not want to wait.
-    _set_handlers(_end_at_once)
+    asked = time.monotonic()
+
+    def end_when_asked_again(number, frame):
+        # `timeout`, say, asks a process and then all of its group.
+        if time.monotonic() - asked > _SAME_SECONDS:
+            _end_at_once(number, frame)
+
+    _set_handlers(end_when_asked_again)
     raise Interrupted
 
 
@@ -102,7 +110,8 @@ def raised() -> Iterator[None]:
         _say_once()
         raise SystemExit(_STATUSES[_received[0]]) from None
     finally:
-        _set_handlers(_end_at_once)
+        if not _received:
+            _set_handlers(_end_at_once)
 
 
 def _say_once():

@@ -121,7 +121,9 @@ class PathOrNameParser(PathParser):
 
     def parse(self, argument):
         """What is meant: of a path that which `~` stands for."""
-        return os.path.expanduser(argument)
+        if argument.startswith("~") or _SCHEME.match(argument):
+            return local_path(_on_one_line(argument))
+        return argument
 
     def absolute(self, value):
         """The path, if it is one of a file."""
