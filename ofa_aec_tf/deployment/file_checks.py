@@ -98,12 +98,11 @@ def check_operators(summary, what, allowed):
     Raises:
         ValueError: naming the operators.
     """
-    check_builtin_operators(summary, what)
     others = sorted(set(summary.operators) - allowed)
     if others:
         raise ValueError(
-            f"The {what} has operators that no export was tried with on old "
-            f"runtimes: {others}. Build the model of layers that become "
+            f"The {what} has operators that no export was tried with on the "
+            f"runtimes of phones: {others}. Build the model of layers that become "
             f"{sorted(allowed)}."
         )
 
