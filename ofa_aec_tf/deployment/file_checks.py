@@ -102,8 +102,8 @@ def check_operators(summary, what, allowed):
     if others:
         raise ValueError(
             f"The {what} has operators that no export was tried with on the "
-            f"runtimes of phones: {others}. Build the model of layers that become "
-            f"{sorted(allowed)}."
+            f"runtimes of phones: {others}. Build the model of layers that "
+            f"become {sorted(allowed)}."
         )
 
 

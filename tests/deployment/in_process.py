@@ -31,14 +31,14 @@ class Command:
     """A command that defines flags, once and for all its runs.
 
     Args:
-        module: str, such as `"ofa_aec_tf.export"`. Nothing may have imported
-            it before.
+        module: str, such as `"ofa_aec_tf.export"`.
     """
 
     def __init__(self, module):
         others = _take_flags()
         self._module = importlib.import_module(module)
-        self._flags = _take_flags()
+        # Modules that it shares with others may have been imported before.
+        self._flags = {**others, **_take_flags()}
         _put_flags(others)
 
     def run(self, *arguments, **values):
