@@ -14,9 +14,6 @@ from ofa_aec_tf.audio import AudioError
 PADDED = "padded"
 CROPPED = "cropped"
 
-# Codes of what a source names although it was never meant as a clip.
-NOT_CLIPS: frozenset[str] = frozenset()
-
 # Codes of what a source skips that was never meant as a clip, or cannot be
 # one. It is listed, and is no fault of the data.
 NOT_CLIPS: frozenset[str] = frozenset(

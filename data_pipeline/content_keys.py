@@ -6,7 +6,6 @@ a file that was replaced is read again, and a corpus that was moved is not.
 
 import hashlib
 import json
-import os
 import pathlib
 from collections.abc import Sequence
 
@@ -38,12 +37,13 @@ def of_features(log_mel: np.ndarray) -> str:
 def _of_file(path: str) -> str:
     """Hash of the bytes of a file, or why they cannot be read."""
     try:
-        descriptor = contents.open_regular_file(pathlib.Path(path))
+        with (
+            contents.opened(pathlib.Path(path)) as descriptor,
+            open(descriptor, "rb", closefd=False) as file,
+        ):
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except AudioError as error:
         return error.code
-    try:
-        with os.fdopen(descriptor, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return "unreadable"
 

@@ -11,6 +11,7 @@ Apache Beam:
 """
 
 import logging
+import pathlib
 
 from absl import flags
 
@@ -19,12 +20,13 @@ from data_pipeline import job
 from data_pipeline import plan
 from data_pipeline import report
 from data_pipeline import source_flags
-from data_pipeline import splits
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import machine
 from ofa_aec_tf import path_flags
+from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
 
@@ -171,12 +173,6 @@ def _print_summary(result, output_dir):
     lines.append(
         f"classes      {len(dataset.class_map)} ({dataset.label_type})"
     )
-    untrained = report.without_clips(content, splits.TRAIN)
-    if untrained:
-        lines.append(
-            "untrained    no training clip has classes: "
-            f"{report.named(untrained)}"
-        )
     lines.append(f"skipped      {_counts(content['skipped'])}")
     for title, key in (("noted", "notes"), ("rows", "rows")):
         if content[key]:
@@ -185,6 +181,7 @@ def _print_summary(result, output_dir):
         lines.append(
             f"unused       columns: {report.named(content['unused_columns'])}"
         )
+    lines += [f"source       {text}" for text in content["remarks"]]
     lines += report.summary(content)
     num_written = content["num_clips"] - result.num_reused
     lines.append(
@@ -245,6 +242,10 @@ def main(beam_arguments):
             "unused_columns": list(chosen.unused_columns),
             "remarks": list(chosen.remarks),
         },
+    )
+    workdir.write_text(
+        pathlib.Path(_OUTPUT_DIR.value) / workdir.RESOLVED_FLAGS,
+        flagfiles.recorded(),
     )
     _print_summary(result, _OUTPUT_DIR.value)
 

@@ -168,7 +168,8 @@ def _repeated(
     suspects = set(values[counts > 1].tolist())
     groups: dict[str, list[dict]] = {}
     for side_car in side_cars() if suspects else ():
-        for clip_id, value in zip(side_car["clips"]["ids"], column(side_car)):
+        ids = side_car.get("clips", {}).get("ids", ())
+        for clip_id, value in zip(ids, column(side_car)):
             if value is not None and hashed(value) in suspects:
                 groups.setdefault(value, []).append(
                     {"split": side_car["split"], "clip_id": clip_id}
@@ -243,7 +244,7 @@ def describe(
     return {**described, "warnings": list(_warnings(described, clip_seconds))}
 
 
-def without_clips(described: Mapping, split: str) -> list[str]:
+def _without_clips(described: Mapping, split: str) -> list[str]:
     """Classes without clips in a split.
 
     Args:
@@ -276,14 +277,15 @@ def _warnings(described: Mapping, clip_seconds: float) -> Iterator[str]:
             "from bad scores"
         )
     for split, num_clips in described["splits"].items():
-        absent = without_clips(described, split)
+        absent = _without_clips(described, split)
+        if split == TRAIN:
+            continue
         if absent:
-            verb = "trains" if split == TRAIN else "tests"
             yield (
-                f"no {split} clip has the classes {named(absent)}: nothing "
-                f"{verb} them"
+                f"no {split} clip has the classes {named(absent)}: no metric "
+                "is of them"
             )
-        if split != TRAIN and num_clips < MIN_EVALUATED:
+        if num_clips < MIN_EVALUATED:
             yield (
                 f"the {split} split has {num_clips} clips, too few for a "
                 f"figure: have {MIN_EVALUATED} or more"
@@ -356,12 +358,15 @@ def class_table(described: Mapping) -> list[str]:
 
 
 def summary(described: Mapping) -> list[str]:
-    """Lines on durations, cropped audio and negatives, where there are some.
+    """Lines on classes, durations, cropped audio and negatives, where needed.
 
     Args:
         described: dict of `describe`.
     """
     lines = []
+    untrained = _without_clips(described, TRAIN)
+    if untrained:
+        lines.append(f"untrained    no training clip has {named(untrained)}")
     durations = described["durations"]
     if durations:
         lines.append(

@@ -89,14 +89,13 @@ def _finished_side_car(
         return None
     if (side_car["key"], side_car["sha256"]) != (key, sha256):
         return None
-    # They name files, which may be elsewhere by now.
-    paths = {
-        str(pathlib.Path(path))
-        for clip in plan.clips
-        for path in clip.audio_paths
-    }
+    paths = {clip.clip_id: clip.audio_paths for clip in plan.clips}
     for letter in side_car["dead_letters"]:
-        if letter["code"] in _PASSING_CODES or letter["filename"] not in paths:
+        if letter["code"] in _PASSING_CODES:
+            return None
+        # It names a file, which may be elsewhere by now.
+        files = {str(pathlib.Path(p)) for p in paths[letter["clip_id"]]}
+        if files and letter["filename"] not in files:
             return None
     return side_car
 

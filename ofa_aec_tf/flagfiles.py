@@ -69,7 +69,9 @@ def expand(arguments: Sequence[str]) -> list[str]:
 
 
 def _takes_a_word(name):
-    return name in flags.FLAGS and not flags.FLAGS[name].boolean
+    return name == _FLAGFILE or (
+        name in flags.FLAGS and not flags.FLAGS[name].boolean
+    )
 
 
 def _is_there(path):

@@ -13,6 +13,7 @@ from absl import flags
 flags.disclaim_key_flags()
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
+_CSV_SIGNS = set(',"')
 # What a flagfile, a line a flag, cannot hold.
 _LINE_BREAK = re.compile(r"[\r\n]")
 
@@ -68,7 +69,7 @@ def split_paths(text: str) -> list[str]:
     """
     if not text.strip():
         return []
-    if "," in text and os.path.lexists(os.path.expanduser(text)):
+    if _CSV_SIGNS & set(text) and os.path.lexists(os.path.expanduser(text)):
         return [local_path(text)]
     try:
         (parts,) = csv.reader([text], strict=True, skipinitialspace=True)
@@ -120,7 +121,9 @@ class PathOrNameParser(PathParser):
 
     def parse(self, argument):
         """What is meant: of a path that which `~` stands for."""
-        return os.path.expanduser(argument)
+        if argument.startswith("~") or _SCHEME.match(argument):
+            return local_path(_on_one_line(argument))
+        return argument
 
     def absolute(self, value):
         """The path, if it is one of a file."""
@@ -149,6 +152,24 @@ class _PathsSerializer(flags.ArgumentSerializer):
         return join_paths(value)
 
 
+def serializer_of(parser: flags.ArgumentParser) -> flags.ArgumentSerializer:
+    """What writes values down that one of these parsers has read."""
+    if isinstance(parser, PathsParser):
+        return _PathsSerializer()
+    return flags.ArgumentSerializer()
+
+
+def _define(parser, name, default, help, **options):
+    return flags.DEFINE(
+        parser,
+        name,
+        default,
+        help,
+        serializer=serializer_of(parser),
+        **options,
+    )
+
+
 def define_path(name: str, default: str | None, help: str, **options):
     """Defines a flag that names a file or a directory.
 
@@ -161,9 +182,7 @@ def define_path(name: str, default: str | None, help: str, **options):
     Returns:
         The absl FlagHolder of a str.
     """
-    return flags.DEFINE(
-        PathParser(), name, default, help, flags.FLAGS, **_with(options)
-    )
+    return _define(PathParser(), name, default, help, **options)
 
 
 def define_path_or_name(name: str, default: str | None, help: str, **options):
@@ -171,9 +190,7 @@ def define_path_or_name(name: str, default: str | None, help: str, **options):
 
     Args and Returns: as of `define_path`.
     """
-    return flags.DEFINE(
-        PathOrNameParser(), name, default, help, flags.FLAGS, **_with(options)
-    )
+    return _define(PathOrNameParser(), name, default, help, **options)
 
 
 def define_paths(name: str, default: list[str] | None, help: str, **options):
@@ -188,15 +205,4 @@ def define_paths(name: str, default: list[str] | None, help: str, **options):
     Returns:
         The absl FlagHolder of a list of str.
     """
-    return flags.DEFINE(
-        PathsParser(),
-        name,
-        default,
-        help,
-        flags.FLAGS,
-        **_with(options, _PathsSerializer()),
-    )
-
-
-def _with(options, serializer=None):
-    return {"serializer": serializer or flags.ArgumentSerializer(), **options}
+    return _define(PathsParser(), name, default, help, **options)

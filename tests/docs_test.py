@@ -84,7 +84,7 @@ def _imported(node):
 
 
 @functools.cache
-def _defined_flags(module):
+def defined_flags(module):
     """Flags that a module or one that it imports defines.
 
     Read from the source, since importing a command takes seconds.
@@ -117,7 +117,7 @@ def _wrong_commands(text):
     for module, names in _commands(text):
         if not _path(module).is_file():
             continue
-        known = _defined_flags(module) | _ABSL_FLAGS
+        known = defined_flags(module) | _ABSL_FLAGS
         for name in names:
             if name not in known:
                 yield f"{module} --{name}"

@@ -1,6 +1,7 @@
 """Finds the files that a table means, however it spells their names."""
 
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from data_pipeline.sources.audio_index import may_be_audio
 from data_pipeline.sources.audio_index import preference
 from data_pipeline.sources.file_tree import FileTree
 from data_pipeline.sources.paths import AudioRoot
+
+_DRIVE = re.compile("[A-Za-z]:/")
 
 
 class FoundFile(NamedTuple):
@@ -33,6 +36,15 @@ def _nfc(name: str) -> str:
 
 def _key(name: str) -> str:
     return _nfc(name).casefold()
+
+
+def _is_there(path: str | SkippedRow) -> bool:
+    """Whether there is such a file, or a link that leads nowhere."""
+    return (
+        isinstance(path, str)
+        and os.path.lexists(path)
+        and not os.path.isdir(path)
+    )
 
 
 class AudioFiles:
@@ -67,15 +79,16 @@ class AudioFiles:
             `ambiguous_file` if several files may be meant.
         """
         path = self._root.join(name, clip_id, split)
-        if isinstance(path, str) and os.path.lexists(path):
-            return FoundFile(path)
-        if "\\" in name:
+        if "\\" in name and not _is_there(path):
             name = name.replace("\\", "/")
             path = self._root.join(name, clip_id, split)
-            if isinstance(path, str) and os.path.lexists(path):
-                return FoundFile(path)
         if isinstance(path, SkippedRow):
             return path
+        if _is_there(path):
+            return FoundFile(path)
+        if _DRIVE.match(name):
+            reason = "an absolute path of Windows"
+            return SkippedRow(clip_id, name, "path_escape", reason, split)
         names = self._candidates(os.path.relpath(path, self._root.path))
         if len(names) > 1:
             return SkippedRow(
@@ -92,6 +105,28 @@ class AudioFiles:
         if isinstance(found, SkippedRow):
             return found
         return FoundFile(found, is_elsewhere=True)
+
+    def find_in_any_format(
+        self, name: str, clip_id: str, split: str | None = None
+    ) -> FoundFile | SkippedRow:
+        """The file that a table means, also where it was converted.
+
+        Args:
+            name: str, with the suffix that was published.
+            clip_id: str. As in `find`.
+            split: str or None. Likewise.
+
+        Returns:
+            As `find`; a file with another suffix is elsewhere.
+        """
+        file = self.find(name, clip_id, split)
+        if isinstance(file, SkippedRow) or file.is_there:
+            return file
+        stem, _ = os.path.splitext(name)
+        converted = self.find(stem, clip_id, split) if stem else file
+        if isinstance(converted, SkippedRow) or converted.is_there:
+            return converted
+        return file
 
     def _candidates(self, name: str) -> list[str]:
         """Paths below the root that `name` may mean, the best ones only."""

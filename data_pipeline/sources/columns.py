@@ -6,48 +6,15 @@ from collections.abc import Sequence
 
 from data_pipeline import class_names
 from data_pipeline import splits
+from data_pipeline.sources import column_names
 from data_pipeline.sources import tables
 from data_pipeline.sources.table_file import DELIMITERS
 from data_pipeline.sources.table_file import Table
 from data_pipeline.sources.table_file import name_key
+from ofa_aec_tf.data.dataset_info import SPLITS
 
-# Keys of names (`name_key`), in the order of preference.
-_FILES = (
-    "filename filenames fname file audiofilename audiofile slicefilename "
-    "filepath audiofilepath audiopath path wavfile wav wavfilename audio clip "
-    "clipname itemid soundfile recordingfilename"
-).split()
-_LABELS = (
-    "labels label classname class category scenelabel primarylabel eventlabel "
-    "soundclass soundevent species speciescode commonname scientificname "
-    "classes categories events event tags tag annotation keyword command word"
-).split()
-# Taken only where nothing else names the class.
-_NUMBERS = "target classid labelid classindex labelindex y".split()
-_SPLITS = ("split", "subset", "set", "partition", "datasplit", "datasetsplit")
-_FOLDS = ("fold", "folds", "foldid", "cvfold", "kfold")
-_GROUPS = (
-    "group groupid fsid srcfile sourcefile speaker speakerid identifier "
-    "recordingid ytid youtubeid clientid"
-).split()
-_STARTS = (
-    "startseconds start starttime starttimes starts startsec onset "
-    "onsetseconds begin begintime begintimes"
-).split()
-_ENDS = (
-    "endseconds end endtime endtimes ends endsec offsetseconds stop stoptime"
-).split()
-# Of these the cells must be times, and splits; of others they may be.
-_UNMISTAKABLE = ("startseconds", "endseconds", "split")
-KNOWN = frozenset(
-    (*_FILES, *_LABELS, *_NUMBERS, *_SPLITS, *_FOLDS, *_GROUPS)
-    + (*_STARTS, *_ENDS, "offset")
-)
-# Numbers of rows, which are no class.
-_ROW_NUMBERS = ("", "index", "id", "unnamed0")
-
-_PRESENT = ("1", "1.0", "true")
-_ABSENT = ("0", "0.0", "false")
+_PRESENT = ("1", "1.0", "true", "yes")
+_ABSENT = ("0", "0.0", "false", "no")
 _SAMPLE_ROWS = 50
 
 
@@ -91,6 +58,8 @@ class Columns:
         group: int or None.
         start: int or None.
         end: int or None.
+        duration: int or None. What an end is reckoned from, where there is
+            none.
         unused: tuple of str. Names of the other columns.
         remarks: tuple of str. Why some are not used.
         has_header: bool. Whether the first row is a header.
@@ -104,6 +73,7 @@ class Columns:
     group: int | None
     start: int | None
     end: int | None
+    duration: int | None
     unused: tuple[str, ...]
     remarks: tuple[str, ...]
     has_header: bool
@@ -112,6 +82,10 @@ class Columns:
 def is_present(cell: str) -> bool:
     """What a cell of a column of 0 and 1 says."""
     return cell.casefold() in _PRESENT
+
+
+def _is_time(cell: str) -> bool:
+    return tables.parse_seconds(cell.replace(",", ".")) is not None
 
 
 def find_columns(
@@ -158,11 +132,15 @@ class _Finder:
             self._keys = [""] * len(self._keys)
             self._rows = [(self._table.line, self._table.header), *self._rows]
         names = self._names
-        split = self._optional(names.split, _SPLITS, "split", splits.is_split)
-        fold = self._first(_FOLDS)
-        group = self._optional(names.group, _GROUPS, "group", bool)
-        start, end = self._find_times()
-        taken = {filename, split, fold, group, start, end} - {None}
+        split = self._optional(
+            names.split, column_names.SPLITS, "split", splits.is_split
+        )
+        fold = self._first(column_names.FOLDS)
+        group = self._find_group(
+            is_divided=split is not None or fold is not None
+        )
+        times = self._find_times()
+        taken = {filename, split, fold, group, *times} - {None}
         labels, classes = self._find_labels(taken)
         used = {*taken, *labels, *classes}
         return Columns(
@@ -172,8 +150,7 @@ class _Finder:
             split,
             fold,
             group,
-            start,
-            end,
+            *times,
             tuple(
                 self._name(column)
                 for column in range(len(self._keys))
@@ -235,7 +212,7 @@ class _Finder:
             return self._named(name, flag) if name else None
         for column in self._all(keys):
             unfit = [c for c in self._cells(column) if not fits(c)]
-            if self._keys[column] in _UNMISTAKABLE or not unfit:
+            if self._keys[column] in column_names.UNMISTAKABLE or not unfit:
                 return column
             # With one of them wrong it is a mistake, which is told with its
             # line; with all of them, another column.
@@ -256,17 +233,19 @@ class _Finder:
             return column, not (
                 name.isdigit() and self._is_name(self._table.header[column])
             )
-        by_name = self._all(_FILES)
-        if len(by_name) == 1:
-            return by_name[0], True
-        columns = by_name or list(range(len(self._keys)))
+        by_name = self._all(column_names.FILES)
         if not by_name:
             for column, cell in enumerate(self._table.header):
                 if self._is_name(cell):
                     return column, False
-        hits = [self._num_files(column) for column in columns]
-        if by_name or max(hits):
-            return columns[hits.index(max(hits))], True
+        # What a column is called counts less than what lies there.
+        others = [c for c in range(len(self._keys)) if c not in by_name]
+        for columns in (by_name, others):
+            hits = [self._num_files(column) for column in columns]
+            if hits and max(hits):
+                return columns[hits.index(max(hits))], True
+        if by_name:
+            return by_name[0], True
         tried = ", ".join(DELIMITERS)
         raise ValueError(
             f"{self._path}: no column has a usual name of files, such as "
@@ -284,25 +263,53 @@ class _Finder:
         cells = (cells[column] for _, cells in self._rows[:_SAMPLE_ROWS])
         return sum(bool(cell) and self._is_file(cell) for cell in cells)
 
-    def _find_times(self) -> tuple[int | None, int | None]:
+    def _find_group(self, is_divided: bool) -> int | None:
+        """The column of the groups.
+
+        Args:
+            is_divided: bool. Whether the table says which clip is for what.
+        """
+        name = self._names.group
+        column = self._optional(name, column_names.GROUPS, "group", bool)
+        if (
+            column is None
+            or name
+            or is_divided
+            or self._keys[column] == "group"
+        ):
+            return column
+        num_groups = len(set(self._cells(column)))
+        if num_groups >= len(SPLITS):
+            return column
+        self._remarks.append(
+            f"the column {self._name(column)!r} is not used as group: it has "
+            f"{num_groups} values, too few for {len(SPLITS)} splits"
+        )
+        return None
+
+    def _find_times(self) -> tuple[int | None, int | None, int | None]:
+        """Columns of starts, of ends, and of durations in their place."""
+
+        def find(name, keys, flag):
+            return self._optional(name, keys, flag, _is_time)
+
         names = self._names
-
-        def is_time(cell: str) -> bool:
-            text = cell.replace(",", ".")
-            return tables.parse_seconds(text) is not None
-
-        if "slicefilename" in self._keys:
-            # UrbanSound8K's are those of the recording it was cut from.
-            starts, ends = ("startseconds",), ("endseconds",)
-        else:
-            starts, ends = _STARTS, _ENDS
-        start = self._optional(names.start, starts, "start", is_time)
+        # UrbanSound8K's are those of the recording that a file was cut from.
+        is_cut = "slicefilename" in self._keys
+        starts = column_names.STARTS[:1] if is_cut else column_names.STARTS
+        # Without a start, `end` and the like may be of anything.
+        ends = column_names.ENDS[:1]
+        start = find(names.start, starts, "start")
         if start is None:
-            # Without one, `end` and the like may be of anything.
-            ends = ("endseconds",)
-        elif self._keys[start].startswith("onset"):
-            ends = (*ends, "offset")
-        return start, self._optional(names.end, ends, "end", is_time)
+            return None, find(names.end, ends, "end"), None
+        if not is_cut:
+            ends = column_names.ENDS
+        if self._keys[start].startswith("onset"):
+            ends = [*ends, "offset"]
+        end = find(names.end, ends, "end")
+        if end is not None or names.end is not None:
+            return start, end, None
+        return start, None, find(None, column_names.DURATIONS, "duration")
 
     def _find_labels(
         self, taken: set[int]
@@ -313,13 +320,14 @@ class _Finder:
             if all(map(self._is_class, columns)):
                 return (), self._classes(columns)
             return tuple(columns), {}
-        by_name = self._all((*_LABELS, *_NUMBERS))
+        by_name = self._all((*column_names.LABELS, *column_names.NUMBERS))
         by_name = [c for c in by_name if c not in taken]
         # Names before numbers, and whatever says something before all others.
         by_name.sort(
             key=lambda column: (
                 not self._cells(column),
-                self._keys[column] in _NUMBERS or self._is_numeric(column),
+                self._keys[column] in column_names.NUMBERS
+                or self._is_numeric(column),
             )
         )
         if by_name:
@@ -328,7 +336,7 @@ class _Finder:
         columns = [
             column
             for column in rest
-            if self._keys[column] not in _ROW_NUMBERS
+            if self._keys[column] not in column_names.ROW_NUMBERS
             and self._is_binary(column)
         ]
         if columns:
@@ -338,15 +346,18 @@ class _Finder:
         raise ValueError(
             f"{self._path}: no column has a usual name of classes, such as "
             "labels, label, class or category, and none holds 0 and 1 for a "
-            "class. Name one with --labels_column, or several with commas; if "
-            "the columns are not taken apart, name what separates them with "
-            f"--delimiter (taken: {self._table.delimiter!r}). Received: "
-            f"{self._table.header}"
+            "class. Name one with --labels_column, by its name or number, or "
+            "several with commas; if the columns are not taken apart, name "
+            "what separates them with --delimiter (taken: "
+            f"{self._table.delimiter!r}). Received: {self._table.header}"
         )
 
     def _is_class(self, column: int) -> bool:
         """Whether a column that is named holds 0 and 1 for a class."""
-        usual = self._keys[column] in (*_LABELS, *_NUMBERS)
+        usual = self._keys[column] in (
+            *column_names.LABELS,
+            *column_names.NUMBERS,
+        )
         return (
             bool(self._keys[column]) and not usual and (self._is_binary(column))
         )

@@ -2,12 +2,14 @@
 
 import ast
 import dataclasses
+import re
 from collections import Counter
 
 from data_pipeline import class_names
 from data_pipeline import splits
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
+from data_pipeline.sources import column_names
 from data_pipeline.sources import columns
 from data_pipeline.sources import table_file
 from data_pipeline.sources import tables
@@ -16,6 +18,9 @@ from data_pipeline.sources.columns import ColumnNames
 from data_pipeline.sources.columns import Columns
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
+
+# Of `fold1` and the like.
+_FOLD_PREFIX = re.compile(r"^fold[-_ ]*", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +60,7 @@ def csv_source(
             or a column of 0 and 1 for each class, and optionally with a split,
             a fold, a group (clips of one group stay in one split), and where
             the clip starts and ends in the file, in seconds (a file may then
-            have several clips, which stay in one split). `columns.py` has the
+            have several clips, which stay in one split). `column_names` has the
             names that they may have.
         allow_symlinks: bool. Whether links may lead out of `audio_dir`.
         options: CsvOptions.
@@ -72,7 +77,7 @@ def csv_source(
     delimiter = options.delimiter
     table = table_file.read_header(
         labels_csv,
-        columns.KNOWN,
+        column_names.KNOWN,
         delimiter and table_file.delimiter_of(delimiter),
     )
     notes: Counter[str] = Counter()
@@ -90,17 +95,12 @@ def csv_source(
     reader = _RowReader(labels_csv, files, found, options, notes)
     for line, cells in rows:
         reader.add(cells, f"{labels_csv}, line {line}")
-    clips = reader.rows()
-    notes["no_labels"] = sum(not row.labels for row in clips)
-    # Counts of zero would be listed.
-    for code in [code for code, number in notes.items() if not number]:
-        del notes[code]
     return Source(
-        clips,
+        reader.rows(),
         tuple(found.classes.values()) or None,
         notes,
         found.unused,
-        (*found.remarks, *class_names.remarks(reader.labels)),
+        found.remarks,
     )
 
 
@@ -132,8 +132,6 @@ class _RowReader:
         # By path: what all rows of a file have in common, and its first name.
         self._of_file: dict[str, tuple] = {}
         self._name_of_file: dict[str, str] = {}
-        # Of all rows, also of those that are skipped.
-        self.labels: set[str] = set()
 
     def rows(self) -> list[ClipRow | SkippedRow]:
         """The clips of all rows that were added."""
@@ -150,7 +148,6 @@ class _RowReader:
             ValueError: if it says nothing, or not what rows before have said.
         """
         row = self._row(cells, where)
-        self.labels.update(row.labels)
         if isinstance(row, SkippedRow):
             if self._rows.setdefault((row.clip_id, row.code), row) is not row:
                 self._notes["repeated_row"] += 1
@@ -200,11 +197,10 @@ class _RowReader:
             )
         )
 
-    def _seconds(self, cell: str) -> float | None:
-        if self._options.delimiter != ",":
-            # As spreadsheets write numbers where a comma is decimal.
-            cell = cell.replace(",", ".")
-        return tables.parse_seconds(cell)
+    @staticmethod
+    def _seconds(cell: str) -> float | None:
+        # Spreadsheets write a comma where that is decimal.
+        return tables.parse_seconds(cell.replace(",", "."))
 
     def _row(self, cells: list[str], where: str) -> ClipRow | SkippedRow:
         found = self._columns
@@ -224,6 +220,7 @@ class _RowReader:
         split = self._cell(cells, found.split)
         split = splits.canonical(split, where) if split else None
         fold = self._cell(cells, found.fold)
+        fold = _FOLD_PREFIX.sub("", fold)
         fold = tables.parse_integer(fold, "fold", where) if fold else None
         start = self._cell(cells, found.start)
         end = self._cell(cells, found.end)
@@ -231,6 +228,12 @@ class _RowReader:
         clip_id = filename + place
         start_seconds = self._seconds(start) if start else 0.0
         end_seconds = self._seconds(end) if end else None
+        duration = self._cell(cells, found.duration)
+        duration_seconds = self._seconds(duration) if duration else None
+        if start_seconds is not None and duration_seconds is not None:
+            # To the microsecond, as the sum is in the id.
+            end_seconds = round(start_seconds + duration_seconds, 6)
+            end = str(end_seconds)
         reason = ""
         if start_seconds is None:
             reason = f"`start_seconds` must be a number from 0 on: {start!r}"
@@ -254,7 +257,8 @@ class _RowReader:
         file = self._files.find(filename, clip_id, split)
         if isinstance(file, SkippedRow):
             return dataclasses.replace(file, labels=labels)
-        self._notes["found_elsewhere"] += file.is_elsewhere
+        if file.is_elsewhere:
+            self._notes["found_elsewhere"] += 1
         # Every row of a file may spell it in its own way.
         name = self._name_of_file.setdefault(file.path, filename)
         group = self._cell(cells, found.group) or None
@@ -281,7 +285,8 @@ class _RowReader:
             raise ValueError(
                 f"{where}: all rows of a file must have the same split, fold "
                 f"and group. Received for {filename}: {place}, and before "
-                f"{before}"
+                f"{before}. --split_column= and --group_column= leave these "
+                "columns out."
             )
 
 

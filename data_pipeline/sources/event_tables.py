@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from collections.abc import Sequence
 
+from data_pipeline import class_names
 from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
 
@@ -176,7 +177,10 @@ def _event(
     if offset is not None:
         end_seconds += offset - start_seconds
         start_seconds = offset
-    labels = tables.parse_labels(label)
+    names = (
+        class_names.clean(name, where) for name in tables.parse_labels(label)
+    )
+    labels = tuple(dict.fromkeys(name for name in names if name))
     return Event(
         filename,
         start_seconds,

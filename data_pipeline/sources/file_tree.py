@@ -1,5 +1,6 @@
 """The files below a directory, with what links lead to."""
 
+import heapq
 import os
 from collections.abc import Iterator
 
@@ -48,25 +49,23 @@ class FileTree:
             itself), and an entry, which may be hidden.
         """
         pending = [""]
-        # Links come last: what they lead to has a name of its own before.
-        links: list[str] = []
+        # Links come last: what they lead to has a name of its own before. A
+        # heap, by depth.
+        links: list[tuple[int, str]] = []
         visited: set[str] = set()
         while pending or links:
-            is_link = not pending
-            directory = (pending or links).pop()
+            directory = pending.pop() if pending else heapq.heappop(links)[1]
             path = os.path.join(self._root.path, directory)
             real_path = os.path.realpath(path)
             if real_path in visited:
-                if is_link:
-                    self._skip(
-                        directory,
-                        "repeated_link",
-                        "a link to a directory that is read under another name",
-                    )
+                self._skip(
+                    directory,
+                    "repeated_link",
+                    "a directory that is read under another name",
+                )
                 continue
             visited.add(real_path)
             inside: list[str] = []
-            linked: list[str] = []
             try:
                 # Never held: there may be millions in one directory.
                 with os.scandir(path) as entries:
@@ -79,12 +78,11 @@ class FileTree:
                         elif not entry.is_symlink():
                             inside.append(name)
                         elif self._may_follow(entry.path, name):
-                            linked.append(name)
+                            heapq.heappush(links, (name.count(os.sep), name))
             except OSError as error:
                 reason = f"cannot be listed: {error.strerror or error}"
                 self._skip(directory, "unreadable", reason)
             pending += sorted(inside, reverse=True)
-            links += sorted(linked, reverse=True)
 
     def _may_follow(self, path: str, name: str) -> bool:
         if self._root.allow_symlinks or not self._root.leads_out(path):

@@ -6,6 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
+from data_pipeline import class_names
 from data_pipeline import splits
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
@@ -138,7 +139,8 @@ def _row(root: AudioRoot, name: str, lists: _Lists) -> ClipRow | SkippedRow:
         return SkippedRow(name, name, "loose_file", reason)
     stem = pathlib.PurePosixPath(name).stem
     speaker, mark, _ = stem.partition(_SPEAKER_END)
-    return ClipRow(name, path, (word,), split, group=speaker if mark else None)
+    label = class_names.clean(word, f"the folder {word!r}")
+    return ClipRow(name, path, (label,), split, group=speaker if mark else None)
 
 
 def _absent(

@@ -58,6 +58,11 @@ def _encoding(path: pathlib.Path, kind: str) -> str:
     for mark, encoding in _MARKS.items():
         if head.startswith(mark):
             return encoding
+    if head.startswith(b"PK\3\4"):
+        raise ValueError(
+            f"The {kind} {path} is a spreadsheet or another archive. Save it "
+            "as CSV in UTF-8."
+        )
     # Letters of UTF-16, which would pass for UTF-8 with a zero between.
     if head.count(0) * 4 > len(head):
         raise ValueError(
@@ -106,7 +111,7 @@ def read_cells(
                 f"{path}, after line {reader.line_num}: not a CSV file "
                 f"({error}). Close every quote."
             ) from error
-        except UnicodeError as error:
+        except UnicodeDecodeError as error:
             name = encoding.removesuffix("-sig").upper()
             hint = (
                 "it may be in Windows-1252 or Latin-1; save it as UTF-8"
@@ -114,9 +119,19 @@ def read_cells(
                 else "save it as UTF-8"
             )
             raise ValueError(
-                f"{path}, after line {reader.line_num}: not a text in {name} "
-                f"({error}): {hint}."
+                f"{path}, line {_line_of(path, encoding)}: not a text in "
+                f"{name} ({error.reason}): {hint}."
             ) from error
+
+
+def _line_of(path: pathlib.Path, encoding: str) -> int:
+    """The line where a file ceases to be a text."""
+    content = path.read_bytes()
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        content = content[: error.start]
+    return content.count(b"\n") + 1
 
 
 def _reader(lines: Iterable[str], delimiter: str):

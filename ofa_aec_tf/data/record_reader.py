@@ -35,6 +35,20 @@ class ClipLabels:
         """int64 array of shape (num_classes,), the clips of each class."""
         return np.bincount(self.classes, minlength=num_classes)
 
+    def with_none_as_class(self, num_classes: int) -> "ClipLabels":
+        """With one class more, of the clips without a label.
+
+        Args:
+            num_classes: int. The number of the class that is added.
+        """
+        unlabelled = np.setdiff1d(np.arange(self.num_clips), self.clips)
+        clips = np.concatenate([self.clips, unlabelled])
+        classes = np.concatenate(
+            [self.classes, np.full_like(unlabelled, num_classes)]
+        )
+        order = np.argsort(clips, kind="stable")
+        return ClipLabels(clips[order], classes[order], self.num_clips)
+
     def of_clips(self, kept: np.ndarray) -> "ClipLabels":
         """The labels of some clips, which are numbered anew.
 

@@ -55,18 +55,26 @@ class KeptStep:
         read = [] if self.flagfile is None else flagfiles.read(self.flagfile)
         return [*read, *self.settings]
 
-    def arguments(self) -> list[str]:
-        """What the command is called with."""
+    def arguments(self, data_dir) -> list[str]:
+        """What the command is called with.
+
+        Args:
+            data_dir: path of the preprocessed data.
+        """
         flag, path = self.output
         return [
             *([] if self.flagfile is None else [f"--flagfile={self.flagfile}"]),
+            f"--data_dir={data_dir}",
             *self.settings,
-            *(
-                f"--{name}={path_flags.join_paths(paths)}"
-                for name, paths in self.inputs
-            ),
+            *(f"--{name}={_value(paths)}" for name, paths in self.inputs),
             f"--{flag}={path}",
         ]
+
+
+def _value(paths) -> str:
+    # One may be of a flag that takes no more; where it exists, a list takes it
+    # as it is.
+    return str(paths[0]) if len(paths) == 1 else path_flags.join_paths(paths)
 
 
 class KeptSteps:
@@ -98,8 +106,7 @@ class KeptSteps:
             child_commands.call(
                 step.title,
                 step.module,
-                f"--data_dir={self._data_dir}",
-                *step.arguments(),
+                *step.arguments(self._data_dir),
             ),
             1,
         )

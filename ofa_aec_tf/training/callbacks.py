@@ -5,10 +5,12 @@ import pathlib
 
 import keras
 import tensorflow as tf
+from absl import logging
 
 from ofa_aec_tf import workdir
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation.evaluator import evaluate
+from ofa_aec_tf.evaluation.metrics import coverage_notes
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import ranking_logits
 
@@ -19,6 +21,8 @@ class _Validation(keras.callbacks.Callback):
     A subclass says which models it validates, in `map_names`, the names of
     their mAP in the logs, and `_metrics_of_models`.
     """
+
+    _has_noted = False
 
     def on_epoch_end(self, epoch, logs=None):
         """Validates the weights as they are."""
@@ -32,6 +36,11 @@ class _Validation(keras.callbacks.Callback):
             prefix: str. What their names begin with.
         """
         for model, metrics in self._metrics_of_models():
+            if not self._has_noted:
+                self._has_noted = True
+                # The clips are the same for all models and epochs.
+                for note in coverage_notes(metrics, "validation"):
+                    logging.warning("%s", note)
             logs[f"{prefix}{model}mAP"] = metrics["mAP"]
             if metrics["accuracy"] is not None:
                 logs[f"{prefix}{model}accuracy"] = metrics["accuracy"]
