@@ -8,6 +8,7 @@ the same paths on all workers.
 """
 
 import dataclasses
+import logging
 import os
 import pathlib
 import tempfile
@@ -28,6 +29,9 @@ from ofa_aec_tf import workdir
 LOCAL_RUNNER = "FnApiRunner"
 COUNTERS = "preprocess"
 FAILURES = "preprocess_failures"
+
+# It tells of each port that it opens.
+logging.getLogger("apache_beam").setLevel(logging.ERROR)
 
 # It tries to download a program at each start, and falls back to LOCAL_RUNNER.
 _DOWNLOADING_RUNNER = "DirectRunner"

@@ -13,6 +13,7 @@ from ofa_aec_tf.data.dataset_info import DatasetInfo
 # from the rows, and what lets in more of them. Lost clips are found one by one.
 _NO_SETTINGS = (
     "audio_dir",
+    "annotations_dir",
     "labels_csv",
     "class_labels_csv",
     "train_segments",

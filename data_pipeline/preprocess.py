@@ -19,7 +19,6 @@ from data_pipeline import job
 from data_pipeline import plan
 from data_pipeline import report
 from data_pipeline import source_flags
-from data_pipeline import splits
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import command_line
@@ -171,12 +170,6 @@ def _print_summary(result, output_dir):
     lines.append(
         f"classes      {len(dataset.class_map)} ({dataset.label_type})"
     )
-    untrained = report.without_clips(content, splits.TRAIN)
-    if untrained:
-        lines.append(
-            "untrained    no training clip has classes: "
-            f"{report.named(untrained)}"
-        )
     lines.append(f"skipped      {_counts(content['skipped'])}")
     for title, key in (("noted", "notes"), ("rows", "rows")):
         if content[key]:
@@ -243,8 +236,8 @@ def main(beam_arguments):
         ),
         remarks=lambda: {
             "rows": dict(sorted(chosen.notes.items())),
-            "unused_columns": list(getattr(chosen, "unused_columns", ())),
-            "remarks": list(getattr(chosen, "remarks", ())),
+            "unused_columns": list(chosen.unused_columns),
+            "remarks": list(chosen.remarks),
         },
     )
     _print_summary(result, _OUTPUT_DIR.value)

@@ -244,7 +244,7 @@ def describe(
     return {**described, "warnings": list(_warnings(described, clip_seconds))}
 
 
-def without_clips(described: Mapping, split: str) -> list[str]:
+def _without_clips(described: Mapping, split: str) -> list[str]:
     """Classes without clips in a split.
 
     Args:
@@ -277,14 +277,15 @@ def _warnings(described: Mapping, clip_seconds: float) -> Iterator[str]:
             "from bad scores"
         )
     for split, num_clips in described["splits"].items():
-        absent = without_clips(described, split)
+        absent = _without_clips(described, split)
+        if split == TRAIN:
+            continue
         if absent:
-            verb = "trains" if split == TRAIN else "tests"
             yield (
-                f"no {split} clip has the classes {named(absent)}: nothing "
-                f"{verb} them"
+                f"no {split} clip has the classes {named(absent)}: no metric "
+                "is of them"
             )
-        if split != TRAIN and num_clips < MIN_EVALUATED:
+        if num_clips < MIN_EVALUATED:
             yield (
                 f"the {split} split has {num_clips} clips, too few for a "
                 f"figure: have {MIN_EVALUATED} or more"
@@ -357,12 +358,15 @@ def class_table(described: Mapping) -> list[str]:
 
 
 def summary(described: Mapping) -> list[str]:
-    """Lines on durations, cropped audio and negatives, where there are some.
+    """Lines on classes, durations, cropped audio and negatives, where needed.
 
     Args:
         described: dict of `describe`.
     """
     lines = []
+    untrained = _without_clips(described, TRAIN)
+    if untrained:
+        lines.append(f"untrained    no training clip has {named(untrained)}")
     durations = described["durations"]
     if durations:
         lines.append(

@@ -1,6 +1,7 @@
 """Tests of the command, each in a process of its own, as users run it."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from data_pipeline.config import PreprocessConfig
 from ofa_aec_tf import audio
 from ofa_aec_tf import frontend
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from tests import commands
 from tests import esc10
 from tests import tensorflow_parsing
 from tests.data_pipeline.preprocessing import preprocess
@@ -22,7 +24,7 @@ from tests.data_pipeline.preprocessing import sounds
 def test_a_folder_of_sounds_becomes_a_data_set(tmp_path):
     flag_values = sounds(tmp_path)
     (flag_values["audio_dir"] / "5.flac").write_bytes(b"<html>404</html>")
-    finished = preprocess(tmp_path / "out", **flag_values)
+    finished = preprocess(tmp_path / "out", **flag_values, max_bad_fraction=0.1)
     assert finished.returncode == 0, finished.stderr
     dataset = DatasetInfo.read(tmp_path / "out")
     assert dataset.class_map.names == ("cat", "dog")
@@ -32,15 +34,23 @@ def test_a_folder_of_sounds_becomes_a_data_set(tmp_path):
     assert dataset.splits["train"].class_counts == (2, 5)
     assert dataset.source["labels_csv"] == str(tmp_path / "labels.csv")
     summary = finished.stdout.split("\n")
-    assert summary[2].split()[:3] == ["train", "5", "2"]
+    assert summary[2].split()[:3] == ["train", "5", "1"]
     assert "skipped      1 (1 undecodable)" in summary
+    # Clips of a second: the last column has tenths of minutes.
+    cells = [line.split() for line in summary]
+    assert ["cat", "2", "0.0", "0", "0.0", "3", "0.1"] in cells
+    assert ["dog", "5", "0.1", "3", "0.1", "3", "0.1"] in cells
+    assert "durations    min 1, median 1, 90 % 1, max 1 s" in summary
+    assert "the test split has 3 clips, too few for a figure" in finished.stdout
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["classes"]["cat"]["train"]["clips"] == 2
 
 
 def test_rows_that_cannot_be_clips_are_dead_letters(tmp_path):
     flag_values = sounds(tmp_path)
     with open(flag_values["labels_csv"], "a") as file:
         file.write("\n../secret.flac,dog,train")
-    finished = preprocess(tmp_path / "out", **flag_values)
+    finished = preprocess(tmp_path / "out", **flag_values, max_bad_fraction=0.1)
     assert finished.returncode == 0, finished.stderr
     assert "skipped      1 (1 path_escape)" in finished.stdout
     text = (tmp_path / "out" / "dead_letters.jsonl").read_text()
@@ -79,7 +89,7 @@ def test_flags_set_classes_label_type_and_front_end(tmp_path):
     )
     assert len(dataset.splits["train"].shards) == 1
     assert sorted(dataset.splits) == ["train", "validation"]
-    assert "untrained    no training clip has rain" in finished.stdout
+    assert "untrained    no training clip has 1 (rain)" in finished.stdout
 
 
 def test_the_seed_flag_decides_synthetic_data(tmp_path):
@@ -134,7 +144,7 @@ def test_the_seed_flag_decides_synthetic_data(tmp_path):
         ),
         (
             {"source": "synthetic", "train_folds": "1"},
-            "error: --train_folds is for --source=csv|folder|esc. Received",
+            "error: --train_folds is for --source=csv|folder|esc",
         ),
         (
             {"source": "folder", "audio_dir": ".", "seed": 1},
@@ -197,7 +207,11 @@ def test_all_runners_and_isolation_write_the_same(tmp_path):
         ),
     ):
         finished = preprocess(
-            tmp_path / name, *beam_arguments, **flag_values, **options
+            tmp_path / name,
+            *beam_arguments,
+            **flag_values,
+            **options,
+            max_bad_fraction=0.1,
         )
         assert finished.returncode == 0, finished.stderr
         assert "skipped      1 (1 undecodable)" in finished.stdout
@@ -222,6 +236,33 @@ def test_too_many_bad_files_fail_the_job(tmp_path):
     )
     assert finished.returncode == 0, finished.stderr
     assert "9 kept from an earlier run" in finished.stdout
+
+
+@pytest.mark.parametrize("runner", ["local", "FnApiRunner"])
+def test_a_full_disk_is_one_line(tmp_path, runner):
+    flag_values = {
+        **sounds(tmp_path),
+        "clip_seconds": 10,
+        "runner": runner,
+        "output_dir": tmp_path / "out",
+    }
+    arguments = [f"--{name}={value}" for name, value in flag_values.items()]
+    command = commands.command("data_pipeline.preprocess", *arguments)
+    # No file may have more than 100 kB: the plan has less, shards more.
+    limited = ["bash", "-c", 'ulimit -f 100; exec "$@"', "bash", *command]
+    finished = subprocess.run(
+        limited, cwd=commands.ROOT, capture_output=True, text=True
+    )
+    assert finished.returncode == 2, finished.stdout
+    # Beam's own workers greet, and say goodbye.
+    (line,) = [
+        line
+        for line in finished.stderr.splitlines()
+        if not line.startswith(("INFO:", "WARNING:"))
+    ]
+    assert "File too large" in line
+    assert "-of-00001.tfrecord" in line
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_audioset_becomes_a_data_set(tmp_path):
@@ -254,6 +295,7 @@ def test_audioset_becomes_a_data_set(tmp_path):
         evaluation_segments=tmp_path / "eval.csv",
         validation_fraction=0,
         clip_seconds=1,
+        max_bad_fraction=0.25,
     )
     assert finished.returncode == 0, finished.stderr
     dataset = DatasetInfo.read(tmp_path / "out")

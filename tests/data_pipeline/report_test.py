@@ -167,10 +167,11 @@ def test_what_no_figure_can_be_made_of_is_told():
         _numbered("validation", 49),
         _numbered("test", 50, labels=(0, 1)),
     )
-    assert report.without_clips(described, "train") == ["dog"]
+    assert report.summary(described)[0] == (
+        "untrained    no training clip has 1 (dog)"
+    )
     text = "\n".join(described["warnings"])
-    assert "no train clip has the classes 1 (dog): nothing trains" in text
-    assert "no validation clip has the classes 1 (dog): nothing tests" in text
+    assert "no validation clip has the classes 1 (dog): no metric" in text
     assert "the validation split has 49 clips, too few" in text
     assert "no test clip" not in text
     assert "the test split" not in text
