@@ -276,7 +276,9 @@ def _count_no_labels(rows: Iterable, notes: Counter) -> Iterable:
 
 def _read_source(kind: str, clip_seconds: float) -> tuple[sources.Source, dict]:
     """The source, its rows with splits, and what its record says of them."""
-    # Tells now whether it is installed.
+    # Mistakes in flags are told before files are looked at; and whether the
+    # decoder is installed.
+    folds = split_flags.chosen_folds()
     audio.decoder_versions(_DECODER.value)
     cutter = segment_flags.cutter(clip_seconds, _DECODER.value)
     source = _open_source(kind, cutter)
@@ -286,7 +288,10 @@ def _read_source(kind: str, clip_seconds: float) -> tuple[sources.Source, dict]:
         rows = list(rows)
         check_files_are_there(rows)
         rows, facts = split_flags.with_splits(
-            rows, source.notes, has_usual_folds=kind in _USUAL_FOLD_SOURCES
+            rows,
+            folds,
+            source.notes,
+            has_usual_folds=kind in _USUAL_FOLD_SOURCES,
         )
     if segment_flags.is_cut():
         rows = cutter.cut_all(rows)

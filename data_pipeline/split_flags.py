@@ -51,13 +51,31 @@ def _folds(flag) -> list[int]:
         ) from None
 
 
+def chosen_folds() -> dict[str, list[int]]:
+    """The folds that the flags name.
+
+    Returns:
+        dict from split name to its folds.
+
+    Raises:
+        ValueError: if one is no number.
+    """
+    return {
+        split: _folds(flag) for split, flag in zip(dataset_info.SPLITS, FOLDS)
+    }
+
+
 def with_splits(
-    rows: Sequence[ClipRow | SkippedRow], notes: Counter, has_usual_folds: bool
+    rows: Sequence[ClipRow | SkippedRow],
+    folds: Mapping[str, Sequence[int]],
+    notes: Counter,
+    has_usual_folds: bool,
 ) -> tuple[list[ClipRow | SkippedRow], dict]:
     """Gives clips the splits that the flags ask for.
 
     Args:
         rows: sequence of ClipRow and SkippedRow.
+        folds: dict, as `chosen_folds` returns it.
         notes: Counter. `crossing_group` is counted there.
         has_usual_folds: bool. Whether folds are used without being asked for.
 
@@ -78,9 +96,6 @@ def with_splits(
         )
     fractions = (VALIDATION_FRACTION, TEST_FRACTION)
     chosen = [flag for flag in fractions if flag.value != flag.default]
-    folds = {
-        split: _folds(flag) for split, flag in zip(dataset_info.SPLITS, FOLDS)
-    }
     present = {row.fold for row in clips} - {None}
     if has_usual_folds and not chosen and not any(folds.values()):
         folds = splits.last_folds(present)

@@ -23,7 +23,7 @@ def _samples():
     ("start_seconds", "num_samples", "num_read", "notes"),
     [
         (0.0, 8000, 8000, ()),
-        (0.0, 4000, 4000, ()),
+        (0.0, 4000, 4000, ("cropped",)),
         (0.25, 6000, 6000, ()),
         (0.25, 6001, 6000, ("padded",)),
         (0.5, 12000, 4000, ("padded",)),
@@ -50,3 +50,32 @@ def test_notes_on_the_recording_come_before_those_on_the_clip(path):
 def test_a_row_that_starts_beyond_the_file_cannot_be_rendered(path):
     with pytest.raises(AudioError, match="start at 1 s.*too_short"):
         ClipRow("a", path, ("dog",), start_seconds=1.0).render(8000, 8000)
+
+
+@pytest.mark.parametrize(
+    ("start_seconds", "end_seconds", "seconds", "is_cropped"),
+    [
+        # The file of a second, of which the clip has a quarter.
+        (0.0, None, 1.0, True),
+        (0.0, 0.75, 0.75, True),
+        (0.5, 0.78, 0.28, False),
+        (0.5, 0.9, 0.4, True),
+        # It ends before the row does.
+        (0.5, 3.0, 0.5, True),
+        # From there on, for as long as a clip is.
+        (0.5, None, 0.25, False),
+    ],
+)
+def test_audio_behind_the_end_of_a_clip_is_noted(
+    path, start_seconds, end_seconds, seconds, is_cropped
+):
+    row = ClipRow(
+        "a",
+        path,
+        ("dog",),
+        start_seconds=start_seconds,
+        end_seconds=end_seconds,
+    )
+    rendered = row.render(8000, 2000)
+    assert rendered.seconds == pytest.approx(seconds)
+    assert ("cropped" in rendered.notes) == is_cropped
