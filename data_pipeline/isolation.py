@@ -6,6 +6,7 @@ import signal
 import traceback
 from collections.abc import Iterator
 from collections.abc import Sequence
+from multiprocessing import resource_tracker
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from data_pipeline import child_processes
 from data_pipeline import clips as clip_types
 from data_pipeline.clips import Clip
 from data_pipeline.clips import RenderedClip
+from ofa_aec_tf import interruptions
 from ofa_aec_tf.audio import AudioError
 
 CLIPS_PER_PROCESS = 2000
@@ -124,7 +126,10 @@ class IsolatedRenderer:
             name="isolated renderer",
             daemon=True,
         )
-        self._process.start()
+        # It helps to start processes, and would undo the next line.
+        resource_tracker.ensure_running()
+        with interruptions.kept_from_children():
+            self._process.start()
         # So that nobody but the child holds it, and its end is noticed.
         other_end.close()
         self._num_rendered = 0

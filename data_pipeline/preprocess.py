@@ -11,6 +11,7 @@ Apache Beam:
 """
 
 import logging
+import pathlib
 
 from absl import flags
 
@@ -22,8 +23,10 @@ from data_pipeline import source_flags
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import machine
 from ofa_aec_tf import path_flags
+from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
 
@@ -239,6 +242,10 @@ def main(beam_arguments):
             "unused_columns": list(chosen.unused_columns),
             "remarks": list(chosen.remarks),
         },
+    )
+    workdir.write_text(
+        pathlib.Path(_OUTPUT_DIR.value) / workdir.RESOLVED_FLAGS,
+        flagfiles.recorded(),
     )
     _print_summary(result, _OUTPUT_DIR.value)
 

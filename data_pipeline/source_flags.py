@@ -230,9 +230,11 @@ def _open_source(kind: str, cutter: Cutter) -> sources.Source:
     if kind == "urbansound8k":
         return sources.urbansound8k_source(audio_dir, allow_symlinks)
     if kind == "speech_commands":
-        # Without a class of its own where a clip may have none.
         labels = (sources.BACKGROUND,)
-        if _LABEL_TYPE.value == dataset_info.MULTI_LABEL:
+        # Where a clip may have no labels it needs no class of its own.
+        if _LABEL_TYPE.value == dataset_info.MULTI_LABEL or (
+            _SOURCE.value == "mixture"
+        ):
             labels = ()
         return sources.speech_commands_source(
             audio_dir, cutter, labels, allow_symlinks

@@ -153,13 +153,14 @@ def last_folds(present: Collection[int]) -> dict[str, list[int]]:
         present: collection of int. The folds that have clips.
 
     Returns:
-        dict from split name to its folds. All are empty where there are fewer
-        than three.
+        dict from split name to its folds. Two folds are for training and
+        testing; of fewer, all are empty.
     """
-    if len(present) < len(SPLITS):
+    *train, test = sorted(present) or [None]
+    if not train:
         return {split: [] for split in SPLITS}
-    *train, validation, test = sorted(present)
-    return {TRAIN: train, VALIDATION: [validation], TEST: [test]}
+    validation = [train.pop()] if len(train) > 1 else []
+    return {TRAIN: train, VALIDATION: validation, TEST: [test]}
 
 
 def check_fractions(validation_fraction: float, test_fraction: float) -> None:

@@ -90,4 +90,6 @@ def run(main, takes_arguments=False):
         except BrokenPipeError:
             if not _is_output_closed():
                 raise
-            os._exit(child_commands.BROKEN_PIPE_STATUS)
+            # What is left to print at the exit goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(child_commands.BROKEN_PIPE_STATUS)

@@ -29,6 +29,7 @@ from ofa_aec_tf import argument_checks
 from ofa_aec_tf import command_line
 from ofa_aec_tf import export_evaluation
 from ofa_aec_tf import export_qat
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import workdir
@@ -339,6 +340,10 @@ def main(_):
                 raise
             print(f"warning: skipped {path}: {error}", file=sys.stderr)
             faults.append(str(path))
+    workdir.write_text(
+        pathlib.Path(_OUTPUT_DIR.value) / workdir.RESOLVED_FLAGS,
+        flagfiles.recorded(),
+    )
     if rows:
         print(f"\n{summary.export_table(rows)}")
     if faults:

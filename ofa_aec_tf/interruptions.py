@@ -5,18 +5,21 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 # As shells say that a signal has ended something.
 _STATUSES = {number: 128 + number for number in (signal.SIGINT, signal.SIGTERM)}
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 _PACKAGES = ("ofa_aec_tf", "data_pipeline")
+_SAME_SECONDS = 0.5
 # The end of a pipe that a command holds as long as it lasts which has started
 # this one as a step.
 PARENT_PIPE = "OFA_AEC_PARENT_PIPE"
 
 _prepared: list[bool] = []
 _received: list[int] = []
+_said: list[bool] = []
 _is_step = False
 
 
@@ -69,13 +72,20 @@ def _set_handlers(handler):
 
 def _end_at_once(number, unused_frame):
     _received.append(number)
-    end()
+    _say_once()
+    os._exit(_STATUSES[_received[0]])
 
 
 def _raise_once(number, unused_frame):
     _received.append(number)
-    # Who asks twice does not want to wait.
-    _set_handlers(_end_at_once)
+    asked = time.monotonic()
+
+    def end_when_asked_again(number, frame):
+        # `timeout`, say, asks a process and then all of its group.
+        if time.monotonic() - asked > _SAME_SECONDS:
+            _end_at_once(number, frame)
+
+    _set_handlers(end_when_asked_again)
     raise Interrupted
 
 
@@ -84,30 +94,33 @@ def raised() -> Iterator[None]:
     """Signals raise `Interrupted` in this block, and end the process after it.
 
     What is open in the block is closed on the way.
+
+    Raises:
+        SystemExit: with the status of the signal.
     """
     _set_handlers(_raise_once)
     try:
         yield
     except BaseException:
         # Libraries may have made something else of it.
-        if _received:
-            end()
-        raise
+        if not _received:
+            raise
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        _say_once()
+        raise SystemExit(_STATUSES[_received[0]]) from None
     finally:
-        _set_handlers(_end_at_once)
+        if not _received:
+            _set_handlers(_end_at_once)
 
 
-def end() -> None:
-    """Ends this process by the first signal that it has received."""
-    with contextlib.suppress(Exception):
-        sys.stdout.flush()
-    if not _is_step:
-        # Of a step, the command says it that has started it.
+def _say_once():
+    """Says what ends this process, unless it has been said."""
+    # Of a step, the command says it that has started it.
+    if not _is_step and not _said:
+        _said.append(True)
         with contextlib.suppress(OSError):
             os.write(2, f"{_WORDS[_received[0]]}\n".encode())
-    # Without what else runs at an exit, of which some would print its own
-    # trace.
-    os._exit(_STATUSES[_received[0]])
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from absl import flags
 flags.disclaim_key_flags()
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
+_CSV_SIGNS = set(',"')
 # What a flagfile, a line a flag, cannot hold.
 _LINE_BREAK = re.compile(r"[\r\n]")
 
@@ -68,7 +69,7 @@ def split_paths(text: str) -> list[str]:
     """
     if not text.strip():
         return []
-    if "," in text and os.path.lexists(os.path.expanduser(text)):
+    if _CSV_SIGNS & set(text) and os.path.lexists(os.path.expanduser(text)):
         return [local_path(text)]
     try:
         (parts,) = csv.reader([text], strict=True, skipinitialspace=True)
@@ -120,7 +121,9 @@ class PathOrNameParser(PathParser):
 
     def parse(self, argument):
         """What is meant: of a path that which `~` stands for."""
-        return os.path.expanduser(argument)
+        if argument.startswith("~") or _SCHEME.match(argument):
+            return local_path(_on_one_line(argument))
+        return argument
 
     def absolute(self, value):
         """The path, if it is one of a file."""

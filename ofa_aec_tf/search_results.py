@@ -129,11 +129,15 @@ class SearchResults:
             *self._candidates,
             self._split,
             self._objectives,
-            self._coverage,
-            is_finished,
         )
-        # For whoever cuts out the subnets: the same supernet and statistics.
-        results |= {**self._settings, **further}
+        # The settings are for whoever cuts out the subnets: the same supernet
+        # and statistics.
+        results |= {
+            **self._coverage,
+            "is_finished": is_finished,
+            **self._settings,
+            **further,
+        }
         self._costs_of.add_latencies(results)
         workdir.write_text(
             self._directory / report.TRIALS_TABLE,

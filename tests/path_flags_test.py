@@ -91,6 +91,8 @@ def test_paths_with_commas_are_quoted_or_whole(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert path_flags.split_paths('a,"b, c",d') == ["a", "b, c", "d"]
     assert path_flags.split_paths("site 3, east") == ["site 3", "east"]
+    (tmp_path / 'say "so"').touch()
+    assert path_flags.split_paths('say "so"') == ['say "so"']
     (tmp_path / "site 3, east").mkdir()
     assert path_flags.split_paths("site 3, east") == ["site 3, east"]
     with pytest.raises(ValueError, match="those that have commas in double"):

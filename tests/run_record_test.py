@@ -1,11 +1,17 @@
 """A working directory belongs to one run."""
 
 import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
 
 import pytest
 
 from ofa_aec_tf import run_record
 
+_ROOT = pathlib.Path(__file__).parents[1]
 IDENTITY = {"config": {"seed": 1, "steps": 10}, "data": "abc"}
 
 
@@ -49,3 +55,74 @@ def test_a_run_without_results_may_be_replaced(tmp_path):
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["identity"] == other
     assert (tmp_path / "flags.cfg").read_text() == "--seed=2\n"
+
+
+def _git(directory, *words):
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_")
+    }
+    return subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words],
+        cwd=directory,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+def _git_commit_of(package_parent, **environment):
+    """What a process has recorded that uses the package there."""
+    code = "from ofa_aec_tf import run_record; print(run_record.git_commit())"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=package_parent,
+        env={**os.environ, "PYTHONPATH": str(package_parent), **environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+
+
+@pytest.fixture
+def clone(tmp_path):
+    directory = tmp_path / "clone"
+    package = directory / "ofa_aec_tf"
+    package.mkdir(parents=True)
+    for name in ("__init__", "interruptions", "run_record", "workdir"):
+        shutil.copy(_ROOT / "ofa_aec_tf" / f"{name}.py", package)
+    (directory / "setup.py").touch()
+    _git(directory, "init", "-q")
+    _git(directory, "add", ".")
+    _git(directory, "commit", "-q", "-m", "all")
+    return directory
+
+
+def test_the_commit_of_a_run_is_that_of_this_project(clone, tmp_path):
+    commit = _git(clone, "rev-parse", "HEAD")
+    assert _git_commit_of(clone) == commit
+    # Results and notes beside it change nothing that runs.
+    (clone / "notes.txt").touch()
+    assert _git_commit_of(clone) == commit
+    with (clone / "ofa_aec_tf" / "workdir.py").open("a") as file:
+        file.write("# Changed.\n")
+    assert _git_commit_of(clone) == f"{commit}-dirty"
+    # As in a hook of another repository.
+    other = tmp_path / "other"
+    other.mkdir()
+    _git(other, "init", "-q")
+    assert _git_commit_of(clone, GIT_DIR=str(other / ".git")) == (
+        f"{commit}-dirty"
+    )
+
+
+def test_a_repository_around_the_package_is_not_its_own(clone):
+    # As in `app/.venv/lib/site-packages`, or copied into an app.
+    installed = clone / "vendor"
+    installed.mkdir()
+    shutil.copytree(clone / "ofa_aec_tf", installed / "ofa_aec_tf")
+    assert _git_commit_of(installed) == "None"
+    (clone / "setup.py").unlink()
+    assert _git_commit_of(clone) == "None"

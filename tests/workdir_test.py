@@ -58,6 +58,12 @@ def test_files_are_readable_by_others(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
+def test_a_path_that_is_not_utf_8_is_written_as_it_is(tmp_path):
+    path = tmp_path / "x.txt"
+    workdir.write_text(path, f"--a=K\u00e4fer/{os.fsdecode(bytes([0xFC]))}\n")
+    assert path.read_bytes() == b"--a=K\xc3\xa4fer/\xfc\n"
+
+
 def test_broken_json_is_an_error_that_names_the_file(tmp_path):
     path = tmp_path / "x.json"
     path.write_text('{"a": ')

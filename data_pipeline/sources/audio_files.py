@@ -106,6 +106,28 @@ class AudioFiles:
             return found
         return FoundFile(found, is_elsewhere=True)
 
+    def find_in_any_format(
+        self, name: str, clip_id: str, split: str | None = None
+    ) -> FoundFile | SkippedRow:
+        """The file that a table means, also where it was converted.
+
+        Args:
+            name: str, with the suffix that was published.
+            clip_id: str. As in `find`.
+            split: str or None. Likewise.
+
+        Returns:
+            As `find`; a file with another suffix is elsewhere.
+        """
+        file = self.find(name, clip_id, split)
+        if isinstance(file, SkippedRow) or file.is_there:
+            return file
+        stem, _ = os.path.splitext(name)
+        converted = self.find(stem, clip_id, split) if stem else file
+        if isinstance(converted, SkippedRow) or converted.is_there:
+            return converted
+        return file
+
     def _candidates(self, name: str) -> list[str]:
         """Paths below the root that `name` may mean, the best ones only."""
         if self._by_name is None:

@@ -12,6 +12,7 @@ from data_pipeline import class_names
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
+from data_pipeline.sources.audio_files import AudioFiles
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
 
@@ -88,6 +89,7 @@ def read(
     rows: list[ClipRow | SkippedRow] = []
     seen: dict[str, ClipRow | SkippedRow] = {}
     notes: Counter[str] = Counter()
+    files = AudioFiles(root)
     for line, values in tables.read_table(table, columns.required):
         where = f"{table}, line {line}"
         category = class_names.clean(values[columns.category], where)
@@ -101,18 +103,16 @@ def read(
             )
         fold = tables.parse_integer(values[columns.fold], columns.fold, where)
         clip_id = values[columns.filename].strip()
-        path = root.join(name_of(clip_id, fold), clip_id)
-        row: ClipRow | SkippedRow = (
-            path
-            if isinstance(path, SkippedRow)
-            else ClipRow(
-                clip_id,
-                path,
-                (category,),
-                group=values.get(columns.recording, "").strip() or None,
-                fold=fold,
+        group = values.get(columns.recording, "").strip() or None
+        row: ClipRow | SkippedRow
+        file = files.find_in_any_format(name_of(clip_id, fold), clip_id)
+        if isinstance(file, SkippedRow):
+            row = dataclasses.replace(file, labels=(category,))
+        else:
+            notes["found_elsewhere"] += file.is_elsewhere
+            row = ClipRow(
+                clip_id, file.path, (category,), group=group, fold=fold
             )
-        )
         if seen.setdefault(clip_id, row) is row:
             rows.append(row)
         elif seen[clip_id] == row:
@@ -121,4 +121,4 @@ def read(
             reason = f"{where}: there before, with another class or fold"
             rows.append(SkippedRow(clip_id, clip_id, "duplicate_id", reason))
     in_order = tuple(names[target] for target in sorted(names))
-    return Source(rows, in_order, notes)
+    return Source(rows, in_order, +notes)

@@ -11,7 +11,6 @@ from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
 from data_pipeline.sources.audio_files import AudioFiles
-from data_pipeline.sources.audio_files import FoundFile
 from data_pipeline.sources.label_names import LabelNames
 from data_pipeline.sources.label_names import unknown_label_row
 from data_pipeline.sources.paths import AudioRoot
@@ -146,12 +145,9 @@ class _Table:
         labels = self.names.known(mids, self.notes)
         if mids and not labels:
             return unknown_label_row(clip_id, filename, mids, split)
-        file = self.files.find(filename, clip_id, split)
-        if isinstance(file, FoundFile) and not file.is_there:
-            # As others have converted it.
-            converted = self.files.find(clip_id, clip_id, split)
-            if isinstance(converted, SkippedRow) or converted.is_there:
-                file = converted
+        file = self.files.find_in_any_format(filename, clip_id, split)
         if isinstance(file, SkippedRow):
-            return file
+            return dataclasses.replace(file, labels=labels)
+        if file.is_elsewhere:
+            self.notes["found_elsewhere"] += 1
         return ClipRow(clip_id, file.path, labels, split)

@@ -69,13 +69,17 @@ def read_segments(path) -> Iterator[Segment | SkippedRow]:
     for line, cells in tables.read_cells(path, comment="#"):
         where = f"{path}, line {line}"
         cells = [cell.strip() for cell in cells]
+        while len(cells) > len(_COLUMNS) and not cells[-1]:
+            cells.pop()
         if empty and _is_header(cells):
             continue
         empty = False
         if (
             len(cells) < len(_COLUMNS)
             or not cells[0]
-            or not all(cell.startswith(_MID_START) for cell in cells[4:])
+            or not all(
+                cell.startswith(_MID_START) for cell in cells[len(_COLUMNS) :]
+            )
         ):
             raise ValueError(
                 f"{where}: expected {', '.join(_COLUMNS)}, with quotes around "

@@ -15,6 +15,7 @@ from ofa_aec_tf.audio import contents
 from ofa_aec_tf.audio.errors import AudioError
 from ofa_aec_tf.audio.errors import check_sample_rate
 from ofa_aec_tf.audio.errors import no_samples
+from ofa_aec_tf.audio.errors import rate_changes
 from ofa_aec_tf.audio.reader import Source
 
 # Without a list FFmpeg would also follow play lists, in what calls itself
@@ -46,12 +47,7 @@ def _blocks(path, frames) -> Iterator[np.ndarray]:
     resamplers = {}
     for frame in frames:
         if rate_hz not in (None, frame.sample_rate):
-            raise AudioError(
-                path,
-                "undecodable",
-                f"FFmpeg: the sample rate changes from {rate_hz} to "
-                f"{frame.sample_rate} Hz inside the file",
-            )
+            raise rate_changes(path, "FFmpeg", rate_hz, frame.sample_rate)
         rate_hz = frame.sample_rate
         if frame.format.name == "fltp":
             yield frame.to_ndarray()

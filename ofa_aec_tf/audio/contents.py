@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 
 from ofa_aec_tf.audio import coded_frames
+from ofa_aec_tf.audio import ogg_pages
 from ofa_aec_tf.audio.errors import AudioError
 
 # In the order of preference, where a clip is there in several formats.
@@ -44,6 +45,8 @@ AUDIO_SUFFIXES = (
     ".tta",
 )
 
+WAV = "WAV"
+
 # More than any position looked at below.
 _HEAD_BYTES = 512
 _ID3_BYTES = 10
@@ -61,12 +64,15 @@ class Content:
         start: int. The byte at which the audio starts: tags, zeros and such
             are before it.
         has_garbage: bool. Whether something unknown is before it.
+        links: tuple of int. The bytes at which further streams begin, of a
+            chained Ogg file.
     """
 
     name: str | None
     prefers_av: bool = False
     start: int = 0
     has_garbage: bool = False
+    links: tuple[int, ...] = ()
 
 
 def _compiled(*formats):
@@ -79,7 +85,7 @@ def _compiled(*formats):
 # Where a word is common in texts too, with some of the bytes behind it.
 _SIGNATURES = _compiled(
     # Or no more than a part of its header.
-    ("WAV", False, rb"(RIFF|RIFX|RF64|BW64)(....WAVE|.{0,7}\Z)"),
+    (WAV, False, rb"(RIFF|RIFX|RF64|BW64)(....WAVE|.{0,7}\Z)"),
     ("W64", False, rb"riff\x2e\x91\xcf\x11"),
     ("AIFF", False, rb"FORM(....AIF[FC]|.{0,7}\Z)"),
     ("AU", False, rb"\.snd\0|dns\."),
@@ -179,7 +185,11 @@ def sniff(descriptor: int) -> Content:
     head = os.pread(descriptor, _HEAD_BYTES, start)
     for name, prefers_av, pattern in _SIGNATURES:
         if pattern.match(head):
-            return Content(name, prefers_av, start)
+            links = ()
+            if head.startswith(b"OggS"):
+                links = ogg_pages.find_links(descriptor, start)
+            # FFmpeg hears a crack where they meet.
+            return Content(name, prefers_av and not links, start, links=links)
     region = os.pread(descriptor, _MAX_GARBAGE_BYTES, start)
     is_whole = start + len(region) == os.fstat(descriptor).st_size
     found = coded_frames.find(region, is_whole)

@@ -1,8 +1,6 @@
 """Decoding with libsndfile: WAV, FLAC, Ogg Vorbis, Ogg Opus, MP3 and more."""
 
 import contextlib
-import io
-import os
 import pathlib
 from collections.abc import Iterator
 
@@ -13,7 +11,9 @@ from ofa_aec_tf.audio import contents
 from ofa_aec_tf.audio import windows
 from ofa_aec_tf.audio.errors import AudioError
 from ofa_aec_tf.audio.errors import check_sample_rate
+from ofa_aec_tf.audio.errors import rate_changes
 from ofa_aec_tf.audio.reader import Source
+from ofa_aec_tf.audio.regions import find_regions
 
 # libsndfile's answer where a header does not tell.
 _UNKNOWN_FRAMES = 2**63 - 1
@@ -21,6 +21,8 @@ _UNKNOWN_FRAMES = 2**63 - 1
 # decoding from the start would. FLAC has the subtypes of PCM.
 _EXACT_SUBTYPES = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 
+# Two frames of MP3 may be there that it does not decode.
+_MAX_BYTES_LEFT = 3000
 _WITHOUT_SIGNATURE = ("MP3", "MPC2K", "RAW")
 
 
@@ -35,33 +37,6 @@ class _SoundFile(soundfile.SoundFile):
         return False
 
 
-class _Tail(io.RawIOBase):
-    """An open file from some byte on."""
-
-    def __init__(self, descriptor: int, start: int):
-        super().__init__()
-        self._descriptor = descriptor
-        self._start = start
-        self._size = os.fstat(descriptor).st_size - start
-        self._position = 0
-
-    def readinto(self, buffer):
-        content = os.pread(
-            self._descriptor, len(buffer), self._start + self._position
-        )
-        buffer[: len(content)] = content
-        self._position += len(content)
-        return len(content)
-
-    def seek(self, offset, whence=os.SEEK_SET):
-        origins = {os.SEEK_CUR: self._position, os.SEEK_END: self._size}
-        self._position = origins.get(whence, 0) + offset
-        return self._position
-
-    def tell(self):
-        return self._position
-
-
 @contextlib.contextmanager
 def _as_audio_error(path):
     try:
@@ -70,6 +45,14 @@ def _as_audio_error(path):
         raise AudioError(
             path, "undecodable", f"libsndfile: {error.error_string}"
         ) from None
+
+
+@contextlib.contextmanager
+def _opened(path, region) -> Iterator[_SoundFile]:
+    with _as_audio_error(path):
+        file = _SoundFile(region, closefd=False)
+    with file:
+        yield file
 
 
 def has_header(descriptor: int) -> bool:
@@ -107,31 +90,55 @@ def open_source(path: pathlib.Path) -> Iterator[Source]:
         # By descriptor, so that the content alone tells the format: files with
         # another format's extension are common.
         descriptor = stack.enter_context(contents.opened(path))
-        start = contents.sniff(descriptor).start
-        with _as_audio_error(path):
-            # What it does not skip itself: much of what stands before MP3.
-            opened = _Tail(descriptor, start) if start else descriptor
-            file = stack.enter_context(_SoundFile(opened, closefd=False))
-        check_sample_rate(path, file.samplerate)
-        # By blocks: a header may announce far more samples than the file has,
-        # and memory for all of them would be allocated at once.
-        block_frames = windows.READ_SAMPLES // file.channels
+        content = contents.sniff(descriptor)
+        following, is_length_sure = find_regions(descriptor, content)
+        region = following.pop(0)
+        file = stack.enter_context(
+            _opened(path, descriptor if region.is_whole_file else region)
+        )
+        rate_hz = file.samplerate
+        check_sample_rate(path, rate_hz)
+        num_announced = None
+        if is_length_sure and file.frames != _UNKNOWN_FRAMES:
+            num_announced = file.frames
+        is_exact = (
+            num_announced is not None
+            and file.subtype.startswith(_EXACT_SUBTYPES)
+            and soundfile.SoundFile.seekable(file)
+        )
 
         def read(num_frames: float) -> np.ndarray | None:
-            num_wanted = int(min(block_frames, num_frames))
+            nonlocal file, region
+            # By blocks: a header may announce far more samples than the file
+            # has, and memory for all of them would be allocated at once.
+            num_wanted = min(num_frames, windows.READ_SAMPLES // file.channels)
+            if is_exact:
+                # Not into what may be behind them, such as tags.
+                num_wanted = min(num_wanted, num_announced - file.tell())
             with _as_audio_error(path):
-                block = file.read(num_wanted, dtype="float32", always_2d=True)
-            return block.T if len(block) else None
+                block = file.read(
+                    int(num_wanted), dtype="float32", always_2d=True
+                )
+            if len(block):
+                return block.T
+            num_left = region.num_bytes_left
+            is_end_open = not (is_length_sure or content.links)
+            if is_end_open and num_left > _MAX_BYTES_LEFT:
+                raise AudioError(
+                    path,
+                    "undecodable",
+                    f"libsndfile: stops {num_left} bytes before the end",
+                )
+            if not following:
+                return None
+            region = following.pop(0)
+            file = stack.enter_context(_opened(path, region))
+            if file.samplerate != rate_hz:
+                raise rate_changes(path, "libsndfile", rate_hz, file.samplerate)
+            return read(num_frames)
 
         def seek(frame: int) -> int:
             with _as_audio_error(path):
-                return file.seek(min(frame, file.frames))
+                return file.seek(min(frame, num_announced))
 
-        is_known = file.frames != _UNKNOWN_FRAMES
-        is_exact = is_known and file.subtype.startswith(_EXACT_SUBTYPES)
-        yield Source(
-            file.samplerate,
-            file.frames if is_known else None,
-            read,
-            seek if is_exact and soundfile.SoundFile.seekable(file) else None,
-        )
+        yield Source(rate_hz, num_announced, read, seek if is_exact else None)

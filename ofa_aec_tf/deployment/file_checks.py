@@ -98,13 +98,12 @@ def check_operators(summary, what, allowed):
     Raises:
         ValueError: naming the operators.
     """
-    check_builtin_operators(summary, what)
     others = sorted(set(summary.operators) - allowed)
     if others:
         raise ValueError(
-            f"The {what} has operators that no export was tried with on old "
-            f"runtimes: {others}. Build the model of layers that become "
-            f"{sorted(allowed)}."
+            f"The {what} has operators that no export was tried with on the "
+            f"runtimes of phones: {others}. Build the model of layers that "
+            f"become {sorted(allowed)}."
         )
 
 

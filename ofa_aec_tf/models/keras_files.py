@@ -69,7 +69,7 @@ def save_keras_file(model, path):
 
     Raises:
         NotFiniteError: if its weights are NaN or infinite.
-        OSError: if the disk is full.
+        OSError: if it cannot be written, as on a full disk.
     """
     path = pathlib.Path(path)
     check_weights(
@@ -81,5 +81,10 @@ def save_keras_file(model, path):
     try:
         model.save(unfinished)
         unfinished.replace(path)
+    except OSError as error:
+        raise OSError(
+            f"{path} cannot be written: {error}. Start the same command again "
+            "when it can."
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)

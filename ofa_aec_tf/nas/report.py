@@ -5,7 +5,6 @@ import io
 import json
 import pathlib
 from collections.abc import Iterator
-from collections.abc import Mapping
 from collections.abc import Sequence
 
 from ofa_aec_tf.nas import pareto
@@ -38,8 +37,6 @@ def pareto_report(
     complete: bool,
     split: str,
     objectives: Objectives,
-    coverage: Mapping[str, int],
-    is_finished: bool = True,
 ) -> dict:
     """The outcome of a search as JSON types.
 
@@ -50,23 +47,17 @@ def pareto_report(
         complete: bool. Whether they are the whole space.
         split: str. The split that the trials were scored on.
         objectives: Objectives.
-        coverage: dict of what the mAP rests on, `num_clips`, `num_classes` and
-            `num_scored_classes`.
-        is_finished: bool. Whether no trial is to come.
 
     Returns:
         dict with `objective` (what chooses subnets), `objectives` (those of
-        the front), `split`, the coverage, `is_finished`, `front` and
-        `budgets`. A subnet is `chosen` for each budget, or None where no
-        evaluation succeeded; `num_feasible` is None for a space too large to
-        count.
+        the front), `split`, `front` and `budgets`. A subnet is `chosen` for
+        each budget, or None where no evaluation succeeded; `num_feasible` is
+        None for a space too large to count.
     """
     return {
         "objective": objectives.quality,
         "objectives": objectives.to_json(),
         "split": split,
-        **coverage,
-        "is_finished": is_finished,
         "num_trials": len(trials),
         "num_failed": sum(trial.failure is not None for trial in trials),
         "front": [

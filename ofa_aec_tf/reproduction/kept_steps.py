@@ -66,12 +66,15 @@ class KeptStep:
             *([] if self.flagfile is None else [f"--flagfile={self.flagfile}"]),
             f"--data_dir={data_dir}",
             *self.settings,
-            *(
-                f"--{name}={path_flags.join_paths(paths)}"
-                for name, paths in self.inputs
-            ),
+            *(f"--{name}={_value(paths)}" for name, paths in self.inputs),
             f"--{flag}={path}",
         ]
+
+
+def _value(paths) -> str:
+    # One may be of a flag that takes no more; where it exists, a list takes it
+    # as it is.
+    return str(paths[0]) if len(paths) == 1 else path_flags.join_paths(paths)
 
 
 class KeptSteps:

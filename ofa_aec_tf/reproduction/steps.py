@@ -160,6 +160,8 @@ class StepRunner:
         workdir.write_json(self.directory(step) / _DONE, {"title": step.title})
 
     def _text(self, value) -> str:
+        if isinstance(value, Output):
+            return str(self.path(value))
         parts = _parts(value)
         if any(isinstance(part, Output) for part in parts):
             return path_flags.join_paths(map(self.path, parts))

@@ -111,7 +111,8 @@ class ResumableTraining(keras.callbacks.Callback):
         try:
             self._manager.save(checkpoint_number=epoch + 1)
         except tf.errors.OpError as error:
-            reason = str(error).splitlines()[0][:200]
+            # After the operation and the file.
+            reason = error.message.splitlines()[0].rpartition("; ")[2][:200]
             raise OSError(
                 f"The checkpoint after epoch {epoch + 1} cannot be written "
                 f"into {self._directory}. Make room, and start the same "

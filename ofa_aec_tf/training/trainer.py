@@ -183,9 +183,10 @@ def training_precision(config, family, subnet):
 def has_results(directory, stage):
     """Whether a run has saved anything that a later one would go on from."""
     directory = pathlib.Path(directory)
-    return (directory / fitting.CHECKPOINTS).exists() or (
-        directory / workdir.MODEL_NAMES[stage]
-    ).exists()
+    return (
+        tf.train.latest_checkpoint(str(directory / fitting.CHECKPOINTS))
+        is not None
+    ) or (directory / workdir.MODEL_NAMES[stage]).exists()
 
 
 def check_data(dataset, config):

@@ -49,6 +49,8 @@ def _contents(directory):
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in directory.iterdir()
+        # It names the directory.
+        if path.name != "flags.cfg"
     }
 
 

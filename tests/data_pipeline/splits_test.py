@@ -188,6 +188,20 @@ def test_folds_are_kept_where_a_group_crosses_them():
     assert splits.crossing_groups(together) == []
 
 
+@pytest.mark.parametrize(
+    ("present", "expected"),
+    [
+        ({3, 10, 1, 2}, ([1, 2], [3], [10])),
+        ({1, 2, 3}, ([1], [2], [3])),
+        ({4, 7}, ([4], [], [7])),
+        ({4}, ([], [], [])),
+        ((), ([], [], [])),
+    ],
+)
+def test_the_last_fold_tests_and_the_one_before_validates(present, expected):
+    assert tuple(splits.last_folds(present).values()) == expected
+
+
 def test_a_group_may_be_skipped_in_part():
     rows = [*_rows([1], fold=1, group="g"), *_rows([2], fold=2, group="g")]
     assigned = splits.by_fold(rows, {"train": [1]})

@@ -1,7 +1,11 @@
 """The whole way with the quickstart's own flagfiles, and its refusals."""
 
 import json
+import os
 import pathlib
+import signal
+import subprocess
+import time
 
 import keras
 import pytest
@@ -100,3 +104,78 @@ def test_a_failing_step_ends_the_pipeline_with_its_message(tmp_path):
     error, stopped = result.stderr.strip().splitlines()
     assert error.startswith("error: ") and "none" in error
     assert stopped == "stopped: data failed, see above"
+
+
+@pytest.fixture
+def preprocessing(tmp_path):
+    """A pipeline whose first step writes shards, for a minute or more."""
+    flags_dir = tmp_path / "flags"
+    flags_dir.mkdir()
+    (flags_dir / "preprocess.cfg").write_text(
+        "--source=synthetic\n--num_train=4000\n--num_shards=200\n"
+        "--num_workers=2\n"
+    )
+    process = subprocess.Popen(
+        commands.command(
+            "ofa_aec_tf.pipeline",
+            f"--flags_dir={flags_dir}",
+            f"--workdir={tmp_path / 'run'}",
+        ),
+        cwd=commands.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("*.tfrecord*")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    yield process
+    while commands.is_group_alive(process.pid):
+        commands.signal_group(process.pid, signal.SIGKILL)
+        time.sleep(0.1)
+        process.poll()
+
+
+def wait_until_no_process_is_left(process):
+    deadline = time.monotonic() + 60
+    while commands.is_group_alive(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("send", "number", "status", "word"),
+    [
+        # Ctrl-C goes to all processes of a terminal.
+        (os.killpg, signal.SIGINT, 130, "interrupted"),
+        (os.kill, signal.SIGINT, 130, "interrupted"),
+        (os.kill, signal.SIGTERM, 143, "terminated"),
+    ],
+)
+def test_an_interrupted_pipeline_ends_with_its_step_in_one_line(
+    preprocessing, send, number, status, word
+):
+    send(preprocessing.pid, number)
+    _, errors = preprocessing.communicate(timeout=60)
+    assert preprocessing.returncode == status
+    # What stands before it is the progress of the step.
+    assert errors.splitlines()[-1] == word
+    assert "Traceback" not in errors and "stopped" not in errors
+    assert errors.count(word) == 1
+    wait_until_no_process_is_left(preprocessing)
+
+
+def test_a_step_ends_with_its_pipeline_however_that_ends(preprocessing):
+    os.kill(preprocessing.pid, signal.SIGKILL)
+    preprocessing.communicate(timeout=60)
+    wait_until_no_process_is_left(preprocessing)
+
+
+def test_a_workdir_that_is_a_file_or_in_use_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    result = run("--flags_dir=flags/quickstart", f"--workdir={tmp_path}/file")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert f"{tmp_path}/file" in line

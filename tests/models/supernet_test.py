@@ -154,8 +154,9 @@ def test_all_subnets_run_in_one_trace():
             supernet._logits_function,
         )
     ]
-    # What would follow the last normalization never runs.
-    assert sorted(set(counts)) == [0, 1]
+    # One with the channels of the first subnet, and one with any.
+    assert max(counts) <= 2
+    assert counts[-1] == 1
 
 
 def test_subnets_give_different_outputs():

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ofa_aec_tf import flagfiles
+from ofa_aec_tf import path_flags
 from ofa_aec_tf.reproduction import steps
 from ofa_aec_tf.reproduction.steps import Output
 from ofa_aec_tf.reproduction.steps import Step
@@ -107,3 +108,13 @@ def test_a_failure_ends_the_run_with_its_status(tmp_path, data_dir, capfd):
 def test_a_missing_flagfile_is_named(tmp_path):
     with pytest.raises(ValueError, match="no flagfile .*absent.cfg"):
         _ = make_step("a", flagfile=tmp_path / "absent.cfg").identity
+
+
+def test_a_directory_with_commas_is_one_path(tmp_path, data_dir):
+    runner = make_runner(tmp_path / "site 3, east", data_dir)
+    last = make_step("last", make_step("first"), make_step("second"))
+    runner.run(last)
+    note = json.loads(runner.path(Output(last, "note.json")).read_text())
+    assert path_flags.split_paths(note["inputs"]) == [
+        str(runner.path(Output(step, "note.json"))) for step in last.needs()
+    ]

@@ -1,10 +1,20 @@
 """Tests of reading ESC-10 and ESC-50."""
 
+import os
+import pathlib
+
 import pytest
 
 from data_pipeline import sources
+from data_pipeline import splits
 from data_pipeline.clips import ClipRow
 
+_ESC50 = pathlib.Path(
+    os.environ.get(
+        "ESC50_DIR",
+        pathlib.Path(__file__).resolve().parents[4] / "shared/data/esc50_16khz",
+    )
+)
 _TABLE = (
     "filename,fold,target,category,src_file,take\n"
     "1-7-A-1.ogg,1,1,rain,7,A\n"
@@ -51,6 +61,44 @@ def test_a_row_that_leads_out_is_rejected_and_the_others_stay(tmp_path):
         "path_escape",
         "../meta/x.ogg",
     )
+
+
+def test_files_may_have_been_converted(tmp_path):
+    directory = _esc(tmp_path, _TABLE.replace(".ogg", ".wav"))
+    (directory / "audio" / "1-7-A-1.flac").touch()
+    source = sources.esc_source(directory)
+    first, second, _ = source.rows
+    assert first.clip_id == "1-7-A-1.wav"
+    assert first.path == str(directory / "audio" / "1-7-A-1.flac")
+    assert second.path == str(directory / "audio" / "1-7-B-1.wav")
+    assert source.notes == {"found_elsewhere": 1}
+
+
+def test_files_may_be_spelt_otherwise(tmp_path):
+    directory = _esc(tmp_path, _TABLE)
+    (directory / "audio" / "1-7-a-1.OGG").touch()
+    source = sources.esc_source(directory)
+    first, second, _ = source.rows
+    assert first.clip_id == "1-7-A-1.ogg"
+    assert first.path == str(directory / "audio" / "1-7-a-1.OGG")
+    assert second.path == str(directory / "audio" / "1-7-B-1.ogg")
+    assert source.notes == {"found_elsewhere": 1}
+
+
+@pytest.mark.skipif(
+    not _ESC50.is_dir(), reason="ESC-50 is not here; set ESC50_DIR"
+)
+def test_esc50_is_divided_by_its_folds_though_four_recordings_cross_them():
+    rows = list(sources.esc_source(_ESC50).rows)
+    assert len(rows) == 2000
+    # As cross-validation does: one tests what the others have trained.
+    crossing = set()
+    for fold in range(1, 6):
+        others = [n for n in range(1, 6) if n != fold]
+        divided = splits.by_fold(rows, {"train": others, "test": [fold]})
+        assert sum(row.split == "test" for row in divided) == 400
+        crossing.update(splits.crossing_groups(divided))
+    assert crossing == {"131943", "134049", "209698", "234879"}
 
 
 def test_the_directory_of_the_audio_may_be_a_link(tmp_path):

@@ -69,7 +69,6 @@ def preprocess(layout, tmp_path):
             "clip_seconds": 0.5,
             "num_workers": 1,
             "num_shards": 1,
-            "max_bad_fraction": 0.9,
             **flag_values,
         }
         finished = commands.run(
@@ -142,7 +141,10 @@ def test_urbansound8k(layout, preprocess):
 def test_urbansound8k_by_its_folds(layout, preprocess):
     _urbansound8k(layout, range(1, 5))
     finished = preprocess(
-        source="urbansound8k", train_folds="1,3", test_folds=2
+        source="urbansound8k",
+        train_folds="1,3",
+        test_folds=2,
+        max_bad_fraction=0.2,
     )
     assert {
         split: sorted({name[0] for name in clips})
@@ -292,6 +294,49 @@ def test_dcase_few_shot(layout, preprocess):
             f"{name}@1.5": [],
         }
     assert set(finished.skipped.values()) == {"uncertain"}
+
+
+def test_audioset_as_it_circulates(layout, preprocess):
+    layout.text(
+        "class_labels_indices.csv",
+        'index,mid,display_name\n0,/m/09x0r,"Speech"\n'
+        '1,/m/05zppz,"Male speech, man speaking"\n',
+    )
+    header = "YTID,start_seconds,end_seconds,positive_labels\n"
+    train = [f"-bcdefghij{number}" for number in range(4)]
+    layout.text(
+        "balanced.csv",
+        header.replace(",", ", ")
+        + "".join(
+            f'{name}, 30.000, 40.000, "/m/09x0r,/m/05zppz"\r\n'
+            for name in train
+        ),
+    )
+    layout.text(
+        "eval.csv",
+        "# Segments csv\n" + header + "Abcdefghijk,0.000,10.000,/m/09x0r\n",
+    )
+    for name in train:
+        layout.sound(f"audio/Y{name}_30.000_40.000.wav")
+    layout.sound("audio/Abcdefghijk_0.000_10.000.wav")
+    finished = preprocess(
+        source="audioset",
+        audio_dir=layout.path / "audio",
+        class_labels_csv=layout.path / "class_labels_indices.csv",
+        train_segments=layout.path / "balanced.csv",
+        evaluation_segments=layout.path / "eval.csv",
+        validation_fraction=0,
+    )
+    assert finished.labels == {
+        "train": {
+            f"{name}_30000": ["Speech", "Male speech, man speaking"]
+            for name in train
+        },
+        "test": {"Abcdefghijk_0": ["Speech"]},
+    }
+    assert not finished.skipped
+    # A header is neither a clip nor a video of the evaluation set.
+    assert "in_evaluation" not in finished.output
 
 
 def test_long_recordings_are_cut_by_a_flag(layout, preprocess):

@@ -76,8 +76,11 @@ def test_variants_are_read(tmp_path, content):
 
 
 def test_labels_need_no_quotes(tmp_path):
-    (segment,) = _read(tmp_path, "a, 1, 2, /m/x, /t/y,/m/z\n")
-    assert segment.mids == ("/m/x", "/t/y", "/m/z")
+    first, second = _read(
+        tmp_path, "a, 1, 2, /m/x, /t/y,/m/z\nb, 1, 2, /m/x,\n"
+    )
+    assert first.mids == ("/m/x", "/t/y", "/m/z")
+    assert second.mids == ("/m/x",)
 
 
 def test_a_segment_may_have_no_labels(tmp_path):
