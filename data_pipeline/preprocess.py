@@ -243,6 +243,8 @@ def main(beam_arguments):
             "remarks": list(chosen.remarks),
         },
     )
+    # Asked for once: a run from the record may not replace anything.
+    flags.FLAGS[_OVERWRITE.name].unparse()
     workdir.write_text(
         pathlib.Path(_OUTPUT_DIR.value) / workdir.RESOLVED_FLAGS,
         flagfiles.recorded(),

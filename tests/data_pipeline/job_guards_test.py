@@ -126,6 +126,10 @@ def test_another_number_of_shards(again, tmp_path):
     result = preprocess(tmp_path / "out", **again, num_shards=1, overwrite=True)
     assert result.returncode == 0, result.stderr
     assert len(list((tmp_path / "out").glob("train-*.tfrecord"))) == 1
+    # The run of its record is held to the same checks.
+    lines = (tmp_path / "out" / "flags.cfg").read_text().splitlines()
+    assert "--num_shards=1" in lines
+    assert not any(line.startswith("--overwrite") for line in lines)
 
 
 def test_rows_that_are_gone(again, tmp_path):
