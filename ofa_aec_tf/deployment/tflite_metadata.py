@@ -176,7 +176,8 @@ def _score_calibration(builder):
 
 def _packed_files(metadata):
     """Names and texts of the files in the archive, and their types."""
-    files = [(LABELS, _TENSOR_AXIS_LABELS, metadata.labels)]
+    labels = "\n".join(metadata.labels) + "\n"
+    files = [(LABELS, _TENSOR_AXIS_LABELS, labels)]
     if metadata.thresholds is not None:
         lines = [
             # A class without a line is never reported.
@@ -185,8 +186,10 @@ def _packed_files(metadata):
             else ",".join(map(repr, (*_IDENTITY, float(threshold))))
             for threshold in metadata.thresholds
         ]
-        files.append((_CALIBRATION, _TENSOR_AXIS_SCORE_CALIBRATION, lines))
-    return [(n, kind, "\n".join(lines) + "\n") for n, kind, lines in files]
+        # Without an end of its own: that would be the line of another class.
+        text = "\n".join(lines)
+        files.append((_CALIBRATION, _TENSOR_AXIS_SCORE_CALIBRATION, text))
+    return files
 
 
 def _input_tensor(builder, metadata):
@@ -384,10 +387,10 @@ def _file_names(tensor, file_type):
     ]
 
 
-def _read_lines(content, name, what):
+def _read_text(content, name, what):
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return archive.read(name).decode().splitlines()
+            return archive.read(name).decode()
     except (zipfile.BadZipFile, KeyError) as error:
         raise ValueError(
             f"The metadata names the {what} {name!r}, but no such file is "
@@ -407,7 +410,7 @@ def _read_labels(content, tensor):
             "The metadata of the output must name one file of labels. "
             f"Received: {names}"
         )
-    return tuple(_read_lines(content, names[0], "labels"))
+    return tuple(_read_text(content, names[0], "labels").splitlines())
 
 
 def _read_thresholds(content, tensor):
@@ -415,7 +418,7 @@ def _read_thresholds(content, tensor):
     if not names:
         return None
     thresholds = []
-    for line in _read_lines(content, names[0], "score calibration"):
+    for line in _read_text(content, names[0], "score calibration").split("\n"):
         values = [float(text) for text in line.split(",")] if line else None
         if values is not None and (*values[:3],) != _IDENTITY:
             # Of another tool: it changes scores, which only apps apply.
