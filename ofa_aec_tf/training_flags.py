@@ -131,13 +131,13 @@ _CONVOLUTION = flags.DEFINE_enum(
     "Winograd's algorithm, where that is faster.",
 )
 _NUM_VALIDATION_CLIPS = flags.DEFINE_integer(
-    "num_validation_clips", 0, "Clips of a validation; 0 is all."
+    "num_validation_clips", 0, "Clips of a validation, at most; 0 is all."
 )
 _NUM_CALIBRATION_CLIPS = flags.DEFINE_integer(
     "num_calibration_clips",
     256,
-    "Training clips that estimate batch normalization: that of the subnets at "
-    "a validation, and of a network with --calibrate_batch_norm.",
+    "Training clips, at most, that estimate batch normalization: that of the "
+    "subnets at a validation, and of a network with --calibrate_batch_norm.",
 )
 _CALIBRATE_BATCH_NORM = flags.DEFINE_bool(
     "calibrate_batch_norm",
