@@ -42,6 +42,7 @@ setuptools.setup(
         # Below 7, so that Apache Beam can be installed beside TensorFlow.
         "protobuf>=6.31.1,<7",
         "scikit-learn>=1.6,<2",
+        "threadpoolctl>=3.1",
         "scipy>=1.15,<2",
         "soundfile>=0.13,<1",
         "soxr>=0.5,<2",

@@ -13,7 +13,6 @@ the clips a second, `ratio_to_librosa`, `ratio_of_workers` and `memory_ratio`,
 that of the peak resident memory with all clips and with a tenth.
 """
 
-import os
 import pathlib
 import statistics
 import tempfile
@@ -30,6 +29,7 @@ from data_pipeline.process_pool import ProcessPool
 from data_pipeline.shard_task import WORKER_ENVIRONMENT
 from ofa_aec_tf import audio
 from ofa_aec_tf import command_line
+from ofa_aec_tf import machine
 from ofa_aec_tf.audio import AUDIO_SUFFIXES
 from ofa_aec_tf.data import records
 from ofa_aec_tf.data.class_map import ClassMap
@@ -47,7 +47,10 @@ _NUM_CLIPS = flags.DEFINE_integer(
 )
 _CLIP_SECONDS = flags.DEFINE_float("clip_seconds", 10.0, "Of every clip.")
 _NUM_WORKERS = flags.DEFINE_integer(
-    "num_workers", os.cpu_count(), "Processes of the third run.", lower_bound=1
+    "num_workers",
+    machine.num_cores(),
+    "Processes of the third run.",
+    lower_bound=1,
 )
 _PAIRS = flags.DEFINE_integer("pairs", 5, "Runs of each.", lower_bound=1)
 _ENGINE = flags.DEFINE_enum(

@@ -1,14 +1,18 @@
-"""From finished shards to a data set: the record, the lists, the counts."""
+"""From finished shards to a data set: the record, the lists, the checks."""
 
 import json
+import os
 import pathlib
 from collections import Counter
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 
 import numpy as np
 
+from data_pipeline import report
+from data_pipeline.clips import NOT_CLIPS
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.plan import Plan
 from ofa_aec_tf import workdir
@@ -18,14 +22,24 @@ from ofa_aec_tf.data import records
 DEAD_LETTERS = "dead_letters.jsonl"
 NOTES = "notes.jsonl"
 REPORT = "report.json"
+LISTS = (DEAD_LETTERS, NOTES, REPORT)
+# Of a job that did not replace the finished data set.
+FAILED_DEAD_LETTERS = "dead_letters.failed.jsonl"
 
 
-def _side_cars(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
-    for shard in plan.shards():
-        yield workdir.read_json(records.side_car_path(output_dir / shard.file))
+def side_cars(output_dir, summaries: Iterable[Mapping]) -> Iterator[dict]:
+    """The side-cars of shards, one at a time.
+
+    Args:
+        output_dir: path of the directory.
+        summaries: iterable of dict, as `shard_task.run` returns them.
+    """
+    for summary in summaries:
+        path = pathlib.Path(output_dir) / summary["file"]
+        yield workdir.read_json(records.side_car_path(path))
 
 
-def _dead_letters(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
+def _dead_letters(plan: Plan, shards: Iterable[Mapping]) -> Iterator[dict]:
     for row in plan.skipped():
         yield {
             "filename": row.filename,
@@ -34,12 +48,12 @@ def _dead_letters(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
             "clip_id": row.clip_id,
             "split": row.split,
         }
-    for side_car in _side_cars(plan, output_dir):
+    for side_car in shards:
         yield from side_car["dead_letters"]
 
 
-def _notes(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
-    for side_car in _side_cars(plan, output_dir):
+def _notes(shards: Iterable[Mapping]) -> Iterator[dict]:
+    for side_car in shards:
         for code, clip_ids in side_car["notes"].items():
             for clip_id in clip_ids:
                 yield {
@@ -49,52 +63,116 @@ def _notes(plan: Plan, output_dir: pathlib.Path) -> Iterator[dict]:
                 }
 
 
-def write_lists(plan: Plan, output_dir: pathlib.Path) -> dict:
-    """Writes what was skipped, what is odd, and the counts of both.
+class Lists:
+    """What was skipped, what is odd, and the counts: the lists of a job.
+
+    They are written under hidden names first, so that those of a finished
+    data set stay beside it until it is replaced.
 
     Args:
-        plan: Plan, of which all shards are written.
-        output_dir: path of the directory.
-
-    Returns:
-        dict, the content of `report.json`: `num_clips`, `num_skipped`,
-        `skipped` and `notes` (numbers by code), and `bad_fraction`, the share
-        of the clips that was skipped.
+        directory: path of the directory.
     """
-    skipped: Counter = Counter()
-    notes: Counter = Counter()
-    for file, items, counts in (
-        (DEAD_LETTERS, _dead_letters(plan, output_dir), skipped),
-        (NOTES, _notes(plan, output_dir), notes),
-    ):
 
-        def lines(items=items, counts=counts):
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+
+    def _staged(self, name: str) -> pathlib.Path:
+        return self.directory / f".{name}.new"
+
+    def write(
+        self,
+        plan: Plan,
+        summaries: Sequence[Mapping],
+        config: PreprocessConfig,
+        remarks: Mapping,
+    ) -> dict:
+        """Writes all lists.
+
+        Args:
+            plan: Plan.
+            summaries: sequence of dict, as `shard_task.run` returns them, of
+                all shards.
+            config: PreprocessConfig, with classes.
+            remarks: dict of JSON types. What the source tells.
+
+        Returns:
+            dict, the content of `report.json`: `num_clips`, `num_skipped`,
+            `skipped` and `notes` (numbers by code), `bad_fraction` (the share
+            of the clips that was skipped), `remarks`, and those of
+            `report.describe`.
+        """
+
+        def shards():
+            return side_cars(self.directory, summaries)
+
+        skipped = self._write_list(DEAD_LETTERS, _dead_letters(plan, shards()))
+        notes = self._write_list(NOTES, _notes(shards()))
+        num_clips = sum(summary["num_records"] for summary in summaries)
+        num_bad = sum(
+            number for code, number in skipped.items() if code not in NOT_CLIPS
+        )
+        content = {
+            "num_clips": num_clips,
+            "num_skipped": sum(skipped.values()),
+            "skipped": skipped,
+            "bad_fraction": num_bad / max(1, num_clips + num_bad),
+            "notes": notes,
+            **remarks,
+            **report.describe(
+                shards, config.class_map.names, config.clip_seconds
+            ),
+        }
+        workdir.write_json(self._staged(REPORT), content)
+        return content
+
+    def _write_list(self, name: str, items: Iterable[dict]) -> dict[str, int]:
+        """Writes a list; how many there are of each code."""
+        counts: Counter = Counter()
+
+        def lines():
             for item in items:
                 counts[item["code"]] += 1
                 yield json.dumps(item) + "\n"
 
-        workdir.write_lines(output_dir / file, lines())
-    num_clips = sum(
-        side_car["num_records"] for side_car in _side_cars(plan, output_dir)
-    )
-    num_skipped = sum(skipped.values())
-    report = {
-        "num_clips": num_clips,
-        "num_skipped": num_skipped,
-        "skipped": dict(sorted(skipped.items())),
-        "notes": dict(sorted(notes.items())),
-        "bad_fraction": num_skipped / max(1, num_clips + num_skipped),
-    }
-    workdir.write_json(output_dir / REPORT, report)
-    return report
+        workdir.write_lines(self._staged(name), lines())
+        return dict(sorted(counts.items()))
+
+    def dead_letters(self) -> Iterator[dict]:
+        """What was skipped, as written."""
+        with open(self._staged(DEAD_LETTERS), encoding="utf-8") as file:
+            yield from map(json.loads, file)
+
+    def publish(self) -> None:
+        """Puts all lists in place, for the data set that has just been."""
+        for name in LISTS:
+            os.replace(self._staged(name), self.directory / name)
+
+    def keep_failed(self, has_finished: bool) -> pathlib.Path:
+        """Keeps the lists of a job that failed.
+
+        Args:
+            has_finished: bool. Whether the directory has a finished data set,
+                whose own lists stay.
+
+        Returns:
+            Path of the list of what was skipped.
+        """
+        if not has_finished:
+            self.publish()
+            return self.directory / DEAD_LETTERS
+        path = self.directory / FAILED_DEAD_LETTERS
+        os.replace(self._staged(DEAD_LETTERS), path)
+        for name in LISTS:
+            self._staged(name).unlink(missing_ok=True)
+        return path
 
 
-def check_splits(summaries: Sequence[Mapping], output_dir) -> None:
-    """Raises ValueError where no clip of a split could be used.
+def empty_split(summaries: Sequence[Mapping], lists: Lists) -> str | None:
+    """Which split has no clip that could be used, as an error.
 
     Args:
         summaries: sequence of dict, as `shard_task.run` returns them.
-        output_dir: path of the directory, with the list of dead letters.
+        lists: Lists, as written.
     """
     for split in dataset_info.SPLITS:
         of_split = [s for s in summaries if s["split"] == split]
@@ -102,17 +180,37 @@ def check_splits(summaries: Sequence[Mapping], output_dir) -> None:
             continue
         codes: Counter = Counter()
         first = None
-        with open(output_dir / DEAD_LETTERS, encoding="utf-8") as file:
-            for letter in map(json.loads, file):
-                if letter["split"] == split:
-                    codes[letter["code"]] += 1
-                    first = first or letter
-        raise ValueError(
+        for letter in lists.dead_letters():
+            if letter["split"] == split:
+                codes[letter["code"]] += 1
+                first = first or letter
+        return (
             f"No clip of the split {split!r} can be used: {dict(codes)}. "
             f"The first: {first['filename']}: {first['reason']}. "
-            "Check --audio_dir and the file names in the labels file; "
-            f"{output_dir / DEAD_LETTERS} lists them all."
+            "Check --audio_dir and the file names in the labels file."
         )
+    return None
+
+
+def lost_classes(
+    plan: Plan, summaries: Sequence[Mapping], config: PreprocessConfig
+) -> str | None:
+    """Which classes have lost all their clips, as an error.
+
+    Args:
+        plan: Plan.
+        summaries: sequence of dict, as `shard_task.run` returns them.
+        config: PreprocessConfig, with classes.
+    """
+    counts = np.sum([s["class_counts"] for s in summaries], axis=0)
+    kept = {n for n, count in zip(config.class_map.names, counts) if count}
+    lost = sorted(plan.label_names() - kept)
+    if not lost:
+        return None
+    return (
+        f"All clips of {len(lost)} classes were skipped: {lost[:10]}. Bring "
+        "their files back, or take the classes out of the source."
+    )
 
 
 def _mel_statistics(summaries) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -142,6 +240,7 @@ def dataset_of(
     config: PreprocessConfig,
     source: Mapping,
     num_dead_letters: int,
+    num_shards: int | None,
 ) -> dataset_info.DatasetInfo:
     """The record of a data set.
 
@@ -151,6 +250,7 @@ def dataset_of(
         config: PreprocessConfig.
         source: dict of JSON types. Where the clips came from, for people.
         num_dead_letters: int.
+        num_shards: int or None, as asked for.
 
     Returns:
         DatasetInfo.
@@ -174,4 +274,5 @@ def dataset_of(
         mel_std_db=mel_std_db,
         source=source,
         num_dead_letters=num_dead_letters,
+        num_shards=num_shards,
     )

@@ -8,8 +8,10 @@ the same paths on all workers.
 """
 
 import dataclasses
+import logging
 import os
 import pathlib
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,17 +19,19 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
+from apache_beam.metrics.metric import MetricsFilter
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners import create_runner
 
 from data_pipeline import shard_task
-from data_pipeline.child_processes import environment
-from data_pipeline.plan import Plan
 from ofa_aec_tf import workdir
-from ofa_aec_tf.data import records
 
 LOCAL_RUNNER = "FnApiRunner"
 COUNTERS = "preprocess"
+FAILURES = "preprocess_failures"
+
+# It tells of each port that it opens.
+logging.getLogger("apache_beam").setLevel(logging.ERROR)
 
 # It tries to download a program at each start, and falls back to LOCAL_RUNNER.
 _DOWNLOADING_RUNNER = "DirectRunner"
@@ -37,22 +41,37 @@ _LATE_SECONDS = 60.0
 
 
 class WriteShard(beam.DoFn):
-    """Writes a shard; its output is the summary of the shard.
+    """Writes a shard, and its summary into a directory of receipts.
+
+    An output that cannot be written is told by a counter, whose name is the
+    error: it needs no disk, and Beam's log of an exception is hundreds of
+    lines. The shards that come after it are given up.
 
     Args:
         plan_path: str.
         output_dir: str.
+        receipts_dir: str.
         isolation_seconds: as in `shard_task.run`.
     """
 
-    def __init__(self, plan_path, output_dir, isolation_seconds):
+    def __init__(self, plan_path, output_dir, receipts_dir, isolation_seconds):
         self._arguments = (plan_path, output_dir, isolation_seconds)
+        self._receipts_dir = receipts_dir
+        self._has_failed = False
 
     def process(self, number):
+        if self._has_failed:
+            return
         plan_path, output_dir, isolation_seconds = self._arguments
-        summary = shard_task.run(
-            plan_path, number, output_dir, isolation_seconds
-        )
+        try:
+            summary = shard_task.run(
+                plan_path, number, output_dir, isolation_seconds
+            )
+            workdir.write_json(_receipt(self._receipts_dir, number), summary)
+        except OSError as error:
+            self._has_failed = True
+            Metrics.counter(FAILURES, str(error)).inc()
+            return
         for name, value in (
             ("shards", 1),
             ("shards_reused", int(summary["reused"])),
@@ -60,7 +79,10 @@ class WriteShard(beam.DoFn):
             ("clips_skipped", summary["num_dead_letters"]),
         ):
             Metrics.counter(COUNTERS, name).inc(value)
-        yield summary
+
+
+def _receipt(receipts_dir, number: int) -> pathlib.Path:
+    return pathlib.Path(receipts_dir) / f"{number}.json"
 
 
 class _Background(threading.Thread):
@@ -80,13 +102,6 @@ class _Background(threading.Thread):
             self._function()
         except BaseException as error:
             self.error = error
-
-
-def _state(path: pathlib.Path) -> int | None:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,78 +178,83 @@ class BeamRunner:
             output_dir: path of an existing directory.
 
         Yields:
-            What `shard_task.run` returns, as side-cars appear.
+            What `shard_task.run` returns, as receipts appear.
 
         Raises:
-            OSError: if the pipeline fails.
+            OSError: if the output cannot be written, or the pipeline fails.
         """
         options = self.options()
         output_dir = output_dir.resolve()
-        with Plan(plan_path) as plan:
-            wanted = set(numbers)
-            files = [s.file for s in plan.shards() if s.number in wanted]
-        pending = {
-            path: _state(path)
-            for path in (records.side_car_path(output_dir / f) for f in files)
-        }
-        with environment(shard_task.WORKER_ENVIRONMENT):
+        # A portable runner returns nothing to this process but counters.
+        with (
+            tempfile.TemporaryDirectory(
+                # As what a killed job leaves, and the next one removes.
+                dir=output_dir,
+                prefix=f"{plan_path.name}.",
+            ) as receipts_dir,
+            shard_task.worker_settings(),
+        ):
+            # Workers may run as someone else.
+            os.chmod(receipts_dir, 0o777)
             pipeline = _Background(
                 lambda: self._run_pipeline(
                     options,
-                    str(plan_path.resolve()),
                     list(numbers),
-                    str(output_dir),
+                    WriteShard(
+                        str(plan_path.resolve()),
+                        str(output_dir),
+                        receipts_dir,
+                        self.isolation_seconds,
+                    ),
                 )
             )
             pipeline.start()
-            give_up_seconds = None
-            # A portable runner returns nothing to this process but counters.
-            while pending:
-                pipeline.join(_POLL_SECONDS)
-                is_done = not pipeline.is_alive()
-                if is_done:
-                    if pipeline.error is not None:
-                        raise pipeline.error
-                    give_up_seconds = (
-                        give_up_seconds or time.monotonic() + _LATE_SECONDS
-                    )
-                    # Lets a network file system look again.
-                    os.listdir(output_dir)
-                for path, before in list(pending.items()):
-                    after = _state(path)
-                    if after is None or (after == before and not is_done):
-                        continue
-                    del pending[path]
-                    yield {
-                        **shard_task.summary_of(workdir.read_json(path)),
-                        "reused": after == before,
-                    }
-                if pending and is_done:
-                    if time.monotonic() > give_up_seconds:
-                        raise ChildProcessError(
-                            f"The runner {self.name} ended without writing "
-                            f"{next(iter(pending))}. Is {output_dir} the same "
-                            "directory on its workers?"
-                        )
-                    time.sleep(_POLL_SECONDS)
-            # The last file may be there before the runner has ended.
-            pipeline.join()
-            if pipeline.error is not None:
-                raise pipeline.error
+            yield from self._receipts(pipeline, receipts_dir, numbers)
 
-    def _run_pipeline(self, options, plan_path, numbers, output_dir) -> None:
+    def _receipts(self, pipeline, receipts_dir, numbers) -> Iterator[dict]:
+        pending = {_receipt(receipts_dir, number) for number in numbers}
+        give_up_seconds = None
+        while pending:
+            pipeline.join(_POLL_SECONDS)
+            is_done = not pipeline.is_alive()
+            if is_done:
+                if pipeline.error is not None:
+                    raise pipeline.error
+                give_up_seconds = (
+                    give_up_seconds or time.monotonic() + _LATE_SECONDS
+                )
+            # Lets a network file system look again.
+            names = set(os.listdir(receipts_dir))
+            for path in [path for path in pending if path.name in names]:
+                pending.remove(path)
+                yield workdir.read_json(path)
+            if pending and is_done:
+                if time.monotonic() > give_up_seconds:
+                    raise ChildProcessError(
+                        f"The runner {self.name} ended without writing "
+                        f"{next(iter(pending))}. Is {receipts_dir} the same "
+                        "directory on its workers?"
+                    )
+                time.sleep(_POLL_SECONDS)
+        # The last file may be there before the runner has ended.
+        pipeline.join()
+        if pipeline.error is not None:
+            raise pipeline.error
+
+    def _run_pipeline(self, options, numbers, write_shard) -> None:
         try:
             pipeline = beam.Pipeline(options=options)
             (
                 pipeline
                 | "shards" >> beam.Create(numbers)
                 | "spread" >> beam.Reshuffle()
-                | "write"
-                >> beam.ParDo(
-                    WriteShard(plan_path, output_dir, self.isolation_seconds)
-                )
+                | "write" >> beam.ParDo(write_shard)
             )
-            state = pipeline.run().wait_until_finish()
+            result = pipeline.run()
+            state = result.wait_until_finish()
+            failures = result.metrics().query(
+                MetricsFilter().with_namespace(FAILURES)
+            )["counters"]
         except Exception as error:
             # Beam raises whatever a worker raised, or a RuntimeError with the
             # worker's trace as text, whose last line tells the reason.
@@ -244,6 +264,10 @@ class BeamRunner:
                 f"{lines[-1].strip() if lines else type(error).__name__}. "
                 "Finished shards are kept."
             ) from error
+        for failure in failures:
+            raise OSError(
+                f"{failure.key.metric.name}. Finished shards are kept."
+            )
         if state != beam.runners.runner.PipelineState.DONE:
             raise ChildProcessError(
                 f"The Beam runner {self.name} ended in the state {state}. "

@@ -53,12 +53,3 @@ class PreprocessConfig:
         if self.class_map is not None:
             return self
         return dataclasses.replace(self, class_map=ClassMap(tuple(names)))
-
-    def to_json(self) -> dict:
-        """This configuration as a dict of JSON types."""
-        return {
-            "frontend": self.frontend.to_json(),
-            "clip_seconds": self.clip_seconds,
-            "class_names": list(self.class_map.names),
-            "label_type": self.label_type,
-        }

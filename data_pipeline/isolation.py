@@ -4,11 +4,14 @@ import contextlib
 import multiprocessing
 import signal
 import traceback
+from collections.abc import Iterator
+from collections.abc import Sequence
 from multiprocessing import resource_tracker
 
 import numpy as np
 
 from data_pipeline import child_processes
+from data_pipeline import clips as clip_types
 from data_pipeline.clips import Clip
 from data_pipeline.clips import RenderedClip
 from ofa_aec_tf import interruptions
@@ -24,19 +27,33 @@ _TAKE_SECONDS = 60.0
 _ALARM_SECONDS = 5.0
 
 
-def _answer(clip, sample_rate_hz, num_samples, connection) -> None:
-    try:
-        rendered = clip.render(sample_rate_hz, num_samples)
-    except Exception as error:
-        if not isinstance(error, AudioError):
-            # A mistake in the program: its trace ends at the process.
-            error.add_note(traceback.format_exc())
-        connection.send(error)
+def _send(connection, result) -> None:
+    """One answer: a rendered clip, or an exception."""
+    if isinstance(result, Exception):
+        connection.send(result)
         return
-    waveform = np.ascontiguousarray(rendered.waveform, np.float32)
-    connection.send((waveform.shape, rendered.notes))
+    waveform = np.ascontiguousarray(result.waveform, np.float32)
+    connection.send((waveform.shape, result.notes, result.seconds))
     # As it is in memory, for there are megabytes of it.
     connection.send_bytes(waveform)
+
+
+def _answer(connection, request, timeout_seconds) -> None:
+    """Renders the clips of a request, and sends each as it comes."""
+    alarm_seconds = timeout_seconds + _ALARM_SECONDS
+    try:
+        # Native code may hang while it holds the lock that the thread which
+        # watches the parent needs. The signal ends it nevertheless.
+        signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
+        for result in clip_types.render(*request):
+            _send(connection, result)
+            signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
+    except Exception as error:
+        # A mistake in the program: its trace ends at the process.
+        error.add_note(traceback.format_exc())
+        _send(connection, error)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _serve(connection, timeout_seconds) -> None:
@@ -49,15 +66,9 @@ def _serve(connection, timeout_seconds) -> None:
     with contextlib.suppress(EOFError):
         while True:
             request = connection.recv()
-            # From here on, what happens is this clip's doing.
+            # From here on, what happens is the doing of these clips.
             connection.send(None)
-            # Native code may hang while it holds the lock that the thread
-            # which watches the parent needs. The signal ends it nevertheless.
-            signal.setitimer(
-                signal.ITIMER_REAL, timeout_seconds + _ALARM_SECONDS
-            )
-            _answer(*request, connection)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            _answer(connection, request, timeout_seconds)
 
 
 class IsolatedRenderer:
@@ -157,7 +168,7 @@ class IsolatedRenderer:
         return True
 
     def _hand_over(self, request) -> None:
-        if self._num_rendered == self._clips_per_process:
+        if self._num_rendered >= self._clips_per_process:
             self.close()
         if self._process is not None:
             if self._is_taken(request):
@@ -172,11 +183,15 @@ class IsolatedRenderer:
             )
 
     def _result(self, clip):
-        """What the child answers: a rendered clip, or an exception."""
+        """What the child answers: a rendered clip, or an exception.
+
+        One that does not answer is ended.
+        """
         source = ", ".join(clip.audio_paths) or clip.clip_id
         try:
             if not self._connection.poll(self._timeout_seconds):
-                raise AudioError(
+                self.close()
+                return AudioError(
                     source,
                     "timed_out",
                     f"not rendered within {self._timeout_seconds:g} s",
@@ -184,44 +199,57 @@ class IsolatedRenderer:
             answer = self._connection.recv()
             if isinstance(answer, Exception):
                 return answer
-            shape, notes = answer
+            shape, notes, seconds = answer
             waveform = np.empty(shape, np.float32)
             self._connection.recv_bytes_into(waveform)
         except (EOFError, ConnectionError):
-            raise AudioError(
-                source,
-                "crashed",
-                f"the process that rendered it {self._ending()}",
-            ) from None
-        return RenderedClip(waveform, notes)
+            ending = self._ending()
+            self.close()
+            return AudioError(
+                source, "crashed", f"the process that rendered it {ending}"
+            )
+        except BaseException:
+            # In the middle of an answer.
+            self.close()
+            raise
+        return RenderedClip(waveform, notes, seconds)
 
     def render(
-        self, clip: Clip, sample_rate_hz: int, num_samples: int
-    ) -> RenderedClip:
-        """Renders a clip in the child process.
+        self, clips: Sequence[Clip], sample_rate_hz: int, num_samples: int
+    ) -> Iterator[RenderedClip | AudioError]:
+        """Renders clips in the child process, in one pass where it can be.
+
+        A clip that costs the child is given up; those after it have another.
 
         Args:
-            clip: Clip that can be pickled.
+            clips: as in `clips.render`, that can be pickled.
             sample_rate_hz: int.
             num_samples: int.
 
-        Returns:
-            RenderedClip.
+        Yields:
+            As `clips.render`. The AudioError is `crashed` if the child process
+            ended, and `timed_out` if it took too long.
 
         Raises:
-            AudioError: `crashed` if the child process ended, `timed_out` if
-                it took too long, or what the clip raised. Whatever else it
-                raises comes through as well.
-            ChildProcessError: if no child process can be started.
+            ChildProcessError: if no child process can be started. Whatever
+                else a clip raises comes through as well.
         """
-        try:
-            self._hand_over((clip, sample_rate_hz, num_samples))
-            answer = self._result(clip)
-        except BaseException:
-            # Gone, hung, or left in the middle of an answer.
-            self.close()
-            raise
-        self._num_rendered += 1
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        while clips:
+            self._hand_over((clips, sample_rate_hz, num_samples))
+            for num_answered, clip in enumerate(clips, 1):
+                answer = self._result(clip)
+                self._num_rendered += 1
+                if isinstance(answer, Exception) and not isinstance(
+                    answer, AudioError
+                ):
+                    raise answer
+                try:
+                    yield answer
+                except GeneratorExit:
+                    if num_answered < len(clips):
+                        # It would go on with what nobody waits for.
+                        self.close()
+                    raise
+                if self._process is None:
+                    break
+            clips = clips[num_answered:]

@@ -4,8 +4,10 @@ import dataclasses
 import os
 import pathlib
 import re
+import shutil
 import sqlite3
 import time
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -15,13 +17,14 @@ from typing import Protocol
 import tqdm
 
 from data_pipeline import assembly
-from data_pipeline import shard_writer
+from data_pipeline import generations
+from data_pipeline.clips import NOT_CLIPS
 from data_pipeline.clips import Clip
 from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
+from data_pipeline.earlier import SHARD_SUFFIX
 from data_pipeline.plan import Plan
 from data_pipeline.plan import PlanBuilder
-from data_pipeline.plan import ShardSummary
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
@@ -29,19 +32,17 @@ from ofa_aec_tf.data import records
 
 PLAN = ".plan.sqlite"
 
+# The hash is missing in data sets of versions before this one.
 _SHARD = (
-    rf"({'|'.join(dataset_info.SPLITS)})-\d{{5}}-of-\d{{5}}"
-    rf"{re.escape(shard_writer.SHARD_SUFFIX)}"
+    rf"({'|'.join(dataset_info.SPLITS)})-\d{{5}}-of-\d{{5}}(-[0-9a-f]+)?"
+    rf"{re.escape(SHARD_SUFFIX)}"
 )
-_LISTS = (assembly.DEAD_LETTERS, assembly.NOTES, assembly.REPORT)
-# Files of a job, and what a killed one was writing under a hidden name.
-_OUR_FILES = re.compile(
-    rf"{_SHARD}(\.json)?|\.{_SHARD}\..+|"
-    + "|".join(
-        rf"{re.escape(name)}|\.{re.escape(name)}\..+"
-        for name in (*_LISTS, dataset_info.FILE_NAME)
-    )
-    + rf"|{re.escape(PLAN)}\..+"
+_LISTS = (*assembly.LISTS, assembly.FAILED_DEAD_LETTERS)
+_NAMES = "|".join(map(re.escape, (*_LISTS, dataset_info.FILE_NAME)))
+_OUR_FILES = re.compile(rf"{_SHARD}(\.json)?|{_NAMES}")
+# What a killed job was writing, under a hidden name.
+_UNFINISHED_FILES = re.compile(
+    rf"\.({_SHARD}(\.json)?|{_NAMES})\..+|{re.escape(PLAN)}\..+"
 )
 
 
@@ -74,22 +75,40 @@ class JobResult:
     seconds: float
 
 
-def _clear(output_dir: pathlib.Path, shards: Sequence[ShardSummary]) -> None:
-    """Removes what would not belong to the data set that is being made."""
-    planned = {shard.file for shard in shards}
-    planned |= {records.side_car_path(name).name for name in planned}
+def _remove_unfinished(output_dir: pathlib.Path) -> None:
+    """Removes what a killed job has not finished."""
     for path in output_dir.iterdir():
-        if _OUR_FILES.fullmatch(path.name) and path.name not in planned:
+        if not _UNFINISHED_FILES.fullmatch(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
             path.unlink(missing_ok=True)
 
 
-def _make_plan(clips, config, path, num_shards) -> PreprocessConfig:
+def _remove_others(output_dir: pathlib.Path, files: Iterable[str]) -> None:
+    """Removes what does not belong to the data set that is now finished.
+
+    Args:
+        output_dir: pathlib.Path.
+        files: iterable of str. Its shards.
+    """
+    kept = {dataset_info.FILE_NAME, *assembly.LISTS}
+    for file in files:
+        kept |= {file, records.side_car_path(file).name}
+    for path in output_dir.iterdir():
+        if _OUR_FILES.fullmatch(path.name) and path.name not in kept:
+            path.unlink(missing_ok=True)
+
+
+def _make_plan(clips, config, path, num_shards, finished) -> PreprocessConfig:
     # Under another name until it is whole: workers of a job that was killed
     # may still read the old one.
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         with PlanBuilder(unfinished, config.label_type) as builder:
             builder.add(clips)
+            builder.add_earlier(path.parent, finished)
             config = config.with_classes(builder.label_names())
             builder.divide(config, num_shards)
         os.replace(unfinished, path)
@@ -109,43 +128,58 @@ def _write_shards(plan, runner, output_dir) -> list[dict]:
         for summary in runner.run(
             plan.path, [shard.number for shard in shards], output_dir
         ):
-            summaries[summary["file"]] = summary
+            summaries[summary["shard"]] = summary
             progress.update(
                 summary["num_records"] + summary["num_dead_letters"]
             )
-    return [summaries[shard.file] for shard in shards]
+    return [summaries[shard.name] for shard in shards]
+
+
+def _too_many_skipped(report, max_bad_fraction) -> str | None:
+    if report["bad_fraction"] <= max_bad_fraction:
+        return None
+    num_bad = sum(
+        number
+        for code, number in report["skipped"].items()
+        if code not in NOT_CLIPS
+    )
+    return (
+        f"{num_bad} clips, {report['bad_fraction']:.1%} of all, "
+        f"were skipped: {report['skipped']}. At most "
+        f"--max_bad_fraction={max_bad_fraction:g} may be."
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class _Written:
-    """Shards and lists: all but the record of the data set."""
+class Terms:
+    """On which terms a job may finish.
 
-    config: PreprocessConfig
-    summaries: list[dict]
-    report: dict
-    seconds: float
+    Args:
+        max_bad_fraction: float. If a larger share of the clips is skipped,
+            the job fails.
+        may_lose_classes: bool. Whether all clips of a class may be skipped,
+            as where few of a corpus are still to be had.
+        overwrite: bool. Whether a finished data set may be replaced by one of
+            other settings, or with fewer clips.
+    """
+
+    max_bad_fraction: float = 1.0
+    may_lose_classes: bool = False
+    overwrite: bool = False
 
 
-def _write(clips, config, output_dir, num_shards, runner) -> _Written:
-    plan_path = output_dir / PLAN
-    try:
-        config = _make_plan(clips, config, plan_path, num_shards)
-        with Plan(plan_path) as plan:
-            # First of all: a directory with this file is a finished data set.
-            (output_dir / dataset_info.FILE_NAME).unlink(missing_ok=True)
-            # The lists go too: should this job stop, they would be of another.
-            _clear(output_dir, plan.shards())
-            start_seconds = time.perf_counter()
-            summaries = _write_shards(plan, runner, output_dir)
-            seconds = time.perf_counter() - start_seconds
-            # Again: a worker of a job that was killed may have begun a file
-            # before it noticed.
-            _clear(output_dir, plan.shards())
-            report = assembly.write_lists(plan, output_dir)
-    finally:
-        plan_path.unlink(missing_ok=True)
-    assembly.check_splits(summaries, output_dir)
-    return _Written(config, summaries, report, seconds)
+def _problem(plan, summaries, config, lists, report, terms) -> str | None:
+    """Why what was written may not become the data set, if it may not."""
+    return (
+        assembly.empty_split(summaries, lists)
+        or _too_many_skipped(report, terms.max_bad_fraction)
+        or generations.lost_clips(plan, lists.dead_letters(), lists.directory)
+        or (
+            None
+            if terms.may_lose_classes
+            else assembly.lost_classes(plan, summaries, config)
+        )
+    )
 
 
 def run(
@@ -155,12 +189,14 @@ def run(
     source: Mapping,
     num_shards: int | None = None,
     runner: Runner | None = None,
-    max_bad_fraction: float = 1.0,
+    terms: Terms = Terms(),
+    remarks: Callable[[], Mapping] = dict,
 ) -> JobResult:
     """Preprocesses clips into a directory.
 
-    Shards that an earlier job has finished are kept, if their content would
-    be the same.
+    What earlier jobs have written there is kept or copied, as far as its
+    content would be the same. A finished data set stays as it is until the
+    new one is whole, and then is replaced by it at once.
 
     Args:
         clips: iterable of Clip with splits, and of SkippedRow. It is gone
@@ -171,17 +207,18 @@ def run(
         num_shards: int or None. Shards of each split; by default about one
             for `plan.CLIPS_PER_SHARD` clips, and at least two.
         runner: Runner, by default this process.
-        max_bad_fraction: float. If a larger share of the clips is skipped,
-            the job fails, after all its lists are written.
+        terms: Terms.
+        remarks: function that returns a dict of JSON types, for `report.json`;
+            called when `clips` have been read.
 
     Returns:
         JobResult. In `output_dir` are the shards, their side-cars,
-        `dead_letters.jsonl`, `notes.jsonl`, `report.json` and, written last,
-        `dataset.json`.
+        `dead_letters.jsonl`, `notes.jsonl`, `report.json` and `dataset.json`,
+        which names the shards of the data set.
 
     Raises:
         ValueError: if clips do not fit `config`, a split has no clip that can
-            be used, too many are skipped, or another job writes there.
+            be used, `terms` are not met, or another job writes there.
         OSError: if the output cannot be written, or a worker dies.
     """
     if num_shards is not None and num_shards < 1:
@@ -190,23 +227,50 @@ def run(
         )
     output_dir = pathlib.Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
+    plan_path = output_dir / PLAN
     with workdir.lock(output_dir):
-        written = _write(
-            clips, config, output_dir, num_shards, runner or ProcessPool()
-        )
-        report = written.report
-        if report["bad_fraction"] > max_bad_fraction:
+        finished = generations.read_finished(output_dir, terms.overwrite)
+        protected = None if terms.overwrite else finished
+        if protected:
+            generations.check_settings(
+                protected, config, source, num_shards, output_dir
+            )
+        try:
+            config = _make_plan(clips, config, plan_path, num_shards, protected)
+            with Plan(plan_path) as plan:
+                generations.check_gone(plan, output_dir)
+                _remove_unfinished(output_dir)
+                if not finished:
+                    # Should this job stop, these would be of another.
+                    for name in assembly.LISTS:
+                        (output_dir / name).unlink(missing_ok=True)
+                start_seconds = time.perf_counter()
+                summaries = _write_shards(
+                    plan, runner or ProcessPool(), output_dir
+                )
+                seconds = time.perf_counter() - start_seconds
+                # Again: a worker of a job that was killed may have begun a
+                # file before it noticed.
+                _remove_unfinished(output_dir)
+                lists = assembly.Lists(output_dir)
+                report = lists.write(plan, summaries, config, remarks())
+                problem = _problem(
+                    plan, summaries, config, lists, report, terms
+                )
+        finally:
+            plan_path.unlink(missing_ok=True)
+        if problem:
+            path = lists.keep_failed(finished is not None)
             raise ValueError(
-                f"{report['num_skipped']} clips, "
-                f"{report['bad_fraction']:.1%} of all, were skipped: "
-                f"{report['skipped']}. At most "
-                f"--max_bad_fraction={max_bad_fraction:g} may be. See "
-                f"{output_dir / assembly.DEAD_LETTERS}; finished shards are "
-                "kept."
+                f"{problem} {path} lists what was skipped; finished shards "
+                "are kept."
             )
         dataset = assembly.dataset_of(
-            written.summaries, written.config, source, report["num_skipped"]
+            summaries, config, source, report["num_skipped"], num_shards
         )
+        # From here on it is the finished data set of this directory.
         dataset.write(output_dir)
-    num_reused = sum(s["num_records"] for s in written.summaries if s["reused"])
-    return JobResult(dataset, report, num_reused, written.seconds)
+        lists.publish()
+        _remove_others(output_dir, [s["file"] for s in summaries])
+    num_reused = sum(s["num_records"] for s in summaries if s["reused"])
+    return JobResult(dataset, report, num_reused, seconds)

@@ -5,7 +5,9 @@ index alone) and rendered later, in the worker that writes its shard.
 """
 
 import dataclasses
+from collections import Counter
 from collections import defaultdict
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -41,6 +43,9 @@ class PlacedEvent:
         onset: float in [0, 1]. 0 begins with the clip, 1 ends with it.
         snr_db: float. Power relative to the background.
         start_seconds: float. Where to start in the recording.
+        end_seconds: float or None. Where to end there at the latest.
+        is_part: bool. Whether its labels are those of a part of the recording
+            alone, no longer than a clip, and not of all of it.
         decoder: str. One of `ofa_aec_tf.audio.DECODERS`.
     """
 
@@ -51,6 +56,8 @@ class PlacedEvent:
     onset: float
     snr_db: float
     start_seconds: float = 0.0
+    end_seconds: float | None = None
+    is_part: bool = False
     decoder: str = "auto"
 
 
@@ -90,8 +97,12 @@ class Mixture:
         return tuple(event.decoder for event in self.events if event.path)
 
     def to_json(self) -> dict:
-        """This plan as a dict of JSON types."""
-        return dataclasses.asdict(self)
+        """What decides the waveform, with the bytes of the recordings."""
+        values = dataclasses.asdict(self)
+        del values["clip_id"], values["split"]
+        for event in values["events"]:
+            event["path"] = event["path"] is not None
+        return values
 
     def render(self, sample_rate_hz: int, num_samples: int) -> RenderedClip:
         """Renders the mixture.
@@ -113,7 +124,9 @@ class Mixture:
         mixed = background * 10 ** (self.background_dbfs / 20)
         notes: dict[str, None] = {}
         for event in self.events:
-            waveform, event_notes = _event_waveform(event, sample_rate_hz)
+            waveform, event_notes = _event_waveform(
+                event, sample_rate_hz, num_samples
+            )
             notes.update(dict.fromkeys(event_notes))
             waveform = waveform[:num_samples]
             level_db = self.background_dbfs + event.snr_db
@@ -130,7 +143,7 @@ def _root_mean_square(waveform):
 
 
 def _event_waveform(
-    event: PlacedEvent, sample_rate_hz: int
+    event: PlacedEvent, sample_rate_hz: int, clip_samples: int
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Samples of an event, and the notes on its recording."""
     num_samples = round(event.max_seconds * sample_rate_hz)
@@ -139,10 +152,16 @@ def _event_waveform(
             event.labels[0], event.seed, sample_rate_hz
         )
         return waveform[:num_samples], ()
+    # What is further on in the recording may be something else, and louder.
+    max_seconds = MAX_RECORDING_SECONDS
+    if event.is_part:
+        max_seconds = clip_samples / sample_rate_hz
+    if event.end_seconds is not None:
+        max_seconds = min(max_seconds, event.end_seconds - event.start_seconds)
     recording = audio.read_audio(
         event.path,
         sample_rate_hz,
-        MAX_RECORDING_SECONDS,
+        max_seconds,
         event.start_seconds,
         event.decoder,
     )
@@ -162,8 +181,30 @@ def _event_waveform(
     return waveform, recording.notes
 
 
+def _place(
+    row: ClipRow, shared_paths: Collection[str], **options
+) -> PlacedEvent:
+    """The event of a row; `options` are all but what the row says."""
+    is_part = (
+        row.recording is not None
+        or row.start_seconds > 0
+        or row.end_seconds is not None
+        or row.path in shared_paths
+    )
+    return PlacedEvent(
+        labels=row.labels,
+        path=row.path,
+        start_seconds=row.start_seconds,
+        end_seconds=row.end_seconds,
+        is_part=is_part,
+        decoder=row.decoder,
+        **options,
+    )
+
+
 def _plan_mixture(
     events_by_class: Mapping[str, Sequence[ClipRow | None]],
+    shared_paths: Collection[str],
     backgrounds: Sequence[str],
     seed: int,
     split: str,
@@ -176,18 +217,16 @@ def _plan_mixture(
     for name in rng.choice(names, num_events, replace=False).tolist():
         candidates = events_by_class[name]
         row = candidates[rng.integers(len(candidates))]
-        placed.append(
-            PlacedEvent(
-                labels=(name,) if row is None else row.labels,
-                path=None if row is None else row.path,
-                seed=int(rng.integers(2**63)),
-                max_seconds=float(rng.uniform(*EVENT_SECONDS_RANGE)),
-                onset=float(rng.uniform()),
-                snr_db=float(rng.uniform(*SNR_RANGE_DB)),
-                start_seconds=0.0 if row is None else row.start_seconds,
-                decoder="auto" if row is None else row.decoder,
-            )
-        )
+        options = {
+            "seed": int(rng.integers(2**63)),
+            "max_seconds": float(rng.uniform(*EVENT_SECONDS_RANGE)),
+            "onset": float(rng.uniform()),
+            "snr_db": float(rng.uniform(*SNR_RANGE_DB)),
+        }
+        if row is None:
+            placed.append(PlacedEvent(labels=(name,), path=None, **options))
+        else:
+            placed.append(_place(row, shared_paths, **options))
     return Mixture(
         clip_id=f"mixture-{split}-{index:06d}",
         split=split,
@@ -212,7 +251,9 @@ def plan_synthetic(num_clips: Mapping[str, int], seed: int) -> list[Mixture]:
         name: [None] for name in synthetic_events.EVENT_CLASSES
     }
     return [
-        _plan_mixture(events, synthetic_events.BACKGROUNDS, seed, split, index)
+        _plan_mixture(
+            events, (), synthetic_events.BACKGROUNDS, seed, split, index
+        )
         for split, number in num_clips.items()
         for index in range(number)
     ]
@@ -241,6 +282,8 @@ def plan_from_rows(
     for row in sorted(rows, key=lambda row: row.clip_id):
         for name in row.labels:
             by_split[row.split][name].append(row)
+    num_rows = Counter(row.path for row in rows)
+    shared_paths = {path for path, number in num_rows.items() if number > 1}
     mixtures = []
     for split, number in num_clips.items():
         if number and split not in by_split:
@@ -249,7 +292,9 @@ def plan_from_rows(
                 f"be made for it. Give it folds, or use --num_{split}=0."
             )
         mixtures += [
-            _plan_mixture(by_split[split], ("pink",), seed, split, index)
+            _plan_mixture(
+                by_split[split], shared_paths, ("pink",), seed, split, index
+            )
             for index in range(number)
         ]
     return mixtures

@@ -15,15 +15,19 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 
 from data_pipeline import splits
+from data_pipeline.clips import NOT_CLIPS
 from data_pipeline.clips import Clip
 from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
-from data_pipeline.shard_writer import SHARD_SUFFIX
+from data_pipeline.earlier import Earlier
+from data_pipeline.earlier import index
 from data_pipeline.shard_writer import ShardPlan
 from ofa_aec_tf.data import dataset_info
 
 CLIPS_PER_SHARD = 512
 MIN_SHARDS = 2
+# Fewer are not worth a file of their own.
+MIN_CLIPS_PER_SHARD = 8
 
 _CACHE_KIB = 64 * 1024
 # Clips and the like are pickled, as on their way to any other process: a clip
@@ -34,17 +38,19 @@ CREATE TABLE clip (
   split TEXT NOT NULL,
   content BLOB NOT NULL,
   hash BLOB NOT NULL,
+  start_seconds REAL NOT NULL,
   shard INTEGER,
   place BLOB
 );
 CREATE TABLE skipped (content BLOB NOT NULL);
 CREATE TABLE shard (
   number INTEGER PRIMARY KEY,
-  file TEXT NOT NULL,
+  name TEXT NOT NULL,
   split TEXT NOT NULL,
   num_clips INTEGER NOT NULL
 );
 CREATE TABLE config (content BLOB NOT NULL);
+CREATE TABLE labels (content BLOB NOT NULL);
 """
 
 
@@ -54,13 +60,13 @@ class ShardSummary:
 
     Args:
         number: int.
-        file: str. Its name in the output directory.
+        name: str. The beginning of its file's name.
         split: str.
         num_clips: int.
     """
 
     number: int
-    file: str
+    name: str
     split: str
     num_clips: int
 
@@ -95,7 +101,7 @@ class Plan:
     def shards(self) -> list[ShardSummary]:
         """All shards, split by split."""
         rows = self._database.execute(
-            "SELECT number, file, split, num_clips FROM shard ORDER BY number"
+            "SELECT number, name, split, num_clips FROM shard ORDER BY number"
         )
         return [ShardSummary(*row) for row in rows]
 
@@ -105,15 +111,16 @@ class Plan:
         Args:
             number: int, as in `shards`.
         """
-        ((file, split),) = self._database.execute(
-            "SELECT file, split FROM shard WHERE number = ?", (number,)
+        ((name, split),) = self._database.execute(
+            "SELECT name, split FROM shard WHERE number = ?", (number,)
         )
         rows = self._database.execute(
-            "SELECT content FROM clip WHERE shard = ? ORDER BY place, clip_id",
+            "SELECT content FROM clip WHERE shard = ? "
+            "ORDER BY place, start_seconds, clip_id",
             (number,),
         )
         clips = tuple(pickle.loads(content) for (content,) in rows)
-        return ShardPlan(file, split, clips, self.config())
+        return ShardPlan(name, split, clips, self.config())
 
     def skipped(self) -> Iterator[SkippedRow]:
         """Rows of the source that cannot be clips."""
@@ -121,6 +128,19 @@ class Plan:
             "SELECT content FROM skipped ORDER BY rowid"
         ):
             yield pickle.loads(content)
+
+    def label_names(self) -> set[str]:
+        """All labels of the clips, and of rows that cannot be clips."""
+        ((content,),) = self._database.execute("SELECT content FROM labels")
+        return pickle.loads(content)
+
+    def earlier(self, output_dir) -> Earlier:
+        """What earlier jobs have left in a directory, as it was indexed.
+
+        Args:
+            output_dir: path of the directory.
+        """
+        return Earlier(self._database, output_dir)
 
 
 class PlanBuilder:
@@ -134,6 +154,7 @@ class PlanBuilder:
     def __init__(self, path, label_type: str):
         self._label_type = label_type
         self._label_names: set[str] = set()
+        self._skipped_labels: set[str] = set()
         # By split: numbers by code, and an example.
         self._skipped: dict[str | None, tuple[Counter, SkippedRow]] = {}
         path = pathlib.Path(path)
@@ -175,8 +196,21 @@ class PlanBuilder:
                     row.split, (Counter(), row)
                 )
                 counts[row.code] += 1
+                if row.code not in (*NOT_CLIPS, "unknown_label"):
+                    self._skipped_labels.update(row.labels)
             else:
                 self._add_clip(row)
+
+    def add_earlier(
+        self, output_dir, finished: dataset_info.DatasetInfo | None
+    ) -> None:
+        """Takes what earlier jobs have left, for `Plan.earlier`.
+
+        Args:
+            output_dir: path of the directory.
+            finished: DatasetInfo or None. The finished data set there.
+        """
+        index(self._database, output_dir, finished)
 
     def _add_clip(self, clip: Clip) -> None:
         single = self._label_type == dataset_info.SINGLE_LABEL
@@ -187,16 +221,20 @@ class PlanBuilder:
                 "--label_type=multi_label."
             )
         self._label_names.update(clip.labels)
+        # Neighbours are read in one pass over their recording.
+        place = getattr(clip, "recording", None) or clip.clip_id
         try:
             self._database.execute(
-                "INSERT INTO clip (clip_id, split, content, hash) "
-                "VALUES (?, ?, ?, ?)",
+                "INSERT INTO clip "
+                "(clip_id, split, content, hash, start_seconds) "
+                "VALUES (?, ?, ?, ?, ?)",
                 (
                     clip.clip_id,
                     clip.split,
                     pickle.dumps(clip),
                     # As bytes: SQLite has no unsigned numbers of 64 bits.
-                    splits.stable_hash("shard", clip.clip_id).to_bytes(8),
+                    splits.stable_hash("shard", place).to_bytes(8),
+                    getattr(clip, "start_seconds", 0.0),
                 ),
             )
         except sqlite3.IntegrityError:
@@ -211,14 +249,17 @@ class PlanBuilder:
     def divide(self, config: PreprocessConfig, num_shards: int | None) -> None:
         """Divides the clips into shards, which finishes the plan.
 
-        The shard of a clip, and its place there, come from a hash of its id:
-        they do not depend on the order of the source, and a shard mixes the
-        classes.
+        The shard of a clip, and its place there, come from a hash of its
+        recording, or of its id where it is none of a longer one: they do not
+        depend on the order of the source, and a shard mixes the classes.
+        Parts of one recording follow each other by their starts.
 
         Args:
             config: PreprocessConfig.
             num_shards: int or None. Shards of each split; by default about
                 one for `CLIPS_PER_SHARD` clips, and at least `MIN_SHARDS`.
+                A split has fewer where they would hold less than
+                `MIN_CLIPS_PER_SHARD` clips.
 
         Raises:
             ValueError: if a split has no clip, or one has a label that is no
@@ -248,8 +289,7 @@ class PlanBuilder:
                 f"with. Received clips by split: {counts}"
             )
         numbers = {
-            split: num_shards
-            or max(MIN_SHARDS, round(counts[split] / CLIPS_PER_SHARD))
+            split: _num_shards(counts[split], num_shards)
             for split in dataset_info.SPLITS
             if split in counts
         }
@@ -287,7 +327,7 @@ class PlanBuilder:
             [
                 (
                     first[split] + index,
-                    f"{split}-{index:05d}-of-{number:05d}{SHARD_SUFFIX}",
+                    f"{split}-{index:05d}-of-{number:05d}",
                     split,
                     filled.get(first[split] + index, 0),
                 )
@@ -295,6 +335,13 @@ class PlanBuilder:
                 for index in range(number)
             ],
         )
-        self._database.execute(
-            "INSERT INTO config VALUES (?)", (pickle.dumps(config),)
-        )
+        labels = self._label_names | self._skipped_labels
+        for table, value in (("config", config), ("labels", labels)):
+            self._database.execute(
+                f"INSERT INTO {table} VALUES (?)", (pickle.dumps(value),)
+            )
+
+
+def _num_shards(num_clips: int, wanted: int | None) -> int:
+    by_size = max(MIN_SHARDS, round(num_clips / CLIPS_PER_SHARD))
+    return max(1, min(wanted or by_size, num_clips // MIN_CLIPS_PER_SHARD))

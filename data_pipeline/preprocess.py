@@ -11,7 +11,6 @@ Apache Beam:
 """
 
 import logging
-import os
 import pathlib
 
 from absl import flags
@@ -19,12 +18,13 @@ from absl import flags
 from data_pipeline import assembly
 from data_pipeline import job
 from data_pipeline import plan
+from data_pipeline import report
 from data_pipeline import source_flags
-from data_pipeline import splits
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import command_line
 from ofa_aec_tf import flagfiles
+from ofa_aec_tf import machine
 from ofa_aec_tf import path_flags
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_map import ClassMap
@@ -46,7 +46,8 @@ _NUM_SHARDS = flags.DEFINE_integer(
     "num_shards",
     None,
     "TFRecord files of each split. By default one for about "
-    f"{plan.CLIPS_PER_SHARD} clips, and at least {plan.MIN_SHARDS}.",
+    f"{plan.CLIPS_PER_SHARD} clips, and at least {plan.MIN_SHARDS}; fewer "
+    f"where they would hold less than {plan.MIN_CLIPS_PER_SHARD} clips.",
     lower_bound=1,
 )
 _RUNNER = flags.DEFINE_string(
@@ -58,7 +59,7 @@ _RUNNER = flags.DEFINE_string(
 )
 _NUM_WORKERS = flags.DEFINE_integer(
     "num_workers",
-    os.cpu_count(),
+    machine.num_cores(),
     f"Processes of --runner={LOCAL_RUNNER} and FnApiRunner.",
     lower_bound=1,
 )
@@ -76,11 +77,17 @@ _CLIP_TIMEOUT_SECONDS = flags.DEFINE_float(
 )
 _MAX_BAD_FRACTION = flags.DEFINE_float(
     "max_bad_fraction",
-    0.5,
+    0.05,
     "The job fails, after all its lists are written, if a larger share of the "
     "clips had to be skipped.",
     lower_bound=0,
     upper_bound=1,
+)
+_OVERWRITE = flags.DEFINE_bool(
+    "overwrite",
+    False,
+    "Whether to replace a finished data set in --output_dir by one of another "
+    "source, of other settings, or without some of its clips.",
 )
 _SAMPLE_RATE_HZ = flags.DEFINE_integer(
     "sample_rate_hz", _DEFAULTS.sample_rate_hz, "Rate of the waveforms."
@@ -149,8 +156,8 @@ def _counts(counts) -> str:
     return f"{sum(counts.values())}" + (text and f" ({text})")
 
 
-def _print_summary(result, row_notes, output_dir):
-    dataset, report = result.dataset, result.report
+def _print_summary(result, output_dir):
+    dataset, content = result.dataset, result.report
     rows = [("split", "clips", "shards", "MiB")]
     for name, split in dataset.splits.items():
         num_bytes = sum(shard.num_bytes for shard in split.shards)
@@ -162,38 +169,37 @@ def _print_summary(result, row_notes, output_dir):
                 f"{num_bytes / 2**20:.1f}",
             )
         )
-    print()
-    for name, *numbers in rows:
-        print(f"{name:<12}" + "".join(f"{number:>8}" for number in numbers))
-    print()
-    print(f"classes      {len(dataset.class_map)} ({dataset.label_type})")
-    untrained = [
-        name
-        for name, count in zip(
-            dataset.class_map.names, dataset.split(splits.TRAIN).class_counts
+    lines = ["", *report.table(rows), "", *report.class_table(content), ""]
+    lines.append(
+        f"classes      {len(dataset.class_map)} ({dataset.label_type})"
+    )
+    lines.append(f"skipped      {_counts(content['skipped'])}")
+    for title, key in (("noted", "notes"), ("rows", "rows")):
+        if content[key]:
+            lines.append(f"{title:<13}{_counts(content[key])}")
+    if content["unused_columns"]:
+        lines.append(
+            f"unused       columns: {report.named(content['unused_columns'])}"
         )
-        if not count
-    ]
-    if untrained:
-        print(f"untrained    no training clip has {', '.join(untrained)}")
-    print(f"skipped      {_counts(report['skipped'])}")
-    if report["notes"]:
-        print(f"noted        {_counts(report['notes'])}")
-    if row_notes:
-        print(f"rows         {_counts(row_notes)}")
-    num_written = report["num_clips"] - result.num_reused
-    print(
+    lines += [f"source       {text}" for text in content["remarks"]]
+    lines += report.summary(content)
+    num_written = content["num_clips"] - result.num_reused
+    lines.append(
         f"speed        {num_written / result.seconds:.0f} clips/s "
         f"({num_written} written in {result.seconds:.1f} s, "
         f"{result.num_reused} kept from an earlier run)"
     )
-    print(f"written to   {output_dir}")
+    lines.append(f"written to   {output_dir}")
     for counts, file, what in (
-        (report["skipped"], assembly.DEAD_LETTERS, "skipped clips"),
-        (report["notes"], assembly.NOTES, "notes"),
+        (content["skipped"], assembly.DEAD_LETTERS, "skipped clips"),
+        (content["notes"], assembly.NOTES, "notes"),
     ):
         if counts:
-            print(f"{what} are listed in {output_dir}/{file}")
+            lines.append(f"{what} are listed in {output_dir}/{file}")
+    lines += [f"warning: {text}" for text in content["warnings"]]
+    if content["warnings"]:
+        lines.append(f"all names are in {output_dir}/{assembly.REPORT}")
+    print("\n".join(lines))
 
 
 def main(beam_arguments):
@@ -211,7 +217,7 @@ def main(beam_arguments):
         min_frequency_hz=_MIN_FREQUENCY_HZ.value,
         max_frequency_hz=_MAX_FREQUENCY_HZ.value,
     )
-    chosen = source_flags.read()
+    chosen = source_flags.read(_CLIP_SECONDS.value)
     config = PreprocessConfig(
         frontend=frontend_config,
         clip_seconds=_CLIP_SECONDS.value,
@@ -225,13 +231,23 @@ def main(beam_arguments):
         chosen.record,
         num_shards=_NUM_SHARDS.value,
         runner=runner,
-        max_bad_fraction=_MAX_BAD_FRACTION.value,
+        terms=job.Terms(
+            max_bad_fraction=_MAX_BAD_FRACTION.value,
+            # Few of the videos of AudioSet are still to be had.
+            may_lose_classes=chosen.record["source"] == "audioset",
+            overwrite=_OVERWRITE.value,
+        ),
+        remarks=lambda: {
+            "rows": dict(sorted(chosen.notes.items())),
+            "unused_columns": list(chosen.unused_columns),
+            "remarks": list(chosen.remarks),
+        },
     )
     workdir.write_text(
         pathlib.Path(_OUTPUT_DIR.value) / workdir.RESOLVED_FLAGS,
         flagfiles.recorded(),
     )
-    _print_summary(result, chosen.notes, _OUTPUT_DIR.value)
+    _print_summary(result, _OUTPUT_DIR.value)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 
 from data_pipeline import shard_task
-from data_pipeline.child_processes import environment
 from data_pipeline.child_processes import run_all
 
 
@@ -51,7 +50,7 @@ class ProcessPool:
             (plan_path, number, output_dir, self.isolation_seconds)
             for number in numbers
         ]
-        with environment(shard_task.WORKER_ENVIRONMENT):
+        with shard_task.worker_settings():
             yield from run_all(
                 shard_task.run,
                 tasks,

@@ -1,9 +1,15 @@
 """What every runner runs: one shard of a plan, named by its number."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from collections.abc import Mapping
 
+import threadpoolctl
+
+from data_pipeline import clips
 from data_pipeline import shard_writer
+from data_pipeline.child_processes import environment
 from data_pipeline.isolation import IsolatedRenderer
 from data_pipeline.plan import Plan
 
@@ -19,7 +25,7 @@ WORKER_ENVIRONMENT = {
 
 # A driver of thousands of shards keeps what is returned; it reads these from
 # the side-cars, one after the other.
-_LARGE_KEYS = ("offsets", "labels", "notes", "dead_letters")
+_LARGE_KEYS = ("offsets", "labels", "notes", "clips", "dead_letters")
 
 
 def summary_of(side_car: Mapping) -> dict:
@@ -28,6 +34,19 @@ def summary_of(side_car: Mapping) -> dict:
         "num_dead_letters": len(side_car["dead_letters"]),
         **{k: v for k, v in side_car.items() if k not in _LARGE_KEYS},
     }
+
+
+@contextlib.contextmanager
+def worker_settings() -> Iterator[None]:
+    """What runners hold while shards are written, here or in new processes.
+
+    The last bit of a product of matrices depends on the number of threads.
+    """
+    with (
+        environment(WORKER_ENVIRONMENT),
+        threadpoolctl.threadpool_limits(1, "blas"),
+    ):
+        yield
 
 
 def run(
@@ -51,13 +70,14 @@ def run(
     Raises:
         OSError: if the output cannot be written.
     """
-    with Plan(plan_path) as plan:
-        shard = plan.shard(number)
-    if isolation_seconds is None:
-        side_car = shard_writer.write_shard(shard, output_dir)
-    else:
-        with IsolatedRenderer(isolation_seconds) as renderer:
-            side_car = shard_writer.write_shard(
-                shard, output_dir, renderer.render
-            )
+    # Also where this process was not started by a job of ours.
+    threadpoolctl.threadpool_limits(1, "blas")
+    with Plan(plan_path) as plan, contextlib.ExitStack() as stack:
+        render = clips.render
+        if isolation_seconds is not None:
+            renderer = IsolatedRenderer(isolation_seconds)
+            render = stack.enter_context(renderer).render
+        side_car = shard_writer.write_shard(
+            plan.shard(number), output_dir, render, plan.earlier(output_dir)
+        )
     return summary_of(side_car)

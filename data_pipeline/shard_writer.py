@@ -2,31 +2,34 @@
 
 import dataclasses
 import hashlib
-import json
-import os
 import pathlib
 from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 
+from data_pipeline import clips as clip_types
+from data_pipeline import content_keys
 from data_pipeline.clips import Clip
 from data_pipeline.clips import RenderedClip
 from data_pipeline.config import PreprocessConfig
-from ofa_aec_tf import audio
+from data_pipeline.earlier import SHARD_SUFFIX
+from data_pipeline.earlier import Earlier
 from ofa_aec_tf import frontend
 from ofa_aec_tf import workdir
 from ofa_aec_tf.audio import AudioError
 from ofa_aec_tf.data import records
 
-# Part of the content key: raise it when the same plan gives other records.
-CONTENT_VERSION = 2
-
 # Of the moment rather than of the file: tried again by the next job.
 _PASSING_CODES = ("crashed", "timed_out", "unreadable")
 
-SHARD_SUFFIX = ".tfrecord"
+# Of the file's name: enough to tell the generations of a data set apart.
+_NAME_DIGITS = 16
 
-Renderer = Callable[[Clip, int, int], RenderedClip]
+Renderer = Callable[
+    [Sequence[Clip], int, int], Iterator[RenderedClip | AudioError]
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,156 +37,238 @@ class ShardPlan:
     """What to write into one shard.
 
     Args:
-        file: str. Its name in the output directory.
+        name: str. The beginning of its file's name.
         split: str.
         clips: tuple of Clip, in the order of the records.
         config: PreprocessConfig.
     """
 
-    file: str
+    name: str
     split: str
     clips: tuple[Clip, ...]
     config: PreprocessConfig
 
-    def content_key(self) -> str:
+    def label_indices(self, clip: Clip) -> list[int]:
+        """The classes of a clip, ascending."""
+        class_map = self.config.class_map
+        return sorted(class_map.index(name) for name in clip.labels)
+
+    def content_key(self, clip_keys: Sequence[str]) -> str:
         """Hash that changes whenever the shard would.
 
-        Size and time of the audio files are part of it, so that a file that
-        was replaced, or mended after it was skipped, is read again; and so
-        are the versions of the decoders.
+        Args:
+            clip_keys: sequence of str, those of its clips.
         """
-        digest = hashlib.sha256()
-        values = [CONTENT_VERSION, self.config.to_json()]
-        values += [clip.to_json() for clip in self.clips]
-        paths = {path for clip in self.clips for path in clip.audio_paths}
-        values += [_file_state(path) for path in sorted(paths)]
-        if paths:
-            # What one decoder cannot read, another may.
-            values += [
-                audio.decoder_versions(name)
-                for name in sorted({n for c in self.clips for n in c.decoders})
-            ]
-        for value in values:
-            digest.update(json.dumps(value, sort_keys=True).encode() + b"\n")
-        return digest.hexdigest()
+        return content_keys.of_values(
+            content_keys.CONTENT_VERSION,
+            self.split,
+            self.config.frontend.to_json(),
+            self.config.num_samples,
+            len(self.config.class_map),
+            [
+                (clip.clip_id, key, self.label_indices(clip), _group(clip))
+                for clip, key in zip(self.clips, clip_keys)
+            ],
+        )
 
 
-def _file_state(path: str) -> list:
+def _group(clip: Clip) -> str | None:
+    """What must stay in one split; mixtures have none."""
+    return getattr(clip, "group", None)
+
+
+def _finished_side_car(
+    path: pathlib.Path, plan: ShardPlan, key: str
+) -> dict | None:
+    """Side-car of a shard, where the shard is whole and needs no other try."""
     try:
-        status = os.stat(path)
-    except OSError:
-        return [path]
-    return [path, status.st_size, status.st_mtime_ns]
-
-
-def finished_side_car(path: pathlib.Path, key: str) -> dict | None:
-    """Side-car of a shard, if the shard is whole and of this content key.
-
-    Args:
-        path: path of the shard.
-        key: str. The content key that it must have.
-
-    Returns:
-        dict, or None where the shard has to be written.
-    """
-    side_car_file = records.side_car_path(path)
-    if not path.is_file() or not side_car_file.is_file():
+        side_car = workdir.read_json(records.side_car_path(path))
+        with open(path, "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except (ValueError, OSError):
         return None
-    try:
-        side_car = workdir.read_json(side_car_file)
-    except ValueError:
+    if (side_car["key"], side_car["sha256"]) != (key, sha256):
         return None
-    if side_car.get("key") != key:
-        return None
-    if any(d["code"] in _PASSING_CODES for d in side_car["dead_letters"]):
-        return None
-    with open(path, "rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return side_car if sha256 == side_car["sha256"] else None
+    paths = {clip.clip_id: clip.audio_paths for clip in plan.clips}
+    for letter in side_car["dead_letters"]:
+        if letter["code"] in _PASSING_CODES:
+            return None
+        # It names a file, which may be elsewhere by now.
+        files = {str(pathlib.Path(p)) for p in paths[letter["clip_id"]]}
+        if files and letter["filename"] not in files:
+            return None
+    return side_car
 
 
-def _render(clip: Clip, sample_rate_hz: int, num_samples: int) -> RenderedClip:
-    return clip.render(sample_rate_hz, num_samples)
+@dataclasses.dataclass(frozen=True)
+class _Features:
+    """What a record is made of, as stored."""
+
+    log_mel: np.ndarray
+    notes: tuple[str, ...]
+    seconds: float | None
+
+
+def _features(
+    plan: ShardPlan,
+    keys: Sequence[str],
+    render: Renderer,
+    earlier: Earlier | None,
+) -> Iterator[_Features | AudioError]:
+    """Features of the clips in turn: those of earlier jobs, or rendered."""
+    config = plan.config
+    shape = (
+        config.frontend.num_frames(config.num_samples),
+        config.frontend.num_mel_bins,
+    )
+    key_of = dict(zip((clip.clip_id for clip in plan.clips), keys))
+    for group in clip_types.in_one_pass(plan.clips):
+        found = [
+            earlier and earlier.clip(key_of[clip.clip_id], shape)
+            for clip in group
+        ]
+        missing = [clip for clip, old in zip(group, found) if not old]
+        rendered = iter(())
+        if missing:
+            rendered = render(
+                missing, config.frontend.sample_rate_hz, config.num_samples
+            )
+        for old in found:
+            if old:
+                yield _Features(old.read().log_mel, old.notes, old.seconds)
+                continue
+            result = next(rendered)
+            if isinstance(result, AudioError):
+                yield result
+                continue
+            # As stored: these values are what training normalizes.
+            log_mel = frontend.log_mel_spectrogram(
+                result.waveform, config.frontend
+            ).astype(records.STORED_DTYPE)
+            yield _Features(log_mel, result.notes, result.seconds)
+
+
+class _SideCar:
+    """Gathers what the side-car tells of the records."""
+
+    def __init__(self, plan: ShardPlan):
+        self._plan = plan
+        self._labels: list[list[int]] = []
+        self._notes: dict[str, list[str]] = {}
+        self._clips: dict[str, list] = {
+            name: [] for name in ("ids", "keys", "groups", "digests", "seconds")
+        }
+        num_mel_bins = plan.config.frontend.num_mel_bins
+        self._class_counts = np.zeros(len(plan.config.class_map), np.int64)
+        self._num_frames = 0
+        self._mel_sum = np.zeros(num_mel_bins, np.float64)
+        self._mel_sum_squares = np.zeros(num_mel_bins, np.float64)
+        self.dead_letters: list[dict] = []
+
+    def add_dead_letter(self, clip: Clip, error: AudioError) -> None:
+        self.dead_letters.append(
+            {
+                "filename": error.path,
+                "code": error.code,
+                "reason": error.reason,
+                "clip_id": clip.clip_id,
+                "split": self._plan.split,
+            }
+        )
+
+    def add(
+        self, clip: Clip, key: str, features: _Features, labels: list[int]
+    ) -> None:
+        self._labels.append(labels)
+        for code in features.notes:
+            self._notes.setdefault(code, []).append(clip.clip_id)
+        for name, value in (
+            ("ids", clip.clip_id),
+            ("keys", key),
+            ("groups", _group(clip)),
+            ("digests", content_keys.of_features(features.log_mel)),
+            ("seconds", features.seconds),
+        ):
+            self._clips[name].append(value)
+        self._class_counts[labels] += 1
+        exact = features.log_mel.astype(np.float64)
+        self._num_frames += len(exact)
+        self._mel_sum += exact.sum(axis=0)
+        self._mel_sum_squares += np.square(exact).sum(axis=0)
+
+    def details(self, key: str) -> dict:
+        return {
+            "shard": self._plan.name,
+            "split": self._plan.split,
+            "key": key,
+            "class_counts": self._class_counts.tolist(),
+            "num_frames": self._num_frames,
+            "mel_sum_db": self._mel_sum.tolist(),
+            "mel_sum_squares_db": self._mel_sum_squares.tolist(),
+            "labels": self._labels,
+            "notes": self._notes,
+            "clips": self._clips,
+        }
 
 
 def write_shard(
-    plan: ShardPlan, output_dir, render: Renderer = _render
+    plan: ShardPlan,
+    output_dir,
+    render: Renderer = clip_types.render,
+    earlier: Earlier | None = None,
 ) -> dict:
     """Writes a shard and its side-car, unless they are there already.
 
-    Clips whose audio cannot be used are skipped and listed.
+    The name of the file ends with a hash of its content, so that a shard with
+    another content stands beside it. Clips whose audio cannot be used are
+    skipped and listed.
 
     Args:
         plan: ShardPlan.
         output_dir: path of an existing directory.
-        render: function from a clip, a sample rate in Hz and a number of
-            samples to a RenderedClip; by default the clip's own.
+        render: function like `clips.render`.
+        earlier: Earlier or None. Where to find shards and features that need
+            not be made again.
 
     Returns:
         dict, the side-car: what `records.RecordFileWriter.finish` gives and
-        `file`, `split`, `key`, `class_counts`, `num_frames`, `mel_sum_db`,
-        `mel_sum_squares_db` (sums over the frames, for each mel band),
-        `labels` (class indices of each record) and `notes` (what is odd about
-        clips that were kept: a dict from codes to clip ids); and `reused`,
-        whether the shard was there, which is not in the file.
+        `file`, `shard` (name in the plan), `split`, `key`, `class_counts`,
+        `num_frames`, `mel_sum_db`, `mel_sum_squares_db` (sums over the
+        frames, for each mel band), `labels` (class indices of each record),
+        `notes` (what is odd about clips that were kept: a dict from codes to
+        clip ids) and `clips` (of each record its id, content key, group, hash
+        of the features and seconds of audio before it was padded or cropped);
+        and `reused`, whether the shard was there, which is not in the file.
 
     Raises:
         OSError: if the output cannot be written.
     """
-    path = pathlib.Path(output_dir) / plan.file
-    key = plan.content_key()
-    side_car = finished_side_car(path, key)
-    if side_car is not None:
-        return {**side_car, "reused": True}
-    config = plan.config
-    dead_letters = []
-    all_labels = []
-    notes: dict[str, list[str]] = {}
-    class_counts = np.zeros(len(config.class_map), np.int64)
-    mel_sum = np.zeros(config.frontend.num_mel_bins, np.float64)
-    mel_sum_squares = np.zeros_like(mel_sum)
-    num_frames = 0
-    with records.RecordFileWriter(path) as writer:
-        for clip in plan.clips:
-            try:
-                rendered = render(
-                    clip, config.frontend.sample_rate_hz, config.num_samples
-                )
-            except AudioError as error:
-                dead_letters.append(
-                    {
-                        "filename": error.path,
-                        "code": error.code,
-                        "reason": error.reason,
-                        "clip_id": clip.clip_id,
-                        "split": plan.split,
-                    }
-                )
+    output_dir = pathlib.Path(output_dir)
+    keys = content_keys.of_clips(plan.clips, plan.config)
+    key = plan.content_key(keys)
+    for file in earlier.shards(plan.name, key) if earlier else ():
+        found = _finished_side_car(output_dir / file, plan, key)
+        if found is not None:
+            return {**found, "reused": True}
+    side_car = _SideCar(plan)
+    with records.RecordFileWriter(
+        output_dir / (plan.name + SHARD_SUFFIX)
+    ) as writer:
+        for clip, clip_key, features in zip(
+            plan.clips, keys, _features(plan, keys, render, earlier)
+        ):
+            if isinstance(features, AudioError):
+                side_car.add_dead_letter(clip, features)
                 continue
-            # As stored: these values are what training normalizes.
-            log_mel = frontend.log_mel_spectrogram(
-                rendered.waveform, config.frontend
-            ).astype(records.STORED_DTYPE)
-            labels = sorted(config.class_map.index(n) for n in clip.labels)
-            all_labels.append(labels)
-            for code in rendered.notes:
-                notes.setdefault(code, []).append(clip.clip_id)
-            writer.write(records.encode_record(clip.clip_id, log_mel, labels))
-            class_counts[labels] += 1
-            exact = log_mel.astype(np.float64)
-            mel_sum += exact.sum(axis=0)
-            mel_sum_squares += np.square(exact).sum(axis=0)
-            num_frames += len(exact)
-        side_car = writer.finish(
-            dead_letters,
-            file=plan.file,
-            split=plan.split,
-            key=key,
-            class_counts=class_counts.tolist(),
-            num_frames=num_frames,
-            mel_sum_db=mel_sum.tolist(),
-            mel_sum_squares_db=mel_sum_squares.tolist(),
-            labels=all_labels,
-            notes=notes,
+            labels = plan.label_indices(clip)
+            writer.write(
+                records.encode_record(clip.clip_id, features.log_mel, labels)
+            )
+            side_car.add(clip, clip_key, features, labels)
+        details = side_car.details(key)
+        digest = content_keys.of_values(details, side_car.dead_letters)
+        name = f"{plan.name}-{digest[:_NAME_DIGITS]}{SHARD_SUFFIX}"
+        written = writer.finish(
+            side_car.dead_letters, name, file=name, **details
         )
-    return {**side_car, "reused": False}
+    return {**written, "reused": False}

@@ -6,22 +6,32 @@ from collections import Counter
 from collections.abc import Iterable
 
 from absl import flags
-from absl import logging
 
+from data_pipeline import csv_flags
 from data_pipeline import mixtures
+from data_pipeline import segment_flags
 from data_pipeline import sources
+from data_pipeline import split_flags
 from data_pipeline import splits
 from data_pipeline import synthetic_events
+from data_pipeline.class_names import clean
 from data_pipeline.clips import Clip
 from data_pipeline.clips import SkippedRow
+from data_pipeline.sources.cutting import Cutter
+from data_pipeline.sources.presence import check_files_are_there
 from ofa_aec_tf import audio
 from ofa_aec_tf import path_flags
 from ofa_aec_tf.data import dataset_info
 
-_LIST_SOURCES = ("csv", "folder", "esc")
+_FOLD_SOURCES = ("csv", "folder", "esc", "urbansound8k")
+_LIST_SOURCES = (*_FOLD_SOURCES, "speech_commands", "annotations")
 _SPLIT_SOURCES = ("audioset", "fsd50k")
 _FILE_SOURCES = (*_LIST_SOURCES, *_SPLIT_SOURCES)
 _MIXES = ("synthetic", "mixture")
+# Those of one class a clip.
+_SINGLE_LABEL_SOURCES = ("folder", "esc", "urbansound8k", "speech_commands")
+# Published for cross-validation, of which one division is usual.
+_USUAL_FOLD_SOURCES = ("urbansound8k",)
 
 _SOURCE = flags.DEFINE_enum(
     "source",
@@ -29,6 +39,9 @@ _SOURCE = flags.DEFINE_enum(
     (*_FILE_SOURCES, *_MIXES),
     "csv: --audio_dir and --labels_csv; folder: a sub-directory of "
     "--audio_dir for each class; esc: ESC-10 or ESC-50 in --audio_dir; "
+    "urbansound8k, speech_commands: these sets as they are published, in "
+    "--audio_dir; annotations: long recordings in --audio_dir with annotation "
+    "files; "
     "audioset: --audio_dir, --class_labels_csv and segments tables; fsd50k: "
     "FSD50K in --audio_dir; synthetic: generated events mixed into "
     "multi-label clips; mixture: events of --event_source mixed likewise.",
@@ -55,13 +68,6 @@ _DECODER = flags.DEFINE_enum(
     "auto: libsndfile, and PyAV where that is better or the other fails; "
     "soundfile, av: that one alone; tfio: tensorflow-io, in an environment "
     "with TensorFlow 2.16.",
-)
-_LABELS_CSV = path_flags.define_path(
-    "labels_csv",
-    None,
-    "CSV file with the columns filename (relative to --audio_dir), labels "
-    "(separated by ;) and optionally split, fold, group (clips that must stay "
-    "in one split) and start_seconds (of the clip in its file).",
 )
 _CLASS_LABELS_CSV = path_flags.define_path(
     "class_labels_csv", None, "AudioSet's class_labels_indices.csv."
@@ -106,22 +112,8 @@ _LABEL_TYPE = flags.DEFINE_enum(
     "label_type",
     None,
     (dataset_info.MULTI_LABEL, dataset_info.SINGLE_LABEL),
-    "By default single_label for esc and folder, else multi_label.",
-)
-_TRAIN_FOLDS = flags.DEFINE_list("train_folds", [], "Folds for training.")
-_VALIDATION_FOLDS = flags.DEFINE_list(
-    "validation_folds", [], "Folds for validation."
-)
-_TEST_FOLDS = flags.DEFINE_list("test_folds", [], "Folds for testing.")
-_VALIDATION_FRACTION = flags.DEFINE_float(
-    "validation_fraction",
-    0.1,
-    "Share of the clips (or groups of clips; audioset: videos) for "
-    "validation, chosen by a hash of their names, where there are neither "
-    "folds nor a split column.",
-)
-_TEST_FRACTION = flags.DEFINE_float(
-    "test_fraction", 0.1, "Share of the clips for testing, likewise."
+    "By default single_label for esc, folder, urbansound8k and "
+    "speech_commands, else multi_label.",
 )
 _NUM_TRAIN = flags.DEFINE_integer(
     "num_train", 2000, "Training clips to mix.", lower_bound=1
@@ -141,18 +133,17 @@ _SOURCES_OF_FLAG = (
     (_AUDIO_DIR, _FILE_SOURCES),
     (_ALLOW_SYMLINKS, _FILE_SOURCES),
     (_DECODER, _FILE_SOURCES),
-    (_LABELS_CSV, ("csv",)),
     (_CLASS_LABELS_CSV, _AUDIOSET),
     (_TRAIN_SEGMENTS, _AUDIOSET),
     (_VALIDATION_SEGMENTS, _AUDIOSET),
     (_EVALUATION_SEGMENTS, _AUDIOSET),
     (_BLACKLIST, _AUDIOSET),
     (_WHOLE_RECORDINGS, _AUDIOSET),
-    (_TRAIN_FOLDS, _LIST_SOURCES),
-    (_VALIDATION_FOLDS, _LIST_SOURCES),
-    (_TEST_FOLDS, _LIST_SOURCES),
-    (_VALIDATION_FRACTION, (*_LIST_SOURCES, "audioset")),
-    (_TEST_FRACTION, _LIST_SOURCES),
+    *((flag, _FOLD_SOURCES) for flag in split_flags.FOLDS),
+    (split_flags.VALIDATION_FRACTION, (*_LIST_SOURCES, "audioset")),
+    (split_flags.TEST_FRACTION, _LIST_SOURCES),
+    *csv_flags.SOURCES_OF_FLAG,
+    *segment_flags.SOURCES_OF_FLAG,
 )
 _MIXES_OF_FLAG = (
     (_EVENT_SOURCE, ("mixture",)),
@@ -163,9 +154,12 @@ _MIXES_OF_FLAG = (
     (_SEED, _MIXES),
 )
 _REQUIRED_BY_SOURCE = {
-    "csv": (_AUDIO_DIR, _LABELS_CSV),
+    "csv": (_AUDIO_DIR, csv_flags.LABELS_CSV),
     "folder": (_AUDIO_DIR,),
     "esc": (_AUDIO_DIR,),
+    "urbansound8k": (_AUDIO_DIR,),
+    "speech_commands": (_AUDIO_DIR,),
+    "annotations": (_AUDIO_DIR,),
     "audioset": (_AUDIO_DIR, _CLASS_LABELS_CSV),
     "fsd50k": (_AUDIO_DIR,),
     "synthetic": (),
@@ -183,6 +177,8 @@ class ChosenClips:
         notes: Counter of rows of the source that were read otherwise than
             they stand there, by code; complete when the clips are read.
         record: dict of JSON types. The flags, for people.
+        unused_columns: tuple of str, as of a Source.
+        remarks: tuple of str, as of a Source.
     """
 
     clips: Iterable[Clip | SkippedRow]
@@ -190,6 +186,8 @@ class ChosenClips:
     label_type: str
     notes: Counter
     record: dict
+    unused_columns: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def _check_flags() -> None:
@@ -216,24 +214,35 @@ def _check_flags() -> None:
             raise ValueError(f"--{name}={kind} needs --{flag.name}.")
 
 
-def _folds(flag) -> list[int]:
-    try:
-        return [int(text) for text in flag.value]
-    except ValueError:
-        raise ValueError(
-            f"--{flag.name} must be integers, such as --{flag.name}=1,2. "
-            f"Received: {','.join(flag.value)}"
-        ) from None
-
-
-def _open_source(kind: str) -> sources.Source:
+def _open_source(kind: str, cutter: Cutter) -> sources.Source:
     audio_dir, allow_symlinks = _AUDIO_DIR.value, _ALLOW_SYMLINKS.value
     if kind == "csv":
-        return sources.csv_source(audio_dir, _LABELS_CSV.value, allow_symlinks)
+        return csv_flags.csv_source(
+            audio_dir,
+            _LABEL_TYPE.value == dataset_info.SINGLE_LABEL
+            and _SOURCE.value != "mixture",
+            allow_symlinks,
+        )
     if kind == "folder":
         return sources.folder_source(audio_dir, allow_symlinks)
     if kind == "esc":
         return sources.esc_source(audio_dir, allow_symlinks)
+    if kind == "urbansound8k":
+        return sources.urbansound8k_source(audio_dir, allow_symlinks)
+    if kind == "speech_commands":
+        labels = (sources.BACKGROUND,)
+        # Where a clip may have no labels it needs no class of its own.
+        if _LABEL_TYPE.value == dataset_info.MULTI_LABEL or (
+            _SOURCE.value == "mixture"
+        ):
+            labels = ()
+        return sources.speech_commands_source(
+            audio_dir, cutter, labels, allow_symlinks
+        )
+    if kind == "annotations":
+        return segment_flags.annotations_source(
+            audio_dir, cutter, allow_symlinks
+        )
     if kind == "fsd50k":
         return sources.fsd50k_source(audio_dir, allow_symlinks)
     return sources.audioset_source(
@@ -241,7 +250,7 @@ def _open_source(kind: str) -> sources.Source:
         _CLASS_LABELS_CSV.value,
         _TRAIN_SEGMENTS.value,
         _EVALUATION_SEGMENTS.value,
-        validation_fraction=_VALIDATION_FRACTION.value,
+        validation_fraction=split_flags.VALIDATION_FRACTION.value,
         validation_segments=_VALIDATION_SEGMENTS.value,
         blacklist=_BLACKLIST.value,
         whole_recordings=_WHOLE_RECORDINGS.value,
@@ -255,53 +264,38 @@ def _with_decoder(row):
     return dataclasses.replace(row, decoder=_DECODER.value)
 
 
-def _with_splits(rows: Iterable, folds: dict[str, list[int]]) -> list:
-    """All rows, those that are clips with splits."""
-    rows = list(rows)
-    skipped = [row for row in rows if isinstance(row, SkippedRow)]
-    clips = [row for row in rows if not isinstance(row, SkippedRow)]
-    if skipped and not clips:
-        codes = Counter(row.code for row in skipped)
-        raise ValueError(
-            f"None of {len(skipped)} rows can be used: {dict(codes)}. The "
-            f"first: {skipped[0].filename}: {skipped[0].reason}"
-        )
-    for flag in (_VALIDATION_FRACTION, _TEST_FRACTION):
-        if flag.present and (
-            any(folds.values()) or any(row.split for row in clips)
-        ):
-            raise ValueError(
-                f"--{flag.name} is for clips without folds and without a "
-                "split column. Leave it out."
-            )
-    return skipped + splits.assign(
-        clips, folds, _VALIDATION_FRACTION.value, _TEST_FRACTION.value
-    )
+def _count_no_labels(rows: Iterable, notes: Counter) -> Iterable:
+    """The rows; and in the end the number of clips of nothing."""
+    count = 0
+    for row in rows:
+        count += not isinstance(row, SkippedRow) and not row.labels
+        yield row
+    if count:
+        notes["no_labels"] = count
 
 
-def _read_source(kind: str) -> tuple[sources.Source, list[int]]:
-    """The source, its rows with splits, and folds that are in none."""
-    folds = {
-        splits.TRAIN: _folds(_TRAIN_FOLDS),
-        splits.VALIDATION: _folds(_VALIDATION_FOLDS),
-        splits.TEST: _folds(_TEST_FOLDS),
-    }
+def _read_source(kind: str, clip_seconds: float) -> tuple[sources.Source, dict]:
+    """The source, its rows with splits, and what its record says of them."""
     # Tells now whether it is installed.
     audio.decoder_versions(_DECODER.value)
-    source = _open_source(kind)
+    cutter = segment_flags.cutter(clip_seconds, _DECODER.value)
+    source = _open_source(kind, cutter)
     rows = (_with_decoder(row) for row in source.rows)
-    other_folds = []
+    facts: dict = {}
     if kind not in _SPLIT_SOURCES:
         rows = list(rows)
-        if any(folds.values()):
-            present = {getattr(row, "fold", None) for row in rows} - {None}
-            other_folds = sorted(present.difference(*folds.values()))
-        rows = _with_splits(rows, folds)
-    return dataclasses.replace(source, rows=rows), other_folds
+        check_files_are_there(rows)
+        rows, facts = split_flags.with_splits(
+            rows, source.notes, has_usual_folds=kind in _USUAL_FOLD_SOURCES
+        )
+    if segment_flags.is_cut():
+        rows = cutter.cut_all(rows)
+    rows = _count_no_labels(rows, source.notes)
+    return dataclasses.replace(source, rows=rows), facts
 
 
 def _record() -> dict:
-    """The flags that decided which clips there are, as far as given."""
+    """The flags that decided which clips there are, if not by default."""
     record = {_SOURCE.name: _SOURCE.value}
     for flag, _ in (
         (_CLASSES, None),
@@ -309,13 +303,16 @@ def _record() -> dict:
         *_SOURCES_OF_FLAG,
     ):
         is_seed = flag is _SEED and _SOURCE.value in _MIXES
-        if flag.present or is_seed:
+        if flag.value != flag.default or is_seed:
             record[flag.name] = flag.value
     return record
 
 
-def read() -> ChosenClips:
+def read(clip_seconds: float) -> ChosenClips:
     """The clips that the flags choose.
+
+    Args:
+        clip_seconds: float. Of every clip.
 
     Returns:
         ChosenClips.
@@ -325,20 +322,20 @@ def read() -> ChosenClips:
     """
     _check_flags()
     kind = _SOURCE.value
-    classes = tuple(_CLASSES.value) if _CLASSES.value else None
+    classes = tuple(clean(name, "--classes") for name in _CLASSES.value or ())
     num_clips = {
         splits.TRAIN: _NUM_TRAIN.value,
         splits.VALIDATION: _NUM_VALIDATION.value,
         splits.TEST: _NUM_TEST.value,
     }
     label_type = dataset_info.MULTI_LABEL
-    notes: Counter = Counter()
-    other_folds = []
+    source = sources.Source(())
+    facts: dict = {}
     if kind == "synthetic":
         clips = mixtures.plan_synthetic(num_clips, _SEED.value)
         class_names = synthetic_events.EVENT_CLASSES
     elif kind == "mixture":
-        source, other_folds = _read_source(_EVENT_SOURCE.value)
+        source, facts = _read_source(_EVENT_SOURCE.value, clip_seconds)
         rows = list(source.rows)
         events = [row for row in rows if not isinstance(row, SkippedRow)]
         skipped = [row for row in rows if isinstance(row, SkippedRow)]
@@ -349,19 +346,18 @@ def read() -> ChosenClips:
         class_names = source.class_names or tuple(
             sorted({name for row in events for name in row.labels})
         )
-        notes = source.notes
     else:
-        source, other_folds = _read_source(kind)
-        clips, class_names, notes = (
-            source.rows,
-            source.class_names,
-            source.notes,
-        )
-        if kind in ("folder", "esc"):
+        source, facts = _read_source(kind, clip_seconds)
+        clips, class_names = source.rows, source.class_names
+        if kind in _SINGLE_LABEL_SOURCES:
             label_type = dataset_info.SINGLE_LABEL
         label_type = _LABEL_TYPE.value or label_type
-    record = _record()
-    if other_folds:
-        logging.warning("Clips of these folds are not used: %s", other_folds)
-        record[dataset_info.OTHER_FOLDS] = other_folds
-    return ChosenClips(clips, classes or class_names, label_type, notes, record)
+    return ChosenClips(
+        clips,
+        classes or class_names,
+        label_type,
+        source.notes,
+        {**_record(), **facts},
+        source.unused_columns,
+        source.remarks,
+    )

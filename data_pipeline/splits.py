@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import re
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -15,9 +17,15 @@ _SYNONYMS = {
     "training": TRAIN,
     "val": VALIDATION,
     "valid": VALIDATION,
+    "validate": VALIDATION,
     "dev": VALIDATION,
     "testing": TEST,
+    "eval": TEST,
+    "evaluate": TEST,
+    "evaluation": TEST,
 }
+# Of the names of folders, as in `Training_Set`.
+_FOLDER_TAIL = re.compile(r"[-_ ]?set$")
 
 
 def canonical(name: str, where: str) -> str:
@@ -40,6 +48,12 @@ def canonical(name: str, where: str) -> str:
     return split
 
 
+def is_split(name: str) -> bool:
+    """Whether people call a split so, as `canonical` knows."""
+    lower = name.strip().lower()
+    return _SYNONYMS.get(lower, lower) in SPLITS
+
+
 def stable_hash(purpose: str, text: str) -> int:
     """64 bits that depend on the arguments alone, on any machine.
 
@@ -52,24 +66,45 @@ def stable_hash(purpose: str, text: str) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-def _check_groups(rows: Iterable[ClipRow], remedy: str) -> None:
-    split_of_group: dict[str, str | None] = {}
+def of_folders(path: str) -> str | None:
+    """The split that folders name, such as `audio/train` or `Training_Set`.
+
+    Args:
+        path: str. Of a file, with `/`, relative to the directory of the audio.
+
+    Returns:
+        str, of the last folder that names one; or None.
+    """
+    *folders, _ = path.split("/")
+    for folder in reversed(folders):
+        name = _FOLDER_TAIL.sub("", folder.lower())
+        if is_split(name):
+            return canonical(name, path)
+    return None
+
+
+def crossing_groups(rows: Iterable[ClipRow]) -> list[str]:
+    """Groups whose clips are in several splits.
+
+    Args:
+        rows: iterable of ClipRow with splits.
+
+    Returns:
+        list of str, sorted.
+    """
+    splits_of_group: dict[str, set[str | None]] = {}
     for row in rows:
-        if row.group is None:
-            continue
-        split = split_of_group.setdefault(row.group, row.split)
-        if split != row.split:
-            raise ValueError(
-                "Clips of one group, such as cuts from one recording, must be "
-                f"in one split. Received: the group {row.group!r} in {split} "
-                f"and {row.split}. {remedy}"
-            )
+        if row.group is not None:
+            splits_of_group.setdefault(row.group, set()).add(row.split)
+    return sorted(g for g, found in splits_of_group.items() if len(found) > 1)
 
 
 def by_fold(
     rows: Sequence[ClipRow], folds: Mapping[str, Sequence[int]]
 ) -> list[ClipRow]:
     """Gives splits by fold; clips of the other folds are not used.
+
+    Folds are kept as they were published, also where a group crosses them.
 
     Args:
         rows: sequence of ClipRow, all with a fold.
@@ -79,8 +114,8 @@ def by_fold(
         list of ClipRow with splits.
 
     Raises:
-        ValueError: if a row has no fold, a fold is in two splits, a fold has
-            no clips, or clips of one group come into two splits.
+        ValueError: if a row has no fold, a fold is in two splits, or a fold
+            has no clips.
     """
     without = [row.clip_id for row in rows if row.fold is None]
     if without:
@@ -104,13 +139,28 @@ def by_fold(
         raise ValueError(
             f"The clips have the folds {present}. Received: {absent}"
         )
-    rows = [
+    return [
         dataclasses.replace(row, split=split_of_fold[row.fold])
         for row in rows
         if row.fold in split_of_fold
     ]
-    _check_groups(rows, "Give all clips of a group one fold.")
-    return rows
+
+
+def last_folds(present: Collection[int]) -> dict[str, list[int]]:
+    """The usual use of folds: the last tests, the one before validates.
+
+    Args:
+        present: collection of int. The folds that have clips.
+
+    Returns:
+        dict from split name to its folds. Two folds are for training and
+        testing; of fewer, all are empty.
+    """
+    *train, test = sorted(present) or [None]
+    if not train:
+        return {split: [] for split in SPLITS}
+    validation = [train.pop()] if len(train) > 1 else []
+    return {TRAIN: train, VALIDATION: validation, TEST: [test]}
 
 
 def check_fractions(validation_fraction: float, test_fraction: float) -> None:
@@ -217,6 +267,9 @@ def assign(
 ) -> list[ClipRow]:
     """Gives every row a split: by fold, as the source says, or by hash.
 
+    Only those by hash keep a group together: folds and splits of the source
+    stay as they were published. `crossing_groups` tells what crosses them.
+
     Args:
         rows: sequence of ClipRow.
         folds: dict from split name to its folds; all empty where the user
@@ -229,8 +282,8 @@ def assign(
 
     Raises:
         ValueError: if no clip is for training, only some clips have a split
-            in the source, clips of one group have different ones, folds are
-            there but not chosen, or as in `by_fold` and `by_hash`.
+            in the source, folds are there but not chosen, or as in `by_fold`
+            and `by_hash`.
     """
     if any(folds.values()):
         rows = by_fold(rows, folds)
@@ -238,10 +291,10 @@ def assign(
         without = [row.clip_id for row in rows if not row.split]
         if without:
             raise ValueError(
-                "Either every row of the labels file has a `split` or none. "
+                "Either every clip has a split (in the labels file, or by its "
+                "folder) or none. "
                 f"Received none for {without[:3]} ({len(without)} clips)"
             )
-        _check_groups(rows, "Correct the `split` column.")
     elif any(row.fold is not None and row.group is None for row in rows):
         raise ValueError(
             "The labels file has folds, which keep related clips together. "

@@ -148,6 +148,19 @@ def _verify_side_car(data_dir, shard, findings) -> dict:
             )
         )
         del side_car["labels"]
+    clips = side_car.get("clips", {})
+    if not isinstance(clips, dict) or any(
+        not isinstance(column, list) or len(column) != shard.num_records
+        for column in clips.values()
+    ):
+        findings.append(
+            Finding(
+                name,
+                None,
+                f"its clips are not those of {shard.num_records} records",
+            )
+        )
+        del side_car["clips"]
     return side_car
 
 
@@ -225,6 +238,13 @@ def _check_clip(clip, number, path, offset, side_car) -> None:
             offset,
             f"{clip.log_mel.size - num_finite} of {clip.log_mel.size} values "
             "are not finite",
+        )
+    ids = side_car.get("clips", {}).get("ids")
+    if ids is not None and number < len(ids) and clip.clip_id != ids[number]:
+        raise records.RecordError(
+            path,
+            offset,
+            f"its id is {clip.clip_id!r}, but the side-car has {ids[number]!r}",
         )
     listed = side_car.get("labels")
     if listed is not None and number < len(listed):

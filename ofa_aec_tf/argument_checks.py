@@ -1,4 +1,11 @@
-"""Checks of arguments: one of a few words, a number within bounds."""
+"""Checks of arguments: a word of a few, a number in bounds, a line of text."""
+
+import dataclasses
+import math
+import unicodedata
+
+# Controls, line and paragraph separators, halves of characters.
+_NOT_IN_LINES = ("Cc", "Zl", "Zp", "Cs")
 
 
 def check_choice(name, value, choices):
@@ -20,6 +27,24 @@ def check_choice(name, value, choices):
             f"`{name}` must be one of {choices}. Received: {name}={value!r}"
         )
     return value
+
+
+def check_is_finite(values):
+    """Refuses NaN and infinity, which no comparison with a bound finds.
+
+    Args:
+        values: dataclass.
+
+    Raises:
+        ValueError: naming the first field that holds one.
+    """
+    for field in dataclasses.fields(values):
+        value = getattr(values, field.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(
+                f"`{field.name}` must be a finite number. "
+                f"Received: {field.name}={value}"
+            )
 
 
 def check_at_least(values, smallest):
@@ -56,3 +81,27 @@ def check_below_one(values, *names):
                 f"`{name}` must be in [0, 1). "
                 f"Received: {name}={getattr(values, name)}"
             )
+
+
+def is_line(text):
+    """Whether a text can be a line of a file: not empty, without controls."""
+    return bool(text) and not any(
+        unicodedata.category(character) in _NOT_IN_LINES for character in text
+    )
+
+
+def check_class_names(names):
+    """Refuses names that cannot be lines of `labels.txt`.
+
+    Args:
+        names: iterable of str.
+
+    Raises:
+        ValueError: naming them.
+    """
+    broken = [name for name in names if not is_line(name)]
+    if broken:
+        raise ValueError(
+            "A class name is a line of text, without line breaks and control "
+            f"characters. Received: {broken[:5]}. Rename these classes."
+        )

@@ -7,8 +7,9 @@ python -m ofa_aec_tf.benchmark --import_device_results=phone --device=phone \
 
 The first measures here. The second prints what to type to measure on a phone
 that is connected by adb, and the third reads what the phone answered. `search`
-takes either JSON file as `--latency_table`. Files that cannot be used are
-reported on standard error and left out; the exit status is 2 when none can.
+takes either JSON file as `--latency_table`; --json is written after each turn.
+Files that cannot be used are reported on standard error and skipped; the exit
+status is 2 when none can.
 """
 
 import dataclasses
@@ -28,6 +29,7 @@ from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import device_benchmark
+from ofa_aec_tf.deployment import isolation
 from ofa_aec_tf.deployment import latency
 from ofa_aec_tf.deployment import tflite_costs
 from ofa_aec_tf.deployment import tflite_inspection
@@ -90,17 +92,23 @@ def _network(path, sha256, input_shape):
     try:
         info = ModelInfo.read(path)
         report = workdir.read_json(path.parent / EXPORT_REPORT)
-    except (ValueError, OSError):
+        files = {
+            mode: (file["file"], file["sha256"])
+            for mode, file in report["files"].items()
+        }
+    except (ValueError, OSError, KeyError, TypeError, AttributeError):
         return None
-    for mode, file in report.get("files", {}).items():
+    for mode, file in files.items():
         # The digest: files are renamed and written over.
-        if (file.get("file"), file.get("sha256")) != (path.name, sha256):
+        if file != (path.name, sha256):
             continue
         if {"family", "subnet"} <= set(info.details):
             num_frames = _num_frames(info.frontend, input_shape)
             macs = None
             if num_frames == info.num_frames:
-                macs = info.details.get("complexity", {}).get("macs")
+                complexity = info.details.get("complexity")
+                if isinstance(complexity, dict):
+                    macs = complexity.get("macs")
             return latency_table.network(
                 info.details["family"],
                 info.details["subnet"],
@@ -145,12 +153,12 @@ def _check_runs(path):
 
 
 def _each(what, items, function):
-    """Results of the items for which the function raises no ValueError."""
+    """Results of the items that the function can make something of."""
     results = {}
     for item in items:
         try:
             results[item] = function(item)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             print(f"warning: skipped {item}: {error}", file=sys.stderr)
     if not results:
         raise ValueError(
@@ -166,33 +174,47 @@ def _each(what, items, function):
     return results
 
 
-def _measure(paths, threads):
-    """Rows of the table, one for each file and number of threads."""
-    costs = _each(
-        "models", paths, lambda path: _static_costs(path) | _check_runs(path)
-    )
+def _costs(path):
+    return _static_costs(path) | _check_runs(path)
+
+
+def _measure(paths, threads, write):
+    """Rows of the table, one for each file and number of threads.
+
+    Args:
+        write: function that is given the rows so far, again and again.
+    """
+    costs = _each("models", paths, lambda path: isolation.call(_costs, path))
     configurations = [
         (p, num_threads) for p in costs for num_threads in threads
     ]
-    latencies = latency.measure_by_turns(
+    for latencies in latency.measure_by_turns(
         configurations,
         _RUNS.value,
         _WARMUP_RUNS.value,
         _TURNS.value,
         _SEED.value,
-    )
-    rows = []
-    for (path, num_threads), measured in zip(configurations, latencies):
-        first_use = latency.measure_first_use(path, num_threads, _SEED.value)
-        rows.append(
+    ):
+        rows = [
             {
                 **costs[path],
                 "threads": num_threads,
                 "num_runs": measured.num_runs,
                 "latency_ms": measured.to_json(),
-                **dataclasses.asdict(first_use),
             }
-        )
+            for (path, num_threads), measured in zip(configurations, latencies)
+        ]
+        write(rows)
+    for (path, num_threads), row in zip(configurations, rows):
+        try:
+            first_use = latency.measure_first_use(
+                path, num_threads, _SEED.value
+            )
+        except ValueError as error:
+            print(f"warning: no first run of {path}: {error}", file=sys.stderr)
+            continue
+        row |= dataclasses.asdict(first_use)
+        write(rows)
     return rows
 
 
@@ -231,7 +253,9 @@ _LATENCY_COLUMNS = (
 
 
 def _print_commands(paths, threads):
-    models = _each("models", paths, _static_costs)
+    models = _each(
+        "models", paths, lambda path: isolation.call(_static_costs, path)
+    )
     for command in device_benchmark.adb_commands(
         [(path, costs["sha256"]) for path, costs in models.items()],
         _DEVICE.value,
@@ -252,7 +276,11 @@ def _print_commands(paths, threads):
 
 def _local_models(paths):
     """Costs of the files here, by the names that they have on the device."""
-    costs = _each("models", paths, _static_costs) if paths else {}
+    costs = {}
+    if paths:
+        costs = _each(
+            "models", paths, lambda path: isolation.call(_static_costs, path)
+        )
     by_name = {}
     for path, values in costs.items():
         remote = device_benchmark.remote_name(path, values["sha256"])
@@ -301,6 +329,7 @@ def _import_results(paths):
     device_benchmark.check_device_name(_DEVICE.value)
     if _DEVICE_TABLE.value is None:
         raise ValueError("Name the file to write by --device_table.")
+    workdir.check_writable(_DEVICE_TABLE.value)
     files = device_benchmark.result_files(
         [pathlib.Path(path) for path in _RESULTS.value]
     )
@@ -321,19 +350,24 @@ def _import_results(paths):
 
 
 def _benchmark_here(paths, threads):
-    rows = _measure(paths, threads)
     runtime = f"{_RUNTIME} {importlib.metadata.version(_RUNTIME)}"
+
+    def write(rows):
+        if _JSON.value:
+            latency_table.write(
+                _JSON.value,
+                _DEVICE.value or machine.cpu_model(),
+                rows,
+                measured_with=runtime,
+                machine=machine.description(),
+                turns=_TURNS.value,
+                warmup_runs=_WARMUP_RUNS.value,
+                seed=_SEED.value,
+            )
+
     if _JSON.value:
-        latency_table.write(
-            _JSON.value,
-            _DEVICE.value or machine.cpu_model(),
-            rows,
-            measured_with=runtime,
-            machine=machine.description(),
-            turns=_TURNS.value,
-            warmup_runs=_WARMUP_RUNS.value,
-            seed=_SEED.value,
-        )
+        workdir.check_writable(_JSON.value)
+    rows = _measure(paths, threads, write)
     _print_table(rows, _LATENCY_COLUMNS)
     print(f"{runtime} on {machine.description()}")
 

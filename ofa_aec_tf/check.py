@@ -6,8 +6,9 @@ Of a directory, all `.tflite` files in and below it. Each must be whole, have
 builtin operators, finite weights and finite scores on extreme sounds, and take
 and give what apps expect; one that takes samples must have its metadata and a
 label for each score. Where `export.json` lies beside it, its sha256 and its
-labels must be those of the export. Every file is checked; the exit status is 2
-if one is not as it should be.
+labels must be those of the export. Every file is checked, in a process of its
+own, and its verdict printed at once; the exit status is 2 if one is not as it
+should be.
 """
 
 import hashlib
@@ -19,27 +20,29 @@ from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import file_checks
+from ofa_aec_tf.deployment import isolation
 from ofa_aec_tf.deployment import tflite_metadata
+
+_OK = "ok"
 
 
 def _files(arguments):
     files = []
     for text in arguments:
         argument = pathlib.Path(path_flags.local_path(text))
-        found = [argument]
+        found = []
         if argument.is_dir():
             found = sorted(argument.rglob("*.tflite"))
-        if not found or not found[0].is_file():
-            raise ValueError(
-                f"There is no TFLite file at {argument}. Name `.tflite` files, "
-                "or directories that export has written."
-            )
-        files += found
-    if not files:
+        # Where there is none, that is its verdict.
+        files += found or [argument]
+    if not any(path.is_file() for path in files):
         raise ValueError(
-            "Name at least one `.tflite` file or directory of them."
+            "Name at least one `.tflite` file, or a directory that export has "
+            "written. There is no TFLite file at any of: "
+            f"{[str(path) for path in files]}"
         )
-    return files
+    # Once each, in the order they were named in.
+    return list(dict.fromkeys(files))
 
 
 def _check_record(path, content, metadata):
@@ -48,7 +51,7 @@ def _check_record(path, content, metadata):
     try:
         recorded = {f["file"]: f["sha256"] for f in report["files"].values()}
         info = ModelInfo.from_json(report["model"])
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"The {EXPORT_REPORT} beside it is not what export writes: "
             f"{type(error).__name__} {error}. Export again."
@@ -70,7 +73,13 @@ def _check_record(path, content, metadata):
             f"Its metadata say {metadata.sample_rate_hz} Hz, and its model "
             f"takes {rate_hz} Hz. Export again."
         )
-    lines = (path.parent / tflite_metadata.LABELS).read_text(encoding="utf-8")
+    labels_path = path.parent / tflite_metadata.LABELS
+    try:
+        lines = labels_path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{labels_path} is not text in UTF-8: {error}. Export again."
+        ) from error
     for what, labels in (
         ("its metadata", names if metadata is None else metadata.labels),
         (tflite_metadata.LABELS, tuple(lines.splitlines())),
@@ -83,27 +92,35 @@ def _check_record(path, content, metadata):
             )
 
 
-def _fault(path):
-    """What is wrong with a file, or None."""
+def _check(path):
+    if not path.is_file():
+        raise ValueError("There is no TFLite file.")
+    content = path.read_bytes()
+    metadata = file_checks.check_file(content, "file")
+    if (path.parent / EXPORT_REPORT).is_file():
+        _check_record(path, content, metadata)
+
+
+def _verdict(path):
+    """`ok`, or what is wrong with a file, in one line."""
     try:
-        content = path.read_bytes()
-        metadata = file_checks.check_file(content, "file")
-        if (path.parent / EXPORT_REPORT).is_file():
-            _check_record(path, content, metadata)
-    except (ValueError, OSError) as error:
-        return str(error)
-    return None
+        isolation.call(_check, path)
+    except ValueError as error:
+        return " ".join(str(error).split())
+    return _OK
 
 
 def main(arguments):
     """Runs the command on files and directories."""
-    faults = {path: _fault(path) for path in _files(arguments)}
-    for path, fault in faults.items():
-        print(f"{path}: {'ok' if fault is None else fault}")
-    num_bad = sum(fault is not None for fault in faults.values())
+    paths = _files(arguments)
+    num_bad = 0
+    for path in paths:
+        verdict = _verdict(path)
+        num_bad += verdict != _OK
+        print(f"{path}: {verdict}", flush=True)
     if num_bad:
         raise ValueError(
-            f"{num_bad} of {len(faults)} files must not be shipped; the lines "
+            f"{num_bad} of {len(paths)} files must not be shipped; the lines "
             "above say why."
         )
 

@@ -10,6 +10,7 @@ same.
 
 import os
 import pathlib
+import sys
 
 import numpy as np
 from absl import flags
@@ -27,11 +28,13 @@ from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import log_mel_windows
 from ofa_aec_tf.deployment import scorers
+from ofa_aec_tf.deployment import tflite_runner
 from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
 from ofa_aec_tf.evaluation import calibration_flags
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.evaluation import metrics
+from ofa_aec_tf.reporting import tables
 
 _METRICS_FILE = "metrics.json"
 # Among the models, which all have a suffix.
@@ -88,7 +91,7 @@ def _load(path, dataset):
             len(dataset.class_map),
         )
     if pathlib.Path(path).suffix == ".tflite":
-        model = TFLiteModel(path)
+        model = tflite_runner.load_untrusted(path)
         if len(model.input_shape) == 2:
             raise ValueError(
                 f"{path} takes samples, and the data have log-mel "
@@ -209,19 +212,37 @@ def _result(logits, labels, subnet, dataset):
     }
 
 
-def _evaluate(models, dataset):
-    """The metrics of each model, and of their ensemble if asked for."""
-    results, all_logits = {}, []
+def _evaluate(models, dataset, outputs):
+    """The metrics of each model, and of their ensemble if asked for.
+
+    They are written after each model; one that cannot be evaluated leaves
+    those of the others as they are.
+    """
+    results, all_logits, skipped = {}, [], []
     for path, model in models.items():
-        subnet = _chosen_subnet(model)
-        logits, labels = _predict(model, subnet, dataset)
-        results[path] = _result(logits, labels, subnet, dataset)
+        try:
+            subnet = _chosen_subnet(model)
+            logits, labels = _predict(model, subnet, dataset)
+            results[path] = _result(logits, labels, subnet, dataset)
+        except ValueError as error:
+            if len(models) == 1:
+                raise
+            print(f"warning: skipped {path}: {error}", file=sys.stderr)
+            skipped.append(path)
+            continue
+        _write(results, outputs)
         if _ENSEMBLE.value:
             all_logits.append(logits)
-    if _ENSEMBLE.value:
+    if _ENSEMBLE.value and not skipped:
         ensemble = metrics.logits_of_mean_scores(all_logits)
         results[_ENSEMBLE_NAME] = _result(ensemble, labels, None, dataset)
-    return results
+        _write(results, outputs)
+    return results, skipped
+
+
+def _write(results, outputs):
+    for output in outputs:
+        workdir.write_json(output, results)
 
 
 def _table(results):
@@ -237,14 +258,7 @@ def _table(results):
                 str(values["num_clips"]),
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-        )
-        for row in rows
-    )
+    return tables.aligned(rows)
 
 
 def main(unused_arguments):
@@ -258,6 +272,11 @@ def main(unused_arguments):
             "--ensemble needs at least two models, with commas between them. "
             f"Received: --model={','.join(_MODEL.value)}"
         )
+    outputs = [_OUTPUT.value] if _OUTPUT.value is not None else []
+    if _WORKDIR.value is not None:
+        outputs.append(pathlib.Path(_WORKDIR.value) / _METRICS_FILE)
+    for output in outputs:
+        workdir.check_writable(output)
     # All before the first evaluation: a wrong path shows at once.
     models = {path: _load(path, dataset) for path in _MODEL.value}
     has_supernet = any(map(keras_predictor.is_supernet, models.values()))
@@ -284,14 +303,21 @@ def main(unused_arguments):
             },
             flagfiles.recorded(),
         )
-    results = _evaluate(models, dataset)
-    print(_table(results))
-    outputs = [_OUTPUT.value] if _OUTPUT.value is not None else []
-    if _WORKDIR.value is not None:
-        outputs.append(pathlib.Path(_WORKDIR.value) / _METRICS_FILE)
-    for output in outputs:
-        workdir.write_json(output, results)
-        print(f"wrote {output}")
+    results, skipped = _evaluate(models, dataset, outputs)
+    if results:
+        print(_table(results))
+        # The clips are the same for all models.
+        for note in metrics.coverage_notes(
+            next(iter(results.values())), _SPLIT.value
+        ):
+            print(note)
+        for output in outputs:
+            print(f"wrote {output}")
+    if skipped:
+        raise ValueError(
+            f"{len(skipped)} of {len(models)} models could not be evaluated; "
+            f"the warnings above say why: {skipped}"
+        )
 
 
 if __name__ == "__main__":

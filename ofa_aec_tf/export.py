@@ -12,12 +12,14 @@ Writes, for each model:
 - `labels.txt`, one class a line, and, last, `export.json` with sizes, parity,
   latency and operators.
 
-Nothing is written for a model of which a file fails a check.
+Nothing is written for a model of which a file fails a check; the others are
+exported all the same.
 """
 
 import dataclasses
 import importlib.metadata
 import pathlib
+import sys
 
 import numpy as np
 from absl import flags
@@ -289,9 +291,15 @@ def _export_model(path, info, directory, job):
         "not_written": comparison,
         **job.report(all_modes),
     }
-    export_directory.write(
+    kept = export_directory.write(
         directory, EXPORT_REPORT, report, contents, info.class_map.names
     )
+    if kept:
+        print(
+            f"warning: the last {directory / EXPORT_REPORT} named what is no "
+            f"file of that export, and is left alone: {kept}",
+            file=sys.stderr,
+        )
     return [
         (str(path), reference),
         *((str(directory / file["file"]), file) for file in files.values()),
@@ -313,6 +321,8 @@ def main(_):
     directories = export_directory.directories(
         paths, pathlib.Path(_OUTPUT_DIR.value)
     )
+    for directory in directories:
+        workdir.check_writable(directory / EXPORT_REPORT)
     dataset = dataset_info.DatasetInfo.read(_DATA_DIR.value)
     infos = [ModelInfo.read(path) for path in paths]
     for info in infos:
@@ -321,14 +331,26 @@ def main(_):
     job = _Job.from_flags(dataset)
     if job.evaluation is not None:
         infos[0].check_matches(job.evaluation.dataset)
-    rows = []
+    rows, faults = [], []
     for path, info, directory in zip(paths, infos, directories):
-        rows += _export_model(path, info, directory, job)
+        try:
+            rows += _export_model(path, info, directory, job)
+        except ValueError as error:
+            if len(paths) == 1:
+                raise
+            print(f"warning: skipped {path}: {error}", file=sys.stderr)
+            faults.append(str(path))
     workdir.write_text(
         pathlib.Path(_OUTPUT_DIR.value) / workdir.RESOLVED_FLAGS,
         flagfiles.recorded(),
     )
-    print(f"\n{summary.export_table(rows)}")
+    if rows:
+        print(f"\n{summary.export_table(rows)}")
+    if faults:
+        raise ValueError(
+            f"{len(faults)} of {len(paths)} models were not exported; the "
+            f"warnings above say why: {faults}"
+        )
 
 
 if __name__ == "__main__":

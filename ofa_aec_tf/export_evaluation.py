@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from absl import flags
 
 from ofa_aec_tf import path_flags
+from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.deployment import export_checks

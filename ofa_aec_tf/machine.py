@@ -1,6 +1,7 @@
 """What this machine has: its processor, its memory and what a process took."""
 
 import functools
+import math
 import os
 import pathlib
 import platform
@@ -9,6 +10,8 @@ import sys
 
 _CPU_INFO = pathlib.Path("/proc/cpuinfo")
 _MEMORY_INFO = pathlib.Path("/proc/meminfo")
+_CONTROL_GROUPS = pathlib.Path("/proc/self/cgroup")
+_CONTROL_GROUP_DIR = pathlib.Path("/sys/fs/cgroup")
 _PROCESS_STATUS = pathlib.Path("/proc/self/status")
 # Of the fields behind the name of a process in /proc/<id>/stat.
 _STATE_FIELD, _START_FIELD = 0, 19
@@ -66,10 +69,51 @@ def cpu_model():
 
 
 def num_cores():
-    """Cores that this process may use."""
+    """Cores that this process may use.
+
+    Returns:
+        int. No more than it may run on, and than its control groups (those of
+        a container, too) give it the time of.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, min([cores, *map(math.ceil, _core_limits())]))
+
+
+def _core_limits():
+    """Cores that this process has the time of, by each control group."""
+    if not _CONTROL_GROUPS.is_file():
+        return
+    for line in _CONTROL_GROUPS.read_text(encoding="utf-8").splitlines():
+        _, controllers, group = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = _CONTROL_GROUP_DIR / ("cpu" if controllers else "")
+        # In a container it may be the path outside, of which only the root
+        # is there.
+        path = root.joinpath(*pathlib.PurePosixPath(group).parts[1:])
+        for directory in (path, *path.parents):
+            if directory.is_relative_to(root):
+                yield from _core_limit(directory)
+
+
+def _core_limit(directory):
+    """What a control group limits the cores to, of version 2 or 1."""
+    try:
+        if (directory / "cpu.max").is_file():
+            quota, period = (directory / "cpu.max").read_text().split()
+        else:
+            quota, period = (
+                (directory / f"cpu.cfs_{name}_us").read_text()
+                for name in ("quota", "period")
+            )
+        if quota != "max" and int(quota) > 0:
+            yield int(quota) / int(period)
+    except (OSError, ValueError):
+        # No such limit here.
+        return
 
 
 def description():

@@ -4,6 +4,7 @@ python -m ofa_aec_tf.materialize --supernet=runs/ofa/supernet.keras \
     --data_dir=data --pareto=runs/search/pareto.json --workdir=runs/subnets
 """
 
+import json
 import pathlib
 
 import numpy as np
@@ -64,8 +65,9 @@ _NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED = (
     calibration_flags.define_calibration()
 )
 
-# With --pareto, by default those of the search.
-_CALIBRATION_FLAGS = (_NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED)
+# With --pareto, by default those of the search. The size of batches is none of
+# them: it does not change the statistics.
+_CALIBRATION_FLAGS = (_NUM_CALIBRATION_CLIPS, _SEED)
 _CALIBRATION = tuple(flag.name for flag in _CALIBRATION_FLAGS)
 
 
@@ -120,13 +122,23 @@ def _plan(space, identity):
     return {directory / name: s for name, s in chosen.items()}, calibration
 
 
-def _materialize(supernet, subnet, calibration_clips, batch_size):
+def _is_finished(path, record):
+    """Whether a model is there that this would make once more."""
+    try:
+        found = dict(ModelInfo.read(path).to_json()["details"])
+    except ValueError:
+        return False
+    found.pop("max_logit_difference", None)
+    return found == json.loads(json.dumps(record.to_json()["details"]))
+
+
+def _materialize(supernet, subnet, calibration_clips):
     """The plain model, and how far its logits are from the supernet's."""
     moments = batch_norm_calibration.calibrate(
         supernet,
         subnet,
         batch_norm_calibration.split_into_batches(
-            calibration_clips, batch_size
+            calibration_clips, _BATCH_SIZE.value
         ),
     )
     model = materialize_subnet(supernet, subnet, moments)
@@ -154,6 +166,8 @@ def main(unused_arguments):
         "data_fingerprint": dataset.fingerprint,
     }
     wanted, calibration = _plan(supernet.family.search_space(), identity)
+    for directory in wanted:
+        workdir.check_writable(directory / _MODEL_NAME)
     run_record.start_run(
         _WORKDIR.value,
         {
@@ -177,13 +191,9 @@ def main(unused_arguments):
         skip_corrupt=_SKIP_CORRUPT.value,
     )
     for directory, subnet in wanted.items():
-        model, difference = _materialize(
-            supernet, subnet, calibration_clips, calibration["batch_size"]
-        )
-        complexity = supernet.family.complexity(subnet, dataset.num_frames)
-        directory.mkdir(parents=True, exist_ok=True)
         path = directory / _MODEL_NAME
-        info.with_details(
+        complexity = supernet.family.complexity(subnet, dataset.num_frames)
+        record = info.with_details(
             stage="materialized",
             subnet=dict(subnet),
             complexity=complexity.to_json(),
@@ -191,13 +201,22 @@ def main(unused_arguments):
             calibration={
                 "split": "train",
                 "num_clips": len(calibration_clips),
+                "statistics": batch_norm_calibration.DEFINITION,
                 **calibration,
             },
-            max_logit_difference=difference,
-        ).write(path)
-        save_keras_file(model, path)
+        )
+        is_finished = _is_finished(path, record)
+        if not is_finished:
+            model, difference = _materialize(
+                supernet, subnet, calibration_clips
+            )
+            directory.mkdir(parents=True, exist_ok=True)
+            save_keras_file(model, path)
+            # After the model: where there is a record, it is of this one.
+            record.with_details(max_logit_difference=difference).write(path)
         print(
-            f"wrote {path}: {complexity.parameters:,} parameters, "
+            f"{'kept' if is_finished else 'wrote'} {path}: "
+            f"{complexity.parameters:,} parameters, "
             f"{complexity.macs / 1e6:,.1f} MMAC, {subnet}",
             flush=True,
         )

@@ -265,6 +265,21 @@ def start_identity() -> dict:
     }
 
 
+def check_has_all_channels(family: Family) -> None:
+    """Refuses a family whose largest network lacks channels of --channels.
+
+    Raises:
+        ValueError: if it has none of the largest width ratio, 1.
+    """
+    if isinstance(family, Cnn10Family) and family.width_ratios[-1] < 1:
+        raise ValueError(
+            "The largest network has all --channels only where 1.0 is among "
+            "the --width_ratios. Add it, or name the subnet, such as "
+            f"--subnet=width={family.width_ratios[-1]:g}. "
+            f"Received: --width_ratios={','.join(_WIDTH_RATIOS.value)}"
+        )
+
+
 def check_agrees(recorded: Family, model_path, dataset: DatasetInfo):
     """Refuses flags that say otherwise than the record of a model.
 

@@ -5,12 +5,14 @@ python -m ofa_aec_tf.predict --model=exported/subnet_int8.tflite \
     --per_window --window_hop_seconds=0.5 --format=csv --output=events.csv DIR
 
 Sound is heard in windows of the length that the model was trained on; the
-score of a class in a file is its highest over the windows. Files that cannot
-be read are reported on standard error and left out; the exit status is 2 when
-none could be read. Of a directory all audio files are taken, those in its
-sub-directories too.
+score of a class in a file is its highest over the windows. What is known of a
+file, or with --per_window of a window, is written at once. Files that cannot
+be read are reported on standard error and skipped; the exit status is 2 when
+none could be read, or the model cannot score one. Of a directory all audio
+files are taken, those in its sub-directories too.
 """
 
+import contextlib
 import datetime
 import math
 import pathlib
@@ -29,9 +31,13 @@ from ofa_aec_tf.deployment import event_formats
 from ofa_aec_tf.deployment import microphone
 from ofa_aec_tf.deployment import prediction
 from ofa_aec_tf.deployment import scorers
+from ofa_aec_tf.deployment import sliding_windows
 from ofa_aec_tf.deployment.events import EventSelector
 
 _NO_THRESHOLDS = "none"
+_STANDARD_OUTPUT = "-"
+_NOT_SCORED = "not_scored"
+_MAX_NAMES = 3
 # Of all classes, so many are listed where no threshold leaves any out.
 _DEFAULT_TOP_K = 5
 # A year: bounds that a number of samples can be made of.
@@ -86,7 +92,10 @@ _FORMAT = flags.DEFINE_enum(
     "How to print the events.",
 )
 _OUTPUT = path_flags.define_path(
-    "output", None, "File for the events, instead of standard output."
+    "output",
+    None,
+    "File for the events, instead of standard output, which is also "
+    f"`{_STANDARD_OUTPUT}`. Its directory is made; what is in it is replaced.",
 )
 _MICROPHONE = flags.DEFINE_bool(
     "microphone",
@@ -168,59 +177,99 @@ def _audio_files(arguments):
         if not directory.is_dir():
             paths.append(argument)
             continue
-        found = sorted(
+        files = sorted(
             str(path)
             for path in directory.rglob("*")
-            if path.suffix.lower() in audio.AUDIO_SUFFIXES
             # Hidden ones hold what some systems note about the others.
-            and not path.name.startswith(".")
-            and path.is_file()
+            if not path.name.startswith(".") and path.is_file()
         )
-        if not found:
-            raise ValueError(
-                f"There is no audio file in the directory {directory}. "
-                f"Expected names that end with {list(audio.AUDIO_SUFFIXES)}."
+        found = [path for path in files if _is_named_as_audio(path)]
+        others = [path for path in files if not _is_named_as_audio(path)]
+        if others or not found:
+            names = ", ".join(others[:_MAX_NAMES])
+            print(
+                f"warning: skipped {len(others)} files in {directory} that "
+                f"are not named as audio files: {names or 'it is empty'}",
+                file=sys.stderr,
             )
         paths += found
+    if arguments and not paths:
+        raise ValueError(
+            f"There is no audio file in the directory {arguments[0]}. "
+            f"Expected names that end with {list(audio.AUDIO_SUFFIXES)}."
+        )
     return paths
 
 
-def _predict_files(paths, predict):
-    predictions, errors = [], []
+def _is_named_as_audio(path):
+    return pathlib.Path(path).suffix.lower() in audio.AUDIO_SUFFIXES
+
+
+def _predict_files(paths, writer, predict):
+    """Writes the events of each file; returns how many were not heard."""
+    num_skipped = num_not_scored = 0
     for path in paths:
+        writer.begin_file(path)
         try:
-            predictions.append(predict(path))
+            found = predict(path)
         except audio.AudioError as error:
-            print(
-                f"warning: skipped {path}: {error.reason} ({error.code})",
-                file=sys.stderr,
-            )
-            errors.append(error)
-    if not predictions:
+            code, reason = error.code, error.reason
+        except ValueError as error:
+            code, reason = _NOT_SCORED, str(error)
+            num_not_scored += 1
+        else:
+            writer.end_file(found)
+            continue
+        writer.skip_file(path, code, reason)
+        print(f"warning: skipped {path}: {reason} ({code})", file=sys.stderr)
+        num_skipped += 1
+    return num_skipped, num_not_scored
+
+
+def _report_skipped(num_files, num_skipped, num_not_scored):
+    if num_not_scored:
         raise ValueError(
-            f"None of the {len(paths)} files could be read; the warnings "
+            f"{num_not_scored} of the {num_files} files could not be scored; "
+            "the warnings above say why."
+        )
+    if num_skipped == num_files:
+        raise ValueError(
+            f"None of the {num_files} files could be read; the warnings "
             "above say why."
         )
-    if errors:
+    if num_skipped:
         print(
-            f"warning: skipped {len(errors)} of {len(paths)} files",
+            f"warning: skipped {num_skipped} of {num_files} files",
             file=sys.stderr,
         )
-    return predictions, errors
 
 
-def _write_predictions(predictions, errors, settings):
-    if _FORMAT.value == event_formats.JSON:
-        text = event_formats.format_json(predictions, errors, settings)
-    elif _FORMAT.value == event_formats.CSV:
-        text = event_formats.format_csv(predictions)
-    else:
-        text = event_formats.format_table(predictions)
-    if _OUTPUT.value is None:
-        sys.stdout.write(text)
+def _writes_to_file():
+    return _OUTPUT.value not in (None, _STANDARD_OUTPUT)
+
+
+@contextlib.contextmanager
+def _output_stream():
+    if not _writes_to_file():
+        yield sys.stdout
         return
-    workdir.write_text(_OUTPUT.value, text)
-    print(f"wrote {_OUTPUT.value}")
+    path = pathlib.Path(_OUTPUT.value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Names of files need not be text.
+    with path.open(
+        "w", encoding="utf-8", errors="backslashreplace", newline=""
+    ) as stream:
+        yield stream
+    print(f"wrote {path}")
+
+
+def _make_writer(stream, class_names, settings):
+    if _FORMAT.value == event_formats.JSON:
+        rewinds = _writes_to_file() and stream.seekable()
+        return event_formats.JsonWriter(stream, settings, rewinds)
+    if _FORMAT.value == event_formats.CSV:
+        return event_formats.CsvWriter(stream, _PER_WINDOW.value)
+    return event_formats.TableWriter(stream, class_names, _PER_WINDOW.value)
 
 
 def _listen(scorer, class_names, options):
@@ -269,6 +318,8 @@ def _listen(scorer, class_names, options):
 def main(arguments):
     """Runs the command on audio files, directories or a microphone."""
     _check_flags(arguments)
+    if _writes_to_file():
+        workdir.check_writable(_OUTPUT.value)
     info = ModelInfo.read(_MODEL.value)
     class_names = info.class_map.names
     thresholds, named_thresholds = _read_thresholds(info.class_map)
@@ -282,6 +333,7 @@ def main(arguments):
     hop_samples = scorer.window_samples
     if _WINDOW_HOP_SECONDS.value is not None:
         hop_samples = round(_WINDOW_HOP_SECONDS.value * scorer.sample_rate_hz)
+        sliding_windows.check_hop(hop_samples, scorer.window_samples)
     options = {
         "selector": EventSelector(class_names, thresholds, top_k),
         "hop_samples": hop_samples,
@@ -290,12 +342,6 @@ def main(arguments):
     if _MICROPHONE.value:
         _listen(scorer, class_names, options)
         return
-    predictions, errors = _predict_files(
-        paths,
-        lambda path: prediction.predict_file(
-            path, scorer, keeps_windows=_PER_WINDOW.value, **options
-        ),
-    )
     settings = {
         "model": _MODEL.value,
         "window_seconds": scorer.window_seconds,
@@ -306,7 +352,18 @@ def main(arguments):
         if math.isinf(_SILENCE_DBFS.value)
         else _SILENCE_DBFS.value,
     }
-    _write_predictions(predictions, errors, settings)
+    with _output_stream() as stream:
+        writer = _make_writer(stream, class_names, settings)
+        on_window = writer.add_window if _PER_WINDOW.value else None
+        num_skipped, num_not_scored = _predict_files(
+            paths,
+            writer,
+            lambda path: prediction.predict_file(
+                path, scorer, on_window=on_window, **options
+            ),
+        )
+        writer.close()
+    _report_skipped(len(paths), num_skipped, num_not_scored)
 
 
 if __name__ == "__main__":

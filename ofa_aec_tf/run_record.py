@@ -13,7 +13,7 @@ from ofa_aec_tf import workdir
 _PACKAGES = ("tensorflow", "keras", "numpy")
 
 
-def start_run(directory, identity, flags_text, has_results=True):
+def start_run(directory, identity, flags_text, has_results=True, further=""):
     """Records a run in its working directory, or checks that it is the same.
 
     Writes `run.json` (identity, versions, git commit, time) and, each time,
@@ -25,6 +25,7 @@ def start_run(directory, identity, flags_text, has_results=True):
         flags_text: str. The flags, as `flagfiles.recorded` has them.
         has_results: bool. Whether the directory holds results of the recorded
             run. Without any, another run may take its place.
+        further: str. As for `check_run`.
 
     Raises:
         ValueError: if the directory holds a run of another identity, naming
@@ -33,7 +34,7 @@ def start_run(directory, identity, flags_text, has_results=True):
     directory = pathlib.Path(directory)
     path = directory / workdir.RUN_RECORD
     if path.is_file() and has_results:
-        check_run(directory, identity)
+        check_run(directory, identity, further)
         workdir.write_text(directory / workdir.RESOLVED_FLAGS, flags_text)
         return
     workdir.write_text(directory / workdir.RESOLVED_FLAGS, flags_text)
@@ -51,12 +52,13 @@ def start_run(directory, identity, flags_text, has_results=True):
     )
 
 
-def check_run(directory, identity):
+def check_run(directory, identity, further=""):
     """Checks that a working directory holds no other run; writes nothing.
 
     Args:
         directory: the run's working directory, which need not be there.
         identity: dict of JSON types, as for `start_run`.
+        further: str. What else can be done about another identity.
 
     Raises:
         ValueError: if it holds a run of another identity, naming what
@@ -70,6 +72,7 @@ def check_run(directory, identity):
         raise ValueError(
             f"{directory} holds another run: {'; '.join(found)}. "
             "Use the same settings to go on with it, or another --workdir."
+            f"{further}"
         )
 
 

@@ -4,7 +4,7 @@ python -m ofa_aec_tf.search --supernet=runs/ofa/supernet.keras \
     --data_dir=data --workdir=runs/search --budget='phone:parameters<=1M'
 """
 
-import dataclasses
+import contextlib
 import pathlib
 
 import numpy as np
@@ -19,20 +19,21 @@ from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import search_costs
 from ofa_aec_tf import search_evaluation
+from ofa_aec_tf import search_results
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import calibration_flags
+from ofa_aec_tf.evaluation import metrics
 from ofa_aec_tf.evaluation import staged_evaluation
 from ofa_aec_tf.models.supernet import load_supernet
 from ofa_aec_tf.nas import accuracy_predictor
 from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.nas import candidates
-from ofa_aec_tf.nas import html_report
 from ofa_aec_tf.nas import objectives
-from ofa_aec_tf.nas import plot
 from ofa_aec_tf.nas import report
 from ofa_aec_tf.nas import search_methods
 from ofa_aec_tf.nas import study
@@ -122,18 +123,24 @@ _NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED = (
 )
 
 
-def _subnet_evaluator(supernet, dataset, wanted):
-    """Function from a subnet to its metrics on the validation split."""
-    calibration_clips, _, _ = input_pipeline.load_split(
+def _load_split(dataset, split, **options):
+    log_mel, labels, _ = input_pipeline.load_split(
         _DATA_DIR.value,
+        dataset,
+        split,
+        skip_corrupt=_SKIP_CORRUPT.value,
+        **options,
+    )
+    return log_mel, labels
+
+
+def _subnet_evaluator(supernet, dataset, log_mel, labels, wanted):
+    """Function from a subnet to its metrics on these clips."""
+    calibration_clips, _ = _load_split(
         dataset,
         "train",
         max_clips=_NUM_CALIBRATION_CLIPS.value,
         seed=_SEED.value,
-        skip_corrupt=_SKIP_CORRUPT.value,
-    )
-    log_mel, labels, _ = input_pipeline.load_split(
-        _DATA_DIR.value, dataset, _SPLIT, skip_corrupt=_SKIP_CORRUPT.value
     )
     arguments = (
         supernet,
@@ -164,12 +171,14 @@ def _cache_bytes():
     return int(_CACHE_GIB.value * 2**30)
 
 
-def _print_summary(results):
+def _print_summary(results, notes):
     print(
         f"{results['num_trials']} subnets evaluated, "
         f"{results['num_failed']} failed, {len(results['front'])} on the "
-        f"Pareto front ({results['split']} split)"
+        f"Pareto front ({results['split']} split, {results['num_clips']} clips)"
     )
+    for note in notes:
+        print(note)
     for budget in results["budgets"]:
         chosen = budget["chosen"]
         if chosen is None:
@@ -190,7 +199,7 @@ def _print_summary(results):
 
 def _print_feasibility(wanted, pools, num_candidates, complete):
     for budget, pool in zip(wanted, pools):
-        of = "subnets" if complete else "random subnets of a large space"
+        of = "subnets" if complete else "subnets drawn from a large space"
         print(
             f"{budget.name}: {len(pool):,} of {num_candidates:,} {of} keep "
             f"{budget.text}"
@@ -220,19 +229,28 @@ def main(unused_arguments):
         "data_fingerprint": dataset.fingerprint,
         "num_calibration_clips": _NUM_CALIBRATION_CLIPS.value,
         "calibration": _CALIBRATION.value,
-        "batch_size": _BATCH_SIZE.value,
+        "statistics": batch_norm_calibration.DEFINITION,
         "seed": _SEED.value,
         "skip_corrupt": _SKIP_CORRUPT.value,
         "qualities": sorted(front.qualities),
     }
     # Before anything is measured for nothing.
+    search_results.check_writable(_WORKDIR.value)
     run_record.check_run(_WORKDIR.value, identity)
-    listed, complete = candidates.list_candidates(
-        space, costs_of, np.random.default_rng(_SEED.value)
-    )
+    rng = np.random.default_rng(_SEED.value)
+    listed, complete = candidates.list_candidates(space, costs_of, rng)
+    if not complete:
+        listed = candidates.add_within_budgets(
+            listed, space, costs_of, wanted, rng
+        )
     listed = costs_of.measure_latencies(
         _WORKDIR.value, listed, complete, wanted
     )
+    if not complete and budgets.LATENCY in budgets.cost_names(wanted):
+        # Now that latencies are known.
+        listed = candidates.add_within_budgets(
+            listed, space, costs_of, wanted, rng
+        )
     pools = search_methods.feasible_pools(listed, complete, wanted)
     method = search_methods.resolve_method(
         _METHOD.value, pools, complete, _MAX_EVALUATIONS.value
@@ -244,43 +262,62 @@ def main(unused_arguments):
         identity,
         study.without_password(flagfiles.recorded()),
     )
-    shared = study.SearchStudy(storage, space, identity)
-    if _RETRY_FAILED.value:
-        shared.forget_failures()
-    trials = subnet_search.run_search(
-        shared,
-        search_methods.make_batches(
-            method,
-            space,
-            costs_of,
+    with study.storage_errors():
+        shared = study.SearchStudy(storage, space, identity)
+        if _RETRY_FAILED.value:
+            shared.forget_failures()
+        log_mel, labels = _load_split(dataset, _SPLIT)
+        coverage = metrics.coverage(
+            labels.sum(axis=0).astype(int).tolist(),
+            len(labels),
+            dataset.class_map.names,
+        )
+        notes = metrics.coverage_notes(coverage, _SPLIT)
+        for note in notes:
+            logging.warning("%s", note)
+        results = search_results.SearchResults(
+            _WORKDIR.value,
             wanted,
+            space,
             front,
-            pools,
-            _POPULATION.value,
-            _MAX_EVALUATIONS.value,
-            _SEED.value,
-        ),
-        _subnet_evaluator(supernet, dataset, front),
-        # One after the other as they share most; the trials are the same.
-        order=staged_evaluation.stage_order(supernet),
-        recoverable_errors=subnet_evaluator.RECOVERABLE_ERRORS,
-    )
-    # Earlier runs may have had other latencies, or none.
-    trials = [
-        dataclasses.replace(trial, costs=costs_of(trial.subnet))
-        for trial in trials
-    ]
-    results = report.pareto_report(
-        trials, wanted, listed, complete, _SPLIT, front
-    )
-    results["method"] = method
-    # For whoever cuts out the subnets: the same supernet, the same statistics.
-    results["identity"] = identity
+            (listed, complete),
+            _SPLIT,
+            coverage,
+            costs_of,
+            {"method": method, "identity": identity},
+            f"Subnets of {_SUPERNET.value} on {len(labels)} {_SPLIT} clips",
+        )
+        try:
+            trials = subnet_search.run_search(
+                shared,
+                search_methods.make_batches(
+                    method,
+                    space,
+                    costs_of,
+                    wanted,
+                    front,
+                    pools,
+                    _POPULATION.value,
+                    _MAX_EVALUATIONS.value,
+                    _SEED.value,
+                ),
+                _subnet_evaluator(supernet, dataset, log_mel, labels, front),
+                # One after the other as they share most; the trials are the
+                # same.
+                order=staged_evaluation.stage_order(supernet),
+                recoverable_errors=subnet_evaluator.RECOVERABLE_ERRORS,
+                on_trial=lambda: results.write_now_and_then(shared),
+            )
+        except BaseException:
+            # Whatever ends it, interruptions too: what is finished counts.
+            with contextlib.suppress(OSError, ValueError):
+                results.write_unfinished(shared.trials())
+            raise
+    further = {}
     if method == search_methods.PREDICTOR:
-        results["predictor"] = _rank_correlation(space, front, trials)
-    costs_of.add_latencies(results)
-    _write(results, trials, wanted, space, front, dataset)
-    _print_summary(results)
+        further["predictor"] = _rank_correlation(space, front, trials)
+    written = results.write(trials, further)
+    _print_summary(written, notes)
     print(f"wrote {pathlib.Path(_WORKDIR.value) / report.PARETO_REPORT}")
 
 
@@ -293,34 +330,6 @@ def _rank_correlation(space, front, trials):
         # Too few trials: no reason to lose them.
         logging.warning("No rank correlation of the predictor: %s", error)
         return None
-
-
-def _write(results, trials, wanted, space, front, dataset):
-    directory = pathlib.Path(_WORKDIR.value)
-    workdir.write_text(
-        directory / report.TRIALS_TABLE,
-        report.trials_table(trials, wanted, space, front),
-    )
-    workdir.write_json(directory / report.PARETO_REPORT, results)
-    num_clips = dataset.split(_SPLIT).num_clips
-    title = f"Subnets of {_SUPERNET.value} on {num_clips} {_SPLIT} clips"
-    plot.plot_search(directory / plot.PARETO_PLOT, trials, wanted, front, title)
-    measured = {
-        "split": _SPLIT,
-        "num_clips": num_clips,
-        "method": results["method"],
-        **results["identity"],
-        "versions": run_record.versions(),
-    }
-    html_report.write_report(
-        directory / html_report.HTML_REPORT,
-        results,
-        trials,
-        wanted,
-        title,
-        measured,
-        results.get("predictor"),
-    )
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ class Subnet(Mapping):
         return len(self.items_)
 
     def __hash__(self) -> int:
-        return hash(self.items_)
+        # Equal subnets may have been given in another order.
+        return hash(frozenset(self.items()))
 
     def __eq__(self, other) -> bool:
         return isinstance(other, Subnet) and dict(self) == dict(other)

@@ -64,7 +64,11 @@ _STORED_LOGITS = path_flags.define_path(
     "--teacher that listens to every batch.",
 )
 _INITIAL = path_flags.define_path(
-    "initial", None, "The `.keras` file that a fine-tuning starts from."
+    "initial",
+    None,
+    "The `.keras` file that a training starts from, of the same network: what "
+    "another run of `train`, or materialize, has saved. A supernet starts from "
+    "another one of the same space. --stage=finetune needs it.",
 )
 _SUBNET = path_flags.define_path_or_name(
     "subnet",
@@ -80,7 +84,6 @@ _DETERMINISTIC = flags.DEFINE_bool(
 _STAGES_OF_FLAG = (
     (_TEACHER, ("supernet", "kd", "finetune")),
     (_STORED_LOGITS, ("supernet", "kd", "finetune")),
-    (_INITIAL, ("finetune",)),
     (_SUBNET, ("teacher", "kd", "scratch")),
     (network_flags.INITIAL_WEIGHTS, ("teacher", "kd", "scratch")),
 )
@@ -88,22 +91,26 @@ _STAGES_OF_FLAG = (
 
 def _family_and_subnet(dataset):
     """The family to train, and its subnet or None for a supernet."""
-    if _STAGE.value == "finetune":
-        return _recorded_subnet(_INITIAL.value, dataset)
+    is_supernet = _STAGE.value == "supernet"
+    if _INITIAL.value is not None:
+        return _recorded(_INITIAL.value, dataset, is_supernet)
     if _SUBNET.value.endswith(".json"):
         path = pathlib.Path(_SUBNET.value).with_suffix(".keras")
-        return _recorded_subnet(path, dataset)
+        return _recorded(path, dataset)
     family = network_flags.family(dataset)
-    if _STAGE.value == "supernet":
+    if is_supernet:
         registry.check_is_elastic(family)
         return family, None
+    if _SUBNET.value == "largest":
+        network_flags.check_has_all_channels(family)
     return family, family.search_space().parse(_SUBNET.value)
 
 
-def _recorded_subnet(model_path, dataset):
-    trainer.check_model(model_path, dataset)
+def _recorded(model_path, dataset, is_supernet=False):
+    """The family of a model's record, and its subnet or None."""
+    trainer.check_model(model_path, dataset, is_supernet)
     details = ModelInfo.read(model_path).details
-    if "family" not in details or "subnet" not in details:
+    if "family" not in details or ("subnet" not in details) != is_supernet:
         raise ValueError(
             f"The record of {model_path} names no subnet. Name a model that "
             "materialize, or train with --stage=teacher, kd, scratch or "
@@ -111,6 +118,8 @@ def _recorded_subnet(model_path, dataset):
         )
     family = registry.family_from_json(details["family"])
     network_flags.check_agrees(family, model_path, dataset)
+    if is_supernet:
+        return family, None
     return family, family.search_space().subnet(details["subnet"])
 
 
@@ -129,6 +138,13 @@ def _check_stage(config):
         raise ValueError(
             "--stage=finetune needs --initial, the `.keras` file to start from."
         )
+    for flag in (_SUBNET, network_flags.INITIAL_WEIGHTS):
+        if _INITIAL.value and flag.value != flag.default:
+            raise ValueError(
+                f"--initial has a network and its weights. Leave out "
+                f"--{flag.name}, or --initial. "
+                f"Received: --{flag.name}={flag.value}"
+            )
     if _TEACHER.value and _STORED_LOGITS.value:
         raise ValueError("Give either a --teacher or --stored_logits.")
     label_weight = config.loss.label_weight
@@ -154,6 +170,16 @@ def _stored_logits(config, dataset, family):
     stored.check(dataset, config.augmentation, family.score_activation)
     path = pathlib.Path(_STORED_LOGITS.value) / stored_logits.FILE_NAME
     return stored, workdir.file_digest(path)
+
+
+def _how_to_train_on():
+    path = pathlib.Path(_WORKDIR.value, workdir.MODEL_NAMES[_STAGE.value])
+    if not path.is_file():
+        return ""
+    return (
+        f" To train what it has made further, give the other --workdir and "
+        f"--initial={path}."
+    )
 
 
 def main(unused_arguments):
@@ -187,6 +213,7 @@ def main(unused_arguments):
             json.loads(json.dumps(identity)),
             flagfiles.recorded(),
             has_results=trainer.has_results(_WORKDIR.value, config.stage),
+            further=_how_to_train_on(),
         )
         trainer.configure_determinism(_DETERMINISTIC.value)
         path = trainer.train(

@@ -92,14 +92,6 @@ _LABEL_WEIGHT = flags.DEFINE_float(
     "Weight of the labels in the loss; the teacher has the rest. By default "
     "1 where a stage takes no teacher, else 0.",
 )
-_DISTILLATION_LOSS = flags.DEFINE_enum(
-    "distillation_loss",
-    losses.CROSS_ENTROPY,
-    losses.DISTILLATION_LOSSES,
-    "How far off the teacher's scores a network is: the cross-entropy, "
-    "OFA-AEC's, or the Kullback-Leibler divergence, CMKD's. They differ by "
-    "the entropy of the teacher, and have the same gradients.",
-)
 _TEMPERATURE = flags.DEFINE_float(
     "temperature",
     1.0,
@@ -196,7 +188,6 @@ def train_config(
         ),
         loss=losses.LossConfig(
             label_weight=label_weight,
-            distillation_loss=_DISTILLATION_LOSS.value,
             temperature=_TEMPERATURE.value,
             label_smoothing=_LABEL_SMOOTHING.value,
         ),
@@ -247,7 +238,6 @@ def check_stage(config: configs.TrainConfig) -> None:
     for flag, schedules in _SCHEDULES_OF_FLAG:
         check_is_for(flag, schedules, config.optimizer.schedule, "schedule")
     for flag, needs in (
-        (_DISTILLATION_LOSS, config.loss.label_weight < 1),
         (_TEMPERATURE, config.loss.label_weight < 1),
         (_LABEL_SMOOTHING, config.loss.label_weight > 0),
     ):

@@ -1,7 +1,9 @@
 """Files of a run: names inside `--workdir`, JSON that is never half written."""
 
 import contextlib
+import errno
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -21,6 +23,17 @@ MODEL_NAMES = {
     "scratch": "subnet.keras",
     "finetune": "subnet.keras",
 }
+_LOCK_FILE = ".lock"
+# What file systems without locks answer. NFS says of a directory, which cannot
+# be opened for writing, that it is no file to lock (EBADF).
+_NO_LOCKS = {
+    errno.ENOLCK,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EINVAL,
+    errno.EBADF,
+}
 
 
 def record_path(model_path) -> pathlib.Path:
@@ -33,12 +46,36 @@ def has_record(path) -> bool:
     return str(path).endswith(".keras") and record_path(path).is_file()
 
 
+def _take_lock(descriptor, directory, wait):
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if not wait:
+            raise ValueError(
+                f"Another process is writing into {directory}. Wait until it "
+                "has ended, or name another directory."
+            ) from None
+        logging.info("Waiting for a process that has %s.", directory)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+@functools.cache
+def _warn_of_no_locks(directory, problem):
+    logging.warning(
+        "The file system of %s knows no locks (%s). Make sure that no other "
+        "process writes into it at the same time.",
+        directory,
+        problem,
+    )
+
+
 @contextlib.contextmanager
 def lock(directory, wait=False):
     """Keeps a directory for this process as long as the context lasts.
 
-    The system lets go of it when the process ends, however that happens. File
-    systems that know no locks give none.
+    The system lets go of it when the process ends, however that happens. Where
+    directories cannot be locked, as on NFS, a file in it is, and stays there.
+    File systems that know no locks at all give none, with a warning.
 
     Args:
         directory: path of an existing directory.
@@ -46,25 +83,42 @@ def lock(directory, wait=False):
 
     Raises:
         ValueError: if another process has it, without `wait`.
+        OSError: if it cannot be locked although there are locks.
     """
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not wait:
-                raise ValueError(
-                    f"Another process is writing into {directory}. Wait until "
-                    "it has ended, or name another directory."
-                ) from None
-            logging.info("Waiting for a process that has %s.", directory)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError:
-            # No locks here.
-            pass
+    lock_file = pathlib.Path(directory) / _LOCK_FILE
+    with contextlib.ExitStack() as stack:
+        for path, mode in (
+            (directory, os.O_RDONLY),
+            (lock_file, os.O_RDWR | os.O_CREAT),
+        ):
+            descriptor = os.open(path, mode)
+            stack.callback(os.close, descriptor)
+            try:
+                _take_lock(descriptor, directory, wait)
+                break
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
+                problem = error.strerror
+        else:
+            lock_file.unlink(missing_ok=True)
+            _warn_of_no_locks(str(directory), problem)
         yield
-    finally:
-        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def naming_the_file(path):
+    """Lets an error of writing say which file: a full disk's does not.
+
+    Args:
+        path: path of the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextlib.contextmanager
@@ -78,9 +132,12 @@ def _replaced(path, mode, encoding=None):
         dir=path.parent, prefix=f".{path.name}."
     )
     try:
-        with os.fdopen(
-            descriptor, mode, encoding=encoding, errors=errors
-        ) as file:
+        with (
+            naming_the_file(path),
+            os.fdopen(
+                descriptor, mode, encoding=encoding, errors=errors
+            ) as file,
+        ):
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -89,6 +146,35 @@ def _replaced(path, mode, encoding=None):
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def check_writable(path):
+    """Refuses an output that could not be written, before the work for it.
+
+    Nothing is left there.
+
+    Args:
+        path: path of the file. Its directory need not exist.
+
+    Raises:
+        ValueError: if it is a directory, or its own cannot be made or written
+            to.
+    """
+    path = pathlib.Path(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError("It is a directory.")
+        if path.exists() and not path.is_file():
+            # A device or a pipe is written to as it is.
+            return
+        parent = path.absolute().parent
+        while not os.path.lexists(parent):
+            parent = parent.parent
+        tempfile.TemporaryFile(dir=parent).close()
+    except OSError as error:
+        raise ValueError(
+            f"{path} cannot be written: {error} Name another output."
+        ) from error
 
 
 def write_lines(path, lines):
@@ -127,7 +213,11 @@ def read_json(path):
     path = pathlib.Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (
+        json.JSONDecodeError,
+        UnicodeDecodeError,
+        RecursionError,
+    ) as error:
         raise ValueError(
             f"{path} is not a JSON file: {error}. Write it again with the "
             "command that made it."

@@ -99,3 +99,62 @@ def test_the_start_of_a_process_tells_it_from_others():
         process.wait()
         # Its id may have been given to another since.
         assert machine.process_start(process.pid) != started
+
+
+@pytest.fixture(name="groups")
+def fixture_groups(tmp_path, monkeypatch):
+    """Control groups of a process that may run on eight cores."""
+    monkeypatch.setattr(
+        os, "sched_getaffinity", lambda unused: range(8), raising=False
+    )
+    monkeypatch.setattr(machine, "_CONTROL_GROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(machine, "_CONTROL_GROUP_DIR", tmp_path / "sys")
+    return tmp_path
+
+
+def _write(directory, **files):
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (directory / name.replace("_dot_", ".")).write_text(content + "\n")
+
+
+def test_cores_without_control_groups(groups):
+    assert machine.num_cores() == 8
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ("max 100000", 8),
+        ("300000 100000", 3),
+        ("150000 100000", 2),
+        ("20000 100000", 1),
+        ("6400000 100000", 8),
+    ],
+)
+def test_cores_that_a_control_group_gives(groups, limit, expected):
+    (groups / "cgroup").write_text("0::/a/b\n")
+    _write(groups / "sys" / "a" / "b", cpu_dot_max=limit)
+    _write(groups / "sys" / "a", cpu_dot_max="max 100000")
+    assert machine.num_cores() == expected
+
+
+@pytest.mark.parametrize("place", ["", "a"])
+def test_the_groups_above_limit_the_cores_too(groups, place):
+    (groups / "cgroup").write_text("0::/a/b\n")
+    _write(groups / "sys" / "a" / "b", cpu_dot_max="max 100000")
+    _write(groups / "sys" / place, cpu_dot_max="200000 100000")
+    assert machine.num_cores() == 2
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("-1", 8), ("250000", 3)])
+def test_cores_by_groups_of_version_1(groups, quota, expected):
+    (groups / "cgroup").write_text("4:memory:/a\n3:cpu,cpuacct:/a\n0::/\n")
+    _write(
+        groups / "sys" / "cpu" / "a",
+        cpu_dot_cfs_quota_us=quota,
+        cpu_dot_cfs_period_us="100000",
+    )
+    # Of another group.
+    _write(groups / "sys" / "memory" / "a", cpu_dot_max="100000 100000")
+    assert machine.num_cores() == expected

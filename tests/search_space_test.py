@@ -270,3 +270,27 @@ def test_an_unknown_key_of_a_stored_space_is_refused():
     values = [{"name": "a", "choices": [1], "kind": "width"}]
     with pytest.raises(ValueError, match="'requires'.*'kind'"):
         SearchSpace.from_json(values)
+
+
+@given(_spaces(), _SEEDS, st.randoms())
+def test_equal_subnets_have_equal_hashes(space, seed, random):
+    subnet = space.sample(np.random.default_rng(seed))
+    items = list(subnet.items())
+    random.shuffle(items)
+    for other in (
+        Subnet.of(dict(items)),
+        Subnet.of({name: float(choice) for name, choice in items}),
+        Subnet.of(json.loads(json.dumps(dict(items)))),
+        space.parse(str(subnet)),
+    ):
+        assert other == subnet
+        assert hash(other) == hash(subnet)
+        assert {subnet, other} == {subnet}
+
+
+@given(_spaces(), _SEEDS, _SEEDS)
+def test_other_subnets_are_not_equal(space, seed, other_seed):
+    subnet, other = (
+        space.sample(np.random.default_rng(s)) for s in (seed, other_seed)
+    )
+    assert (subnet == other) == (dict(subnet) == dict(other))

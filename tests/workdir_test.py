@@ -124,10 +124,72 @@ def test_a_lock_may_be_waited_for(tmp_path):
     assert not thread.is_alive()
 
 
-def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch):
-    def fail(*unused):
-        raise OSError(errno.ENOLCK, "No locks available")
+def _locks_fail(monkeypatch, number, fails=lambda descriptor: True):
+    """Lets locks fail, on the descriptors that `fails` is true of."""
+    original = fcntl.flock
 
-    monkeypatch.setattr(fcntl, "flock", fail)
+    def flock(descriptor, operation):
+        if fails(descriptor):
+            raise OSError(number, os.strerror(number))
+        return original(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EINVAL])
+def test_a_file_system_without_locks_is_used_with_a_warning(
+    tmp_path, monkeypatch, caplog, number
+):
+    _locks_fail(monkeypatch, number)
+    for _ in range(2):
+        with workdir.lock(tmp_path):
+            pass
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert f"{tmp_path} knows no locks ({os.strerror(number)})" in message
+    assert not os.listdir(tmp_path)
+
+
+def test_where_directories_cannot_be_locked_a_file_is(
+    tmp_path, monkeypatch, caplog
+):
+    # As on NFS.
+    _locks_fail(
+        monkeypatch,
+        errno.EBADF,
+        lambda descriptor: stat.S_ISDIR(os.fstat(descriptor).st_mode),
+    )
+    with workdir.lock(tmp_path):
+        with pytest.raises(ValueError, match="Another process is writing"):
+            with workdir.lock(tmp_path):
+                pass
     with workdir.lock(tmp_path):
         pass
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE])
+def test_a_lock_that_fails_is_not_passed_over(tmp_path, monkeypatch, number):
+    _locks_fail(monkeypatch, number)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        with workdir.lock(tmp_path):
+            pass
+
+
+def test_outputs_that_cannot_be_written_are_found_before(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("kept")
+    for path in (file / "x.json", file / "y" / "x.json", tmp_path):
+        with pytest.raises(ValueError, match="cannot be written"):
+            workdir.check_writable(path)
+    for path in (file, tmp_path / "new" / "er" / "x.json", "/dev/null"):
+        workdir.check_writable(path)
+    assert os.listdir(tmp_path) == ["file"]
+    assert file.read_text() == "kept"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe{}", b"[" * 100_000, b"{"])
+def test_what_is_no_json_is_named(tmp_path, content):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="x.json is not a JSON file"):
+        workdir.read_json(path)

@@ -5,35 +5,65 @@ from array import array
 from collections.abc import Iterator
 
 import numpy as np
-from absl import logging
 
 from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import sorted_hashes
+from data_pipeline.sources.file_tree import FileTree
 from data_pipeline.sources.paths import AudioRoot
 from ofa_aec_tf.audio import AUDIO_SUFFIXES
+from ofa_aec_tf.audio import is_audio
+
+
+def preference(suffix: str) -> int:
+    """Rank of a suffix, where one clip is there in several formats."""
+    try:
+        return AUDIO_SUFFIXES.index(suffix.lower())
+    except ValueError:
+        return len(AUDIO_SUFFIXES)
+
+
+def may_be_audio(path: str) -> bool:
+    """Whether to take a file for audio: by its suffix, or by its content.
+
+    What has a suffix of audio was meant as such, even if it is damaged.
+
+    Args:
+        path: str.
+    """
+    suffix = os.path.splitext(path)[1]
+    # Nothing but a regular file is opened: a named pipe would block.
+    return preference(suffix) < len(AUDIO_SUFFIXES) or (
+        os.path.isfile(path) and is_audio(path)
+    )
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Stem and suffix; what follows the dot of a number is no suffix."""
+    stem, suffix = os.path.splitext(name)
+    return (name, "") if suffix[1:].isdigit() else (stem, suffix)
 
 
 class AudioIndex:
     """The audio files of a directory by the stems of their names.
 
     The directory is listed once, without asking for the state of a file.
-    Names are not kept: 14 bytes a file hold a hash of its stem, its directory
-    and its suffix, which together give back its path.
+    Names are not kept: 16 bytes a file hold a hash of its stem, its directory
+    and its suffix, which together give back its path. Content decides what is
+    audio, as soon as a file with another suffix, or none, is asked for.
 
     Args:
         root: AudioRoot. Hidden files and directories are left out, and so are
-            directories that links out of it lead to, unless it allows them.
-
-    Raises:
-        OSError: if a directory cannot be listed.
+            directories that links out of it lead to, unless it allows them,
+            and those that cannot be listed.
     """
 
     def __init__(self, root: AudioRoot):
         self._root = root
+        self._tree = FileTree(root)
         self._directories: list[str] = []
         # Of suffix as on disk, and whether the file is a link.
         kinds: dict[tuple[str, bool], int] = {}
-        hashes, directories, of_kind = array("q"), array("I"), array("H")
+        hashes, directories, of_kind = array("q"), array("I"), array("I")
         for stem, kind in self._scan():
             hashes.append(hash(stem))
             directories.append(len(self._directories) - 1)
@@ -42,7 +72,7 @@ class AudioIndex:
         # Sorted, so that the order in which a file system lists does not
         # decide which of several files with one stem is taken.
         by_preference = sorted(range(len(kinds)), key=self._preference)
-        ranks = np.empty(len(kinds), np.uint16)
+        ranks = np.empty(len(kinds), np.uint32)
         ranks[by_preference] = np.arange(len(kinds))
         kind_of = np.asarray(of_kind)
         directory_of = np.asarray(directories)
@@ -53,51 +83,21 @@ class AudioIndex:
 
     def _preference(self, kind: int) -> tuple[int, str, bool]:
         suffix, is_link = self._kinds[kind]
-        return AUDIO_SUFFIXES.index(suffix.lower()), suffix, is_link
+        return preference(suffix), suffix, is_link
 
     def _scan(self) -> Iterator[tuple[str, tuple[str, bool]]]:
         """Stems and kinds of the files in the last of `self._directories`."""
-        pending = [""]
-        # Links come last: what they lead to has a name of its own before.
-        links: list[str] = []
-        visited = set()
-        while pending or links:
-            directory = (pending or links).pop()
-            path = os.path.join(self._root.path, directory)
-            real_path = os.path.realpath(path)
-            if real_path in visited:
-                continue
-            visited.add(real_path)
-            self._directories.append(directory)
-            inside, linked_inside = [], []
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    is_link = entry.is_symlink()
-                    if entry.is_dir():
-                        name = os.path.join(directory, entry.name)
-                        if not is_link:
-                            inside.append(name)
-                        elif self._may_follow(entry.path):
-                            linked_inside.append(name)
-                        continue
-                    stem, suffix = os.path.splitext(entry.name)
-                    if suffix.lower() in AUDIO_SUFFIXES:
-                        yield stem, (suffix, is_link)
-            pending += sorted(inside, reverse=True)
-            links += sorted(linked_inside, reverse=True)
+        for directory, entry in self._tree.files():
+            if not self._directories or self._directories[-1] != directory:
+                self._directories.append(directory)
+            if not entry.name.startswith("."):
+                stem, suffix = _split(entry.name)
+                yield stem, (suffix, entry.is_symlink())
 
-    def _may_follow(self, link: str) -> bool:
-        if self._root.allow_symlinks or not self._root.leads_out(link):
-            return True
-        logging.warning(
-            "%s leads out of %s and is not followed; --allow_symlinks permits "
-            "that.",
-            link,
-            self._root.path,
-        )
-        return False
+    @property
+    def skipped(self) -> tuple[SkippedRow, ...]:
+        """Directories that were not gone into."""
+        return self._tree.skipped
 
     def __len__(self) -> int:
         """Number of files."""
@@ -124,9 +124,15 @@ class AudioIndex:
         position = sorted_hashes.find(self._hashes, hash(stem))
         if position is None:
             return None
-        suffix, is_link = self._kinds[self._kind_of[position]]
-        directory = self._directories[self._directory_of[position]]
-        name = os.path.join(directory, stem + suffix)
-        if is_link:
-            return self._root.join(name, clip_id, split)
-        return os.path.join(self._root.path, name)
+        for index in range(position, len(self._hashes)):
+            if self._hashes[index] != hash(stem):
+                break
+            suffix, is_link = self._kinds[self._kind_of[index]]
+            directory = self._directories[self._directory_of[index]]
+            name = os.path.join(directory, stem + suffix)
+            path = os.path.join(self._root.path, name)
+            if is_link:
+                path = self._root.join(name, clip_id, split)
+            if isinstance(path, SkippedRow) or may_be_audio(path):
+                return path
+        return None

@@ -124,7 +124,7 @@ class _RowMaker:
 
     def _row(self, segment: Segment, split: str) -> ClipRow | SkippedRow:
         labels = self.names.known(segment.mids, self.notes)
-        if not labels:
+        if segment.mids and not labels:
             return unknown_label_row(segment.clip_id, "", segment.mids, split)
         path = self._path(segment, split)
         if isinstance(path, SkippedRow):
@@ -138,16 +138,24 @@ class _RowMaker:
             start_seconds=(
                 segment.start_seconds if self.whole_recordings else 0.0
             ),
+            recording=segment.youtube_id if self.whole_recordings else None,
         )
 
     def _path(self, segment: Segment, split: str) -> str | SkippedRow:
         clip_id, youtube_id = segment.clip_id, segment.youtube_id
         start = tables.format_seconds(segment.start_seconds)
-        names_of_segment = (
-            f"{youtube_id}_{segment.start_ms}_{segment.end_ms}",
-            f"{youtube_id}_{segment.start_ms}",
-            f"{youtube_id}_{start}",
-        )
+        end = tables.format_seconds(segment.end_seconds)
+        names_of_segment = [
+            f"{name}_{place}"
+            for name in (youtube_id, f"Y{youtube_id}")
+            for place in (
+                f"{segment.start_ms}_{segment.end_ms}",
+                f"{segment.start_ms}",
+                f"{segment.start_seconds:.3f}_{segment.end_seconds:.3f}",
+                f"{start}_{end}",
+                start,
+            )
+        ]
         for stem in () if self.whole_recordings else names_of_segment:
             path = self.index.find(stem, clip_id, split)
             if path:
@@ -212,9 +220,10 @@ def audioset_source(
 ) -> Source:
     """Rows of AudioSet, or of a part of it.
 
-    Files are found anywhere in `audio_dir`, with any suffix of audio, under
-    the names `{id}_{start_ms}_{end_ms}`, `{id}_{start_ms}`, `{id}_{start}`,
-    `{id}` and `Y{id}`; under the last two only with `whole_recordings`. A row
+    Files are found anywhere in `audio_dir`, with any suffix, under
+    the names `{id}_{start_ms}_{end_ms}`, `{id}_{start_ms}`,
+    `{id}_30.000_40.000`, `{id}_{start}_{end}`, `{id}_{start}` and `{id}`, each
+    also after a `Y`; with `whole_recordings` under the last one only. A row
     whose file is absent is a ClipRow as well, with the path `{id}.wav`.
 
     Rows of one clip (a YouTube id, in its case, and a start) are one row, with
@@ -301,10 +310,10 @@ def audioset_source(
             return None
         return split
 
-    maker = _RowMaker(
-        root, AudioIndex(root), names, repeats, whole_recordings, notes
-    )
+    index = AudioIndex(root)
+    maker = _RowMaker(root, index, names, repeats, whole_recordings, notes)
     rows = itertools.chain(
+        index.skipped,
         maker.rows(train_segments, split_of_train),
         maker.rows(validation_segments, split_of_validation),
         maker.rows(evaluation_segments, lambda _: splits.TEST),

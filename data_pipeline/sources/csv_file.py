@@ -1,87 +1,302 @@
 """A directory of audio with a labels file of the user's."""
 
+import ast
+import dataclasses
+import re
+from collections import Counter
+
+from data_pipeline import class_names
 from data_pipeline import splits
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
+from data_pipeline.sources import column_names
+from data_pipeline.sources import columns
+from data_pipeline.sources import table_file
 from data_pipeline.sources import tables
+from data_pipeline.sources.audio_files import AudioFiles
+from data_pipeline.sources.columns import ColumnNames
+from data_pipeline.sources.columns import Columns
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
 
+# Of `fold1` and the like.
+_FOLD_PREFIX = re.compile(r"^fold[-_ ]*", re.IGNORECASE)
 
-def csv_source(audio_dir, labels_csv, allow_symlinks: bool = False) -> Source:
-    """Rows of a directory of audio with a labels file.
+
+@dataclasses.dataclass(frozen=True)
+class CsvOptions:
+    """How to read a labels file.
 
     Args:
-        audio_dir: path of the directory that file names are relative to.
-        labels_csv: path of a CSV file with the columns `filename` and
-            `labels` (class names separated by `;`), and optionally `split`,
-            `fold`, `group` (clips of one group stay in one split) and
-            `start_seconds` (where the clip starts in the file; a file may
-            then have several rows, which stay in one split).
+        delimiter: str or None. What separates its cells, or the name of that
+            in `table_file.DELIMITERS`; None has it found.
+        label_separator: str. What separates the labels of a cell.
+        columns: ColumnNames.
+        single_label: bool. Whether every clip must have one label.
+    """
+
+    delimiter: str | None = None
+    label_separator: str = tables.LABEL_SEPARATOR
+    columns: ColumnNames = ColumnNames()
+    single_label: bool = False
+
+
+def csv_source(
+    audio_dir,
+    labels_csv,
+    allow_symlinks: bool = False,
+    options: CsvOptions = CsvOptions(),
+) -> Source:
+    """Rows of a directory of audio with a labels file.
+
+    Rows of one clip are one clip, with the labels of all of them. A clip
+    without labels is one of nothing.
+
+    Args:
+        audio_dir: path of the directory that file names are relative to. A
+            file may lie in a sub-directory and lack its suffix in the table,
+            where that leaves no doubt.
+        labels_csv: path of a table with a column of files and one of labels,
+            or a column of 0 and 1 for each class, and optionally with a split,
+            a fold, a group (clips of one group stay in one split), and where
+            the clip starts and ends in the file, in seconds (a file may then
+            have several clips, which stay in one split). `column_names` has the
+            names that they may have.
         allow_symlinks: bool. Whether links may lead out of `audio_dir`.
+        options: CsvOptions.
 
     Returns:
         Source with the rows in the order of the file. The clip id is the file
-        name, and `filename@start` where the start is given.
+        name as it stands there, with `@start` or `@start-end` where these are
+        given. Classes that are columns are in their order.
 
     Raises:
         ValueError: naming the line, if the file is not such a table.
     """
-    root = AudioRoot(audio_dir, allow_symlinks)
-    rows = []
-    of_file: dict[str, tuple] = {}
-    for line, values in tables.read_table(labels_csv, ("filename", "labels")):
-        where = f"{labels_csv}, line {line}"
-        row = _row(root, values, where)
-        rows.append(row)
-        if isinstance(row, ClipRow):
-            place = row.split, row.fold, row.group
-            if of_file.setdefault(row.path, place) != place:
-                raise ValueError(
-                    f"{where}: all rows of a file must have the same split, "
-                    "fold and group. Received for "
-                    f"{values['filename']}: {place}, and before "
-                    f"{of_file[row.path]}"
-                )
-    tables.check_distinct(rows, labels_csv)
-    return Source(rows)
+    files = AudioFiles(AudioRoot(audio_dir, allow_symlinks))
+    delimiter = options.delimiter
+    table = table_file.read_header(
+        labels_csv,
+        column_names.KNOWN,
+        delimiter and table_file.delimiter_of(delimiter),
+    )
+    notes: Counter[str] = Counter()
+    rows = list(tables.full_rows(labels_csv, table, notes))
+
+    def is_file(name: str) -> bool:
+        found = files.find(name, name)
+        return not isinstance(found, SkippedRow) and found.is_there
+
+    found = columns.find_columns(
+        labels_csv, table, rows, options.columns, is_file
+    )
+    if not found.has_header:
+        rows.insert(0, (table.line, table.header))
+    reader = _RowReader(labels_csv, files, found, options, notes)
+    for line, cells in rows:
+        reader.add(cells, f"{labels_csv}, line {line}")
+    return Source(
+        reader.rows(),
+        tuple(found.classes.values()) or None,
+        notes,
+        found.unused,
+        found.remarks,
+    )
 
 
-def _row(
-    root: AudioRoot, values: dict[str, str], where: str
-) -> ClipRow | SkippedRow:
-    filename = values["filename"].strip()
-    labels = tables.parse_labels(values["labels"])
-    if not filename or not labels:
-        raise ValueError(
-            f"{where}: every row needs a file name and at least one "
-            "label; name the clips without events too, for example "
-            f"`background`. Received: {list(values.values())}"
+class _RowReader:
+    """Makes clips of rows, one of those of the same clip.
+
+    Args:
+        path: path of the table.
+        files: AudioFiles.
+        found: Columns of the table.
+        options: CsvOptions.
+        notes: Counter. Of the Source.
+    """
+
+    def __init__(
+        self,
+        path,
+        files: AudioFiles,
+        found: Columns,
+        options: CsvOptions,
+        notes: Counter[str],
+    ):
+        self._path = path
+        self._files = files
+        self._columns = found
+        self._options = options
+        self._notes = notes
+        self._rows: dict[tuple, ClipRow | SkippedRow] = {}
+        # By path: what all rows of a file have in common, and its first name.
+        self._of_file: dict[str, tuple] = {}
+        self._name_of_file: dict[str, str] = {}
+
+    def rows(self) -> list[ClipRow | SkippedRow]:
+        """The clips of all rows that were added."""
+        return list(self._rows.values())
+
+    def add(self, cells: list[str], where: str) -> None:
+        """Takes a row.
+
+        Args:
+            cells: list of str.
+            where: str. For errors.
+
+        Raises:
+            ValueError: if it says nothing, or not what rows before have said.
+        """
+        row = self._row(cells, where)
+        if isinstance(row, SkippedRow):
+            if self._rows.setdefault((row.clip_id, row.code), row) is not row:
+                self._notes["repeated_row"] += 1
+            return
+        key = row.path, row.start_seconds, row.end_seconds
+        before = self._rows.setdefault(key, row)
+        if before is row:
+            return
+        if set(row.labels) <= set(before.labels):
+            self._notes["repeated_row"] += 1
+            return
+        if self._options.single_label and before.labels:
+            raise ValueError(
+                f"{where}: with label type single_label a clip has one label. "
+                f"Received for {row.clip_id}: {list(row.labels)}, and before "
+                f"{list(before.labels)}. Use --label_type=multi_label."
+            )
+        self._notes["united_labels"] += 1
+        labels = tuple(dict.fromkeys(before.labels + row.labels))
+        self._rows[key] = dataclasses.replace(before, labels=labels)
+
+    def _cell(self, cells: list[str], column: int | None) -> str:
+        """An optional cell, empty where it says nothing."""
+        if column is None or columns.is_empty(cells[column]):
+            return ""
+        return cells[column]
+
+    def _labels(self, cells: list[str], where: str) -> tuple[str, ...]:
+        found = self._columns
+        if found.classes:
+            return tuple(
+                name
+                for column, name in found.classes.items()
+                if columns.is_present(cells[column])
+            )
+        separator = self._options.label_separator
+        names = [
+            class_names.clean(name, where)
+            for column in found.labels
+            for name in _listed(cells[column], separator)
+        ]
+        return tuple(
+            dict.fromkeys(
+                name
+                for name in names
+                if name and name.casefold() not in ("nan", "<na>")
+            )
         )
-    split = values.get("split", "").strip()
-    split = splits.canonical(split, where) if split else None
-    fold = values.get("fold", "").strip()
-    fold = tables.parse_integer(fold, "fold", where) if fold else None
-    group = values.get("group", "").strip() or None
-    clip_id, start_seconds = filename, 0.0
-    start = values.get("start_seconds", "").strip()
-    if start:
-        start_seconds = tables.parse_seconds(start)
+
+    @staticmethod
+    def _seconds(cell: str) -> float | None:
+        # Spreadsheets write a comma where that is decimal.
+        return tables.parse_seconds(cell.replace(",", "."))
+
+    def _row(self, cells: list[str], where: str) -> ClipRow | SkippedRow:
+        found = self._columns
+        filename = cells[found.filename]
+        labels = self._labels(cells, where)
+        if not filename or filename.casefold() == "nan":
+            raise ValueError(
+                f"{where}: every row needs a file name. Received: {cells}"
+            )
+        if self._options.single_label and len(labels) != 1:
+            raise ValueError(
+                f"{where}: with label type single_label every clip has one "
+                f"label. Received: {list(labels)} for {filename}. Name the "
+                "clips without events too, for example `background`, or use "
+                "--label_type=multi_label."
+            )
+        split = self._cell(cells, found.split)
+        split = splits.canonical(split, where) if split else None
+        fold = self._cell(cells, found.fold)
+        fold = _FOLD_PREFIX.sub("", fold)
+        fold = tables.parse_integer(fold, "fold", where) if fold else None
+        start = self._cell(cells, found.start)
+        end = self._cell(cells, found.end)
+        place = "@" + start + (end and f"-{end}") if start or end else ""
+        clip_id = filename + place
+        start_seconds = self._seconds(start) if start else 0.0
+        end_seconds = self._seconds(end) if end else None
+        duration = self._cell(cells, found.duration)
+        duration_seconds = self._seconds(duration) if duration else None
+        if start_seconds is not None and duration_seconds is not None:
+            # To the microsecond, as the sum is in the id.
+            end_seconds = round(start_seconds + duration_seconds, 6)
+            end = str(end_seconds)
+        reason = ""
         if start_seconds is None:
+            reason = f"`start_seconds` must be a number from 0 on: {start!r}"
+        elif end and end_seconds is None:
+            reason = f"`end_seconds` must be a number from 0 on: {end!r}"
+        elif end_seconds is not None and end_seconds <= start_seconds:
+            reason = f"it ends at {end!r}, before it starts at {start!r}"
+        if reason:
             return SkippedRow(
-                f"{filename}@{start}",
+                clip_id,
                 filename,
                 "bad_segment",
-                f"{where}: `start_seconds` must be a number from 0 on. "
-                f"Received: {start!r}",
+                f"{where}: {reason}",
                 split,
+                labels,
             )
-        clip_id = f"{filename}@{tables.format_seconds(start_seconds)}"
-    # Parts of one recording are related. Where there are folds, they must
-    # say so themselves, as files are not all that they know.
-    if "start_seconds" in values and fold is None:
-        group = group or filename
-    path = root.join(filename, clip_id, split)
-    if isinstance(path, SkippedRow):
-        return path
-    return ClipRow(clip_id, path, labels, split, group, fold, start_seconds)
+        if place:
+            clip_id = f"{filename}@{tables.format_seconds(start_seconds)}"
+            if end_seconds is not None:
+                clip_id += f"-{tables.format_seconds(end_seconds)}"
+        file = self._files.find(filename, clip_id, split)
+        if isinstance(file, SkippedRow):
+            return dataclasses.replace(file, labels=labels)
+        if file.is_elsewhere:
+            self._notes["found_elsewhere"] += 1
+        # Every row of a file may spell it in its own way.
+        name = self._name_of_file.setdefault(file.path, filename)
+        group = self._cell(cells, found.group) or None
+        # Parts of one recording are related. Where there are folds, they must
+        # say so themselves, as files are not all that they know.
+        if found.start is not None and fold is None:
+            group = group or name
+        self._check_file(file.path, (split, fold, group), filename, where)
+        return ClipRow(
+            clip_id,
+            file.path,
+            labels,
+            split,
+            group,
+            fold,
+            start_seconds,
+            end_seconds,
+            recording=name if place else None,
+        )
+
+    def _check_file(self, path, place: tuple, filename: str, where: str):
+        before = self._of_file.setdefault(path, place)
+        if before != place:
+            raise ValueError(
+                f"{where}: all rows of a file must have the same split, fold "
+                f"and group. Received for {filename}: {place}, and before "
+                f"{before}. --split_column= and --group_column= leave these "
+                "columns out."
+            )
+
+
+def _listed(cell: str, separator: str) -> tuple[str, ...]:
+    """Labels of a cell: separated, or a list of Python or JSON."""
+    if cell.startswith("[") and cell.endswith("]"):
+        try:
+            names = ast.literal_eval(cell)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            names = None
+        if isinstance(names, list) and all(isinstance(n, str) for n in names):
+            return tuple(names)
+    return tables.parse_labels(cell, separator)

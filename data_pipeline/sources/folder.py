@@ -1,43 +1,179 @@
 """A directory with one sub-directory of audio for each class."""
 
+import dataclasses
+import os
+import pathlib
+from collections import Counter
+
+from data_pipeline import class_names
+from data_pipeline import splits
+from data_pipeline.clips import NOT_CLIPS
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
+from data_pipeline.sources.audio_index import may_be_audio
+from data_pipeline.sources.file_tree import FileTree
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
-from ofa_aec_tf.audio import AUDIO_SUFFIXES
 
 
 def folder_source(audio_dir, allow_symlinks: bool = False) -> Source:
     """Rows of a directory with one sub-directory of audio for each class.
 
+    The content of a file decides whether it is audio, unless its suffix
+    promises that. Everything that is not used is a SkippedRow, with a code of
+    `NOT_CLIPS` where it was never meant as a clip.
+
     Args:
-        audio_dir: path of the directory. Hidden files are left out, and files
-            without an extension of audio, such as notes.
+        audio_dir: path of the directory. Where all of its folders are called
+            as splits and hold folders, those are the classes.
         allow_symlinks: bool. Whether links may lead out of `audio_dir`.
 
     Returns:
         Source with the rows sorted by path.
 
     Raises:
-        ValueError: if there is no audio in sub-directories.
+        ValueError: if there is no audio in sub-directories, or a folder has a
+            name that no class can have.
     """
     root = AudioRoot(audio_dir, allow_symlinks)
-    rows: list[ClipRow | SkippedRow] = []
-    for file in sorted(root.path.glob("*/**/*")):
-        relative = file.relative_to(root.path)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if hidden or file.suffix.lower() not in AUDIO_SUFFIXES:
-            continue
-        clip_id = relative.as_posix()
-        path = root.join(clip_id, clip_id)
-        if isinstance(path, SkippedRow):
-            rows.append(path)
-        else:
-            rows.append(ClipRow(clip_id, path, (relative.parts[0],)))
-    if not rows:
+    split_folders = _split_folders(root.path)
+    reader = _Reader(root, 2 if split_folders else 1)
+    reader.read()
+    if all(
+        isinstance(row, SkippedRow) and row.code in NOT_CLIPS
+        for row in reader.rows
+    ):
+        codes = Counter(row.code for row in reader.rows)
         raise ValueError(
-            f"{root.path} must have a sub-directory of audio files "
-            f"({', '.join(AUDIO_SUFFIXES)}) for each class. Received: none. "
-            "For files in one directory use --source=csv with --labels_csv."
+            f"{root.path} must have a sub-directory of audio files for each "
+            f"class. Received: none, but {dict(codes)}. For files in one "
+            "directory use --source=csv with --labels_csv."
         )
-    return Source(rows)
+    remarks = []
+    if split_folders:
+        remarks.append(
+            f"the folders {', '.join(split_folders)} of {root.path} are taken "
+            "as splits, and the folders in them as classes"
+        )
+    rows = sorted(
+        reader.rows, key=lambda row: (row.clip_id.split(os.sep), row.clip_id)
+    )
+    return Source(rows, remarks=tuple(remarks))
+
+
+def _folders(directory: pathlib.Path) -> list[pathlib.Path]:
+    return sorted(
+        path
+        for path in directory.iterdir()
+        if path.is_dir() and not path.name.startswith(".")
+    )
+
+
+def _split_folders(directory: pathlib.Path) -> list[str]:
+    """Names of all folders, if all are splits with classes in them."""
+    folders = _folders(directory)
+    if all(splits.of_folders(f"{f.name}/") and _folders(f) for f in folders):
+        return [folder.name for folder in folders]
+    return []
+
+
+class _Reader:
+    """Makes rows of a directory.
+
+    Args:
+        root: AudioRoot.
+        depth: int. How many folders are above the files of a class.
+    """
+
+    def __init__(self, root: AudioRoot, depth: int):
+        self._root = root
+        self._depth = depth
+        self.rows: list[ClipRow | SkippedRow] = []
+        # Of all clips that are no links.
+        self._real_paths: set[str] = set()
+
+    def read(self) -> None:
+        """Goes through the directory."""
+        tree = FileTree(self._root)
+        links = []
+        for directory, entry in tree.files():
+            name = os.path.join(directory, entry.name)
+            if entry.is_symlink():
+                links.append(name)
+            else:
+                self._add(name)
+        self._real_paths = {
+            os.path.realpath(row.path)
+            for row in self.rows
+            if isinstance(row, ClipRow)
+        }
+        # What they lead to may have been read under its own name.
+        for name in links:
+            self._add(name, is_link=True)
+        self.rows += map(self._labelled, tree.skipped)
+        self._add_empty_classes()
+
+    def _add(self, name: str, is_link: bool = False) -> None:
+        *folders, base = name.split(os.sep)
+        path = str(self._root.path / name)
+        if base.startswith("."):
+            self._skip(name, "hidden", "a hidden file")
+            return
+        joined = self._root.join(name, name)
+        if isinstance(joined, SkippedRow):
+            self.rows.append(self._labelled(joined))
+        elif is_link and os.path.realpath(path) in self._real_paths:
+            self._skip(
+                name,
+                "repeated_link",
+                "a link to a file that is read under its own name",
+            )
+        elif not may_be_audio(path):
+            self._skip(name, "not_audio", "no audio, by its content")
+        elif len(folders) < self._depth:
+            self._skip(name, "loose_file", "in no folder of a class")
+        else:
+            self.rows.append(
+                ClipRow(
+                    name, joined, (self._label(folders),), *self._split(folders)
+                )
+            )
+
+    def _labelled(self, row: SkippedRow) -> SkippedRow:
+        """A row that a class has lost, with that class."""
+        folders = row.filename.split(os.sep)
+        if row.code in NOT_CLIPS or len(folders) < self._depth:
+            return row
+        return dataclasses.replace(row, labels=(self._label(folders),))
+
+    def _skip(self, name: str, code: str, reason: str) -> None:
+        self.rows.append(SkippedRow(name, name, code, reason))
+
+    def _label(self, folders: list[str]) -> str:
+        folder = os.sep.join(folders[: self._depth])
+        where = f"the folder {str(self._root.path / folder)!r}"
+        label = class_names.clean(folders[self._depth - 1], where)
+        if not label:
+            raise ValueError(f"{where}: its name is no class.")
+        return label
+
+    def _split(self, folders: list[str]) -> tuple[str | None, ...]:
+        if self._depth == 1:
+            return ()
+        return (splits.of_folders(f"{folders[0]}/"),)
+
+    def _add_empty_classes(self) -> None:
+        """Rows of the folders of classes that no row came out of."""
+        seen = {
+            tuple(row.clip_id.split(os.sep)[: self._depth])
+            for row in self.rows
+            if isinstance(row, ClipRow)
+            or row.code not in ("not_audio", "hidden")
+        }
+        directories = [self._root.path]
+        for _ in range(self._depth):
+            directories = [f for d in directories for f in _folders(d)]
+        for directory in directories:
+            name = str(directory.relative_to(self._root.path))
+            if tuple(name.split(os.sep)) not in seen:
+                self._skip(name, "empty_class", "a folder without audio")

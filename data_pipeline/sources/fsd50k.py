@@ -10,6 +10,7 @@ from data_pipeline import splits
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
+from data_pipeline.sources.audio_files import AudioFiles
 from data_pipeline.sources.label_names import LabelNames
 from data_pipeline.sources.label_names import unknown_label_row
 from data_pipeline.sources.paths import AudioRoot
@@ -65,7 +66,7 @@ def fsd50k_source(audio_dir, allow_symlinks: bool = False) -> Source:
     tables_of_clips = [
         _Table(
             audio_dir / name,
-            AudioRoot(audio_dir / audio, allow_symlinks),
+            AudioFiles(AudioRoot(audio_dir / audio, allow_symlinks)),
             names,
             notes,
         )
@@ -95,13 +96,13 @@ class _Table:
 
     Args:
         path: path of the table.
-        root: AudioRoot of its files.
+        files: AudioFiles.
         names: LabelNames.
         notes: Counter. Of the Source.
     """
 
     path: pathlib.Path
-    root: AudioRoot
+    files: AudioFiles
     names: LabelNames
     notes: Counter[str]
 
@@ -142,9 +143,11 @@ class _Table:
     ) -> ClipRow | SkippedRow:
         filename = f"{clip_id}.wav"
         labels = self.names.known(mids, self.notes)
-        if not labels:
+        if mids and not labels:
             return unknown_label_row(clip_id, filename, mids, split)
-        path = self.root.join(filename, clip_id, split)
-        if isinstance(path, SkippedRow):
-            return path
-        return ClipRow(clip_id, path, labels, split)
+        file = self.files.find_in_any_format(filename, clip_id, split)
+        if isinstance(file, SkippedRow):
+            return dataclasses.replace(file, labels=labels)
+        if file.is_elsewhere:
+            self.notes["found_elsewhere"] += 1
+        return ClipRow(clip_id, file.path, labels, split)

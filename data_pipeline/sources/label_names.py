@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from absl import logging
 
+from data_pipeline import class_names
 from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
 
@@ -33,6 +34,7 @@ class LabelNames:
                     f"Received: {cells}"
                 )
             text, identifier, name = (cell.strip() for cell in cells)
+            name = class_names.clean(name, where)
             index = tables.parse_integer(text, "index", where)
             if index in by_index:
                 raise ValueError(f"{where}: the index {index} is there twice.")
@@ -91,6 +93,6 @@ def unknown_label_row(
     clip_id: str, filename: str, identifiers: Sequence[str], split: str
 ) -> SkippedRow:
     """The rejection of a row none of whose labels is a class."""
-    received = ", ".join(identifiers) or "no labels"
+    received = ", ".join(identifiers)
     reason = f"none of its labels is a class. Received: {received}"
     return SkippedRow(clip_id, filename, "unknown_label", reason, split)

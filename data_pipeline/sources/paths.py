@@ -36,7 +36,8 @@ class AudioRoot:
         """Path of the file that a table names.
 
         Args:
-            name: str. Relative to the directory, from an untrusted table.
+            name: str. Relative to the directory, or an absolute path that
+                lies in it, from an untrusted table.
             clip_id: str. For the rejection.
             split: str or None. Likewise.
 
@@ -48,7 +49,17 @@ class AudioRoot:
         code, reason = self._fault(name)
         if code:
             return SkippedRow(clip_id, name, code, reason, split)
-        return str(self.path / os.path.normpath(name))
+        return str(self.path / self._relative(name))
+
+    def _relative(self, name: str) -> str:
+        """A name without `.` and `..`, relative to the directory if in it."""
+        # By its name alone: the system would first follow a link that is
+        # before a `..`, and go up from wherever it leads.
+        normal = os.path.normpath(name)
+        for path in (str(self.path), self._real_path):
+            if normal == path or normal.startswith(os.path.join(path, "")):
+                return os.path.relpath(normal, path)
+        return normal
 
     def _fault(self, name: str) -> tuple[str, str]:
         if not name or "\0" in name:
@@ -61,11 +72,9 @@ class AudioRoot:
             os.fsencode(name)
         except UnicodeEncodeError as error:
             return "bad_path", f"no file can be named {name!r} ({error.reason})"
-        if os.path.isabs(name):
-            return "path_escape", "an absolute path; it must be relative"
-        # By its name alone: the system would first follow a link that is
-        # before a `..`, and go up from wherever it leads.
-        normal = os.path.normpath(name)
+        normal = self._relative(name)
+        if os.path.isabs(normal):
+            return "path_escape", f"an absolute path that is not in {self.path}"
         if normal == os.curdir:
             return "bad_path", f"{name!r} is the directory itself"
         if normal.split(os.sep)[0] == os.pardir:

@@ -7,7 +7,10 @@ from typing import NamedTuple
 from data_pipeline.clips import SkippedRow
 from data_pipeline.sources import tables
 
-_COLUMNS = "YTID, start_seconds, end_seconds, positive_labels"
+_COLUMNS = ("YTID", "start_seconds", "end_seconds", "positive_labels")
+# First cells of headers; none of them can be an id, which has 11 characters.
+_ID_COLUMNS = ("ytid", "youtube_id", "video_id")
+_MID_START = "/"
 _YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -42,13 +45,18 @@ class Segment(NamedTuple):
         return f"{self.youtube_id}_{self.start_ms}"
 
 
+def _is_header(cells: list[str]) -> bool:
+    return cells[0].strip().lower() in _ID_COLUMNS
+
+
 def read_segments(path) -> Iterator[Segment | SkippedRow]:
     """Rows of a segments table of AudioSet.
 
     Args:
         path: path of a CSV file with the columns YTID, start_seconds,
-            end_seconds and positive_labels (quoted, separated by commas).
-            Its header and other comments begin with `#`.
+            end_seconds and positive_labels (separated by commas, with quotes
+            around all of them or without). It may have a header; comments
+            begin with `#`.
 
     Yields:
         Segment, or SkippedRow with the code `bad_segment` and the YouTube id
@@ -59,15 +67,25 @@ def read_segments(path) -> Iterator[Segment | SkippedRow]:
     """
     empty = True
     for line, cells in tables.read_cells(path, comment="#"):
-        empty = False
         where = f"{path}, line {line}"
         cells = [cell.strip() for cell in cells]
-        if len(cells) != 4 or not cells[0]:
-            raise ValueError(
-                f"{where}: expected {_COLUMNS}, with quotes around several "
-                f"labels. Received: {cells}"
+        while len(cells) > len(_COLUMNS) and not cells[-1]:
+            cells.pop()
+        if empty and _is_header(cells):
+            continue
+        empty = False
+        if (
+            len(cells) < len(_COLUMNS)
+            or not cells[0]
+            or not all(
+                cell.startswith(_MID_START) for cell in cells[len(_COLUMNS) :]
             )
-        youtube_id, start, end, labels = cells
+        ):
+            raise ValueError(
+                f"{where}: expected {', '.join(_COLUMNS)}, with quotes around "
+                f"several labels. Received: {cells}"
+            )
+        youtube_id, start, end, *labels = cells
         start_seconds = tables.parse_seconds(start)
         end_seconds = tables.parse_seconds(end)
         if (
@@ -83,7 +101,7 @@ def read_segments(path) -> Iterator[Segment | SkippedRow]:
                 f"Received: {start!r} and {end!r}",
             )
             continue
-        mids = tables.parse_labels(labels, separator=",")
+        mids = tables.parse_labels(",".join(labels), separator=",")
         yield Segment(youtube_id, start_seconds, end_seconds, mids)
     if empty:
         raise ValueError(f"{path} has no segments.")
@@ -94,7 +112,8 @@ def read_youtube_ids(path) -> frozenset[str]:
 
     Args:
         path: path of a text file with an id in each line, or of a segments
-            table. Lines that begin with `#` are comments.
+            table. Lines that begin with `#` are comments; there may be a
+            header.
 
     Returns:
         frozenset of str.
@@ -105,6 +124,8 @@ def read_youtube_ids(path) -> frozenset[str]:
     """
     youtube_ids = set()
     for line, cells in tables.read_cells(path, "#", "list of YouTube ids"):
+        if not youtube_ids and _is_header(cells):
+            continue
         youtube_id = cells[0].strip()
         if not _YOUTUBE_ID.fullmatch(youtube_id):
             raise ValueError(

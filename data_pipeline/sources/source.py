@@ -28,8 +28,18 @@ class Source:
             `unknown_label` (kept, without the labels that are no classes),
             `repeated_row`, `united_labels` (the same clip with other labels),
             `in_evaluation` and `blacklisted` (both left out of training and
-            validation), `in_training` (left out of validation).
-            Complete when the rows have been read.
+            validation), `in_training` (left out of validation),
+            `in_both_lists` (tests, and does not validate), `cut_event` (one
+            that ends behind its recording), `uncertain_event`.
+            Of tables also `blank_row`, `no_labels` (a clip of nothing) and
+            `found_elsewhere` (the file has another spelling, a suffix, or
+            lies in a sub-directory). Complete when the rows have been read.
+            Where the flags are read, `no_labels` is counted for all sources,
+            and `crossing_group` (in several splits, as published).
+        unused_columns: tuple of str. Columns of its table that mean nothing
+            here.
+        remarks: tuple of str. What people should know about it as a whole, a
+            sentence each.
     """
 
     rows: Iterable[ClipRow | SkippedRow]
@@ -37,3 +47,5 @@ class Source:
     notes: collections.Counter[str] = dataclasses.field(
         default_factory=collections.Counter
     )
+    unused_columns: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()

@@ -1,8 +1,7 @@
-"""CSV files as people and programs write them."""
+"""Tables of clips, and what their cells say."""
 
-import csv
 import math
-import pathlib
+import re
 from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -10,8 +9,13 @@ from collections.abc import Sequence
 
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
+from data_pipeline.sources import table_file
+from data_pipeline.sources.table_file import Table
+from data_pipeline.sources.table_file import read_cells as read_cells
 
 LABEL_SEPARATOR = ";"
+
+_INTEGER = re.compile(r"([+-]?[0-9]{1,18})(\.0*)?")
 
 
 def parse_labels(text: str, separator: str = LABEL_SEPARATOR) -> tuple:
@@ -32,19 +36,19 @@ def parse_integer(text: str, column: str, where: str) -> int:
     """The integer of a cell.
 
     Args:
-        text: str.
+        text: str, such as `3`, or `3.0` as of a column with gaps.
         column: str. Named in the error.
         where: str. Likewise.
 
     Raises:
         ValueError: if it is none.
     """
-    try:
-        return int(text)
-    except ValueError:
+    match = _INTEGER.fullmatch(text.strip())
+    if not match:
         raise ValueError(
             f"{where}: `{column}` must be an integer. Received: {text!r}"
-        ) from None
+        )
+    return int(match[1])
 
 
 def parse_seconds(text: str) -> float | None:
@@ -62,80 +66,72 @@ def format_seconds(seconds: float) -> str:
     return repr(seconds).removesuffix(".0")
 
 
-def read_cells(
-    path, comment: str | None = None, kind: str = "labels file"
-) -> Iterator[tuple[int, list[str]]]:
-    """Rows of a CSV file that are not empty.
-
-    Args:
-        path: path of a CSV file in UTF-8. Blanks before a cell do not count.
-        comment: str or None. Lines that begin with it are left out.
-        kind: str. What the file is, for the error.
-
-    Yields:
-        Tuples of the number of the line where the row ends, and its cells.
-
-    Raises:
-        ValueError: naming the line, if it is not such a file.
-    """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise ValueError(f"There is no {kind} {path}.")
-    # utf-8-sig: spreadsheets put a byte order mark before the first column.
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        lines: Iterable[str] = file
-        if comment is not None:
-            # Emptied before the parser sees them, as a comment may hold
-            # quotes; not dropped, so that lines are counted.
-            lines = ("\n" if ln.startswith(comment) else ln for ln in file)
-        # strict: a quote that is never closed would swallow the other rows.
-        reader = csv.reader(lines, strict=True, skipinitialspace=True)
-        try:
-            for cells in reader:
-                if cells:
-                    yield reader.line_num, cells
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"{path}, after line {reader.line_num}: not a CSV file in "
-                f"UTF-8 ({error}). Close every quote and save it as UTF-8."
-            ) from error
-
-
 def read_table(
     path, required: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows of a CSV file with a header.
+    """Rows of a table with a header.
 
     Args:
         path: path, as for `read_cells`.
-        required: sequence of str. Columns that the header must name.
+        required: sequence of str. Columns that the header must name, in any
+            case.
 
     Yields:
-        Tuples of the line number and the dict from column to cell.
+        Tuples of the line number and the dict from column to cell; columns
+        are called as in `required`, the others as in the header. Rows without
+        any content are left out.
 
     Raises:
         ValueError: as in `read_cells`, or if a column is missing, a row has
             more or fewer cells than the header, or there are no rows.
     """
-    rows = read_cells(path)
-    _, header = next(rows, (0, []))
-    columns = [name.strip() for name in header]
+    key = table_file.name_key
+    name_of = {key(name): name for name in required}
+    table = table_file.read_header(path, name_of)
+    columns = [name_of.get(key(name), name) for name in table.header]
     missing = [name for name in required if name not in columns]
     if missing:
         raise ValueError(
             f"{path} must have a header line with the columns "
             f"{','.join(required)}. Missing: {missing}. Received: {columns}"
         )
+    for line, cells in full_rows(path, table):
+        yield line, dict(zip(columns, cells))
+
+
+def full_rows(
+    path, table: Table, notes: Counter[str] | None = None
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows of a table that have as many cells as its header.
+
+    Args:
+        path: path of the table, for errors.
+        table: Table. Its rows are used up.
+        notes: Counter or None. `blank_row` is counted there for a row without
+            any content, which is left out.
+
+    Yields:
+        Tuples of the line number and the cells, without blanks around them.
+
+    Raises:
+        ValueError: if a row has more or fewer cells than the header, or there
+            are no rows.
+    """
     empty = True
-    for line, cells in rows:
+    for line, cells in table.rows:
+        cells = [cell.strip() for cell in cells]
+        if not any(cells):
+            if notes is not None:
+                notes["blank_row"] += 1
+            continue
         empty = False
-        if len(cells) != len(columns):
+        if len(cells) != len(table.header):
             raise ValueError(
-                f"{path}, line {line}: expected {len(columns)} cells, as in "
-                "the header; quote cells that hold commas. "
+                f"{path}, line {line}: expected {len(table.header)} cells, as "
+                f"in the header; quote cells that hold {table.delimiter!r}. "
                 f"Received: {cells}"
             )
-        yield line, dict(zip(columns, cells))
+        yield line, cells
     if empty:
         raise ValueError(f"{path} has a header but no rows.")
 

@@ -5,16 +5,18 @@ Importing this module fails where PyAV (the extra `av`) is not installed.
 
 import contextlib
 import itertools
-import os
+import pathlib
 from collections.abc import Iterator
 
 import av
 import numpy as np
 
-from ofa_aec_tf.audio import windows
+from ofa_aec_tf.audio import contents
 from ofa_aec_tf.audio.errors import AudioError
 from ofa_aec_tf.audio.errors import check_sample_rate
 from ofa_aec_tf.audio.errors import no_samples
+from ofa_aec_tf.audio.errors import rate_changes
+from ofa_aec_tf.audio.reader import Source
 
 # Without a list FFmpeg would also follow play lists, in what calls itself
 # audio, to other files and to the network; and would take text for subtitles.
@@ -45,12 +47,7 @@ def _blocks(path, frames) -> Iterator[np.ndarray]:
     resamplers = {}
     for frame in frames:
         if rate_hz not in (None, frame.sample_rate):
-            raise AudioError(
-                path,
-                "undecodable",
-                f"FFmpeg: the sample rate changes from {rate_hz} to "
-                f"{frame.sample_rate} Hz inside the file",
-            )
+            raise rate_changes(path, "FFmpeg", rate_hz, frame.sample_rate)
         rate_hz = frame.sample_rate
         if frame.format.name == "fltp":
             yield frame.to_ndarray()
@@ -67,81 +64,70 @@ def _blocks(path, frames) -> Iterator[np.ndarray]:
 
 
 @contextlib.contextmanager
-def _opened(path, descriptor: int):
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    # By descriptor, as the extension is not to be believed.
-    options = {
-        "fd": str(descriptor),
-        "format_whitelist": _FORMATS,
-    }
+def _as_audio_error(path):
     try:
-        with av.open(
-            "fd:", container_options=options, metadata_errors="replace"
-        ) as container:
-            if not container.streams.audio:
-                raise AudioError(path, "undecodable", "FFmpeg: no audio stream")
-            if container.streams.audio[0].codec_context is None:
-                raise AudioError(
-                    path, "undecodable", "FFmpeg: unknown audio codec"
-                )
-            yield container
+        yield
     except av.FFmpegError as error:
         raise AudioError(
             path, "undecodable", f"FFmpeg: {error.strerror}"
         ) from None
 
 
-def _decode(path, container) -> tuple[int, Iterator[np.ndarray]]:
-    """The sample rate of the first audio stream, and its blocks."""
-    frames = container.decode(container.streams.audio[0])
-    # The rate in the header is not always that of the samples: AAC may double
-    # it while decoding.
-    first_frame = next(frames, None)
-    if first_frame is None:
-        raise no_samples(path)
-    rate_hz = first_frame.sample_rate
-    check_sample_rate(path, rate_hz)
-    return rate_hz, _blocks(path, itertools.chain([first_frame], frames))
-
-
-def decode(path, descriptor: int, window: windows.Window) -> windows.Decoded:
-    """Reads a part of a file, decoding all that is before it.
-
-    Args:
-        path: path of the file, for messages.
-        descriptor: int. The open file.
-        window: windows.Window.
-
-    Returns:
-        windows.Decoded.
-
-    Raises:
-        AudioError: `undecodable`, `bad_sample_rate` or `no_samples`.
-    """
-    with _opened(path, descriptor) as container:
-        rate_hz, blocks = _decode(path, container)
-        waveform, end_frame = windows.gather(blocks, 0, *window.frames(rate_hz))
-        seconds = _announced_seconds(container, container.streams.audio[0])
-        num_announced = None
-        if seconds is not None:
-            num_announced = round((seconds - _CODING_SECONDS) * rate_hz)
-        return windows.Decoded(waveform, rate_hz, end_frame, num_announced)
+@contextlib.contextmanager
+def _opened(path, descriptor: int):
+    # By descriptor, as the extension is not to be believed.
+    options = {
+        "fd": str(descriptor),
+        "format_whitelist": _FORMATS,
+    }
+    with _as_audio_error(path):
+        container = av.open(
+            "fd:", container_options=options, metadata_errors="replace"
+        )
+    with container:
+        if not container.streams.audio:
+            raise AudioError(path, "undecodable", "FFmpeg: no audio stream")
+        if container.streams.audio[0].codec_context is None:
+            raise AudioError(path, "undecodable", "FFmpeg: unknown audio codec")
+        yield container
 
 
 @contextlib.contextmanager
-def stream(path, descriptor: int) -> Iterator[tuple[int, Iterator[np.ndarray]]]:
-    """Reads a file from its beginning to its end.
+def open_source(path: pathlib.Path) -> Iterator[Source]:
+    """Opens a file, to be decoded from its start on.
 
     Args:
-        path: path of the file, for messages.
-        descriptor: int. The open file.
+        path: pathlib.Path.
 
     Yields:
-        tuple of the sample rate (int) and an iterator of float32 arrays of
-        shape (num_channels, any), to be used inside the context.
+        Source, of the first audio stream.
 
     Raises:
-        AudioError: `undecodable`, `bad_sample_rate` or `no_samples`.
+        AudioError: if it cannot be opened, `undecodable`, `bad_sample_rate`
+            or `no_samples`; `undecodable` also from what is read of it.
     """
-    with _opened(path, descriptor) as container:
-        yield _decode(path, container)
+    with (
+        contents.opened(path) as descriptor,
+        _opened(path, descriptor) as container,
+    ):
+        stream = container.streams.audio[0]
+        frames = container.decode(stream)
+        # The rate in the header is not always that of the samples: AAC may
+        # double it while decoding.
+        with _as_audio_error(path):
+            first_frame = next(frames, None)
+        if first_frame is None:
+            raise no_samples(path)
+        rate_hz = first_frame.sample_rate
+        check_sample_rate(path, rate_hz)
+        blocks = _blocks(path, itertools.chain([first_frame], frames))
+
+        def read(unused_num_frames: float) -> np.ndarray | None:
+            with _as_audio_error(path):
+                return next(blocks, None)
+
+        num_announced = None
+        seconds = _announced_seconds(container, stream)
+        if seconds is not None:
+            num_announced = round((seconds - _CODING_SECONDS) * rate_hz)
+        yield Source(rate_hz, num_announced, read)

@@ -1,10 +1,15 @@
-"""Which files are audio, how to open them safely, and who can read them."""
+"""How to open files safely, and what their bytes say that they are."""
 
-import enum
+import contextlib
+import dataclasses
 import os
 import pathlib
+import re
 import stat
+from collections.abc import Iterator
 
+from ofa_aec_tf.audio import coded_frames
+from ofa_aec_tf.audio import ogg_pages
 from ofa_aec_tf.audio.errors import AudioError
 
 # In the order of preference, where a clip is there in several formats.
@@ -23,32 +28,92 @@ AUDIO_SUFFIXES = (
     ".aif",
     ".au",
     ".caf",
+    ".wave",
+    ".w64",
+    ".rf64",
+    ".aifc",
+    ".snd",
+    ".mp2",
+    ".aac",
+    ".wma",
+    ".3gp",
+    ".mka",
+    ".amr",
+    ".ac3",
+    ".ape",
+    ".wv",
+    ".tta",
 )
 
 # More than any position looked at below.
-_NUM_BYTES = 64
+_HEAD_BYTES = 512
+_ID3_BYTES = 10
+# Zeros after a tag, and anything before the first frame of MP3.
+_MAX_GARBAGE_BYTES = 65_536
 
 
-class Content(enum.Enum):
-    """What the first bytes of a file look like, as far as it matters."""
-
-    MP4_OR_MATROSKA = "MP4 or Matroska"
-    OGG_OPUS = "Ogg Opus"
-    OTHER = "other"
-
-
-def open_regular_file(path: pathlib.Path) -> int:
-    """Opens a file for reading.
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What the bytes of a file look like.
 
     Args:
-        path: pathlib.Path.
-
-    Returns:
-        int, the file descriptor of a non-empty regular file.
-
-    Raises:
-        AudioError: `missing`, `not_a_file`, `empty_file` or `unreadable`.
+        name: str or None. The format, for people; None where nothing tells.
+        prefers_av: bool. Whether PyAV reads it alone, or faster.
+        start: int. The byte at which the audio starts: tags, zeros and such
+            are before it.
+        has_garbage: bool. Whether something unknown is before it.
+        links: tuple of int. The bytes at which further streams begin, of a
+            chained Ogg file.
     """
+
+    name: str | None
+    prefers_av: bool = False
+    start: int = 0
+    has_garbage: bool = False
+    links: tuple[int, ...] = ()
+
+
+def _compiled(*formats):
+    return [
+        (name, prefers_av, re.compile(pattern, re.DOTALL))
+        for name, prefers_av, pattern in formats
+    ]
+
+
+# Where a word is common in texts too, with some of the bytes behind it.
+_SIGNATURES = _compiled(
+    # Or no more than a part of its header.
+    ("WAV", False, rb"(RIFF|RIFX|RF64|BW64)(....WAVE|.{0,7}\Z)"),
+    ("W64", False, rb"riff\x2e\x91\xcf\x11"),
+    ("AIFF", False, rb"FORM(....AIF[FC]|.{0,7}\Z)"),
+    ("AU", False, rb"\.snd\0|dns\."),
+    ("CAF", False, rb"caff\0"),
+    ("FLAC", False, rb"fLaC"),
+    # The first page of Ogg holds nothing but the header of its stream.
+    ("Ogg Opus", True, rb"OggS.{24}OpusHead"),
+    ("Ogg", False, rb"OggS"),
+    # The same container has pictures, too.
+    (
+        "MP4 or Matroska",
+        True,
+        rb"....ftyp(?!hei|hev|mif1|msf1|avif|avis|crx |jp[2xm] )"
+        rb"|[\0-\x08]...(moov|mdat|wide|free|skip|pnot)"
+        rb"|\x1a\x45\xdf\xa3",
+    ),
+    ("ASF (WMA)", True, rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+    ("AMR", True, rb"#!AMR"),
+    ("AC-3", True, rb"\x0b\x77...[\x30-\x87]"),
+    ("RealMedia", True, rb"\.RMF\0"),
+    ("Monkey's Audio", True, rb"MAC .[\x0e\x0f]"),
+    ("WavPack", True, rb"wvpk"),
+    ("TTA", True, rb"TTA1[\1-\3]\0"),
+    ("FLV", True, rb"FLV\x01"),
+    ("AVI", True, rb"RIFF....AVI "),
+    ("MPEG", True, rb"\0\0\x01\xba|G.{187}G.{187}G"),
+)
+
+
+def _open_regular_file(path):
     try:
         status = path.stat()
         is_regular = stat.S_ISREG(status.st_mode)
@@ -66,6 +131,45 @@ def open_regular_file(path: pathlib.Path) -> int:
     raise AudioError(path, "empty_file", "the file has no bytes")
 
 
+def _after_tags(descriptor: int) -> int:
+    """The byte after the ID3 tags at the beginning and zeros after them."""
+    position = 0
+    while True:
+        head = os.pread(descriptor, _ID3_BYTES, position)
+        if not re.match(rb"ID3[\2-\4]..[\0-\x7f]{4}", head, re.DOTALL):
+            break
+        # Seven bits in a byte.
+        size = 0
+        for byte in head[6:]:
+            size = size << 7 | byte
+        has_footer = bool(head[5] & 0x10)
+        position += size + _ID3_BYTES * (1 + has_footer)
+    if position:
+        zeros = os.pread(descriptor, _MAX_GARBAGE_BYTES, position)
+        position += len(zeros) - len(zeros.lstrip(b"\0"))
+    return position
+
+
+@contextlib.contextmanager
+def opened(path: pathlib.Path) -> Iterator[int]:
+    """Opens a file for reading.
+
+    Args:
+        path: pathlib.Path.
+
+    Yields:
+        int, the file descriptor of a non-empty regular file.
+
+    Raises:
+        AudioError: `missing`, `not_a_file`, `empty_file` or `unreadable`.
+    """
+    descriptor = _open_regular_file(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def sniff(descriptor: int) -> Content:
     """Looks at the first bytes of an open file.
 
@@ -75,12 +179,22 @@ def sniff(descriptor: int) -> Content:
     Returns:
         Content.
     """
-    head = os.pread(descriptor, _NUM_BYTES, 0)
-    if head[4:8] in (b"ftyp", b"moov", b"mdat"):
-        return Content.MP4_OR_MATROSKA
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
-        return Content.MP4_OR_MATROSKA
-    # The first page of Ogg holds nothing but the header of its stream.
-    if head.startswith(b"OggS") and head[28:36] == b"OpusHead":
-        return Content.OGG_OPUS
-    return Content.OTHER
+    start = _after_tags(descriptor)
+    head = os.pread(descriptor, _HEAD_BYTES, start)
+    for name, prefers_av, pattern in _SIGNATURES:
+        if pattern.match(head):
+            links = ()
+            if head.startswith(b"OggS"):
+                links = ogg_pages.find_links(descriptor, start)
+            # FFmpeg hears a crack where they meet.
+            return Content(name, prefers_av and not links, start, links=links)
+    region = os.pread(descriptor, _MAX_GARBAGE_BYTES, start)
+    is_whole = start + len(region) == os.fstat(descriptor).st_size
+    found = coded_frames.find(region, is_whole)
+    if found is not None:
+        name, position = found
+        return Content(
+            name, name == coded_frames.AAC, start + position, bool(position)
+        )
+    # A tag with nothing behind it that is known.
+    return Content("MPEG audio" if start else None)

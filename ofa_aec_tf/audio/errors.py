@@ -76,6 +76,16 @@ def check_samples(path, samples: np.ndarray) -> None:
         )
 
 
+def rate_changes(path, decoder: str, rate_hz: int, new_rate_hz: int):
+    """The error of a file that is not at one sample rate."""
+    return AudioError(
+        path,
+        "undecodable",
+        f"{decoder}: the sample rate changes from {rate_hz} to {new_rate_hz} "
+        "Hz inside the file",
+    )
+
+
 def no_samples(path) -> AudioError:
     """The error of a file with a header and nothing after it."""
     return AudioError(path, "no_samples", "the file holds no samples")

@@ -1,146 +1,23 @@
 """Reads audio files with the decoder that suits them."""
 
 import contextlib
-import importlib.metadata
+import functools
 import itertools
-import os
+import operator
 import pathlib
-import types
-from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 
 import numpy as np
 import soxr
 
-from ofa_aec_tf.audio import contents
+from ofa_aec_tf.audio import decoders
 from ofa_aec_tf.audio import errors
 from ofa_aec_tf.audio import recording
-from ofa_aec_tf.audio import soundfile_decoder
 from ofa_aec_tf.audio import windows
 from ofa_aec_tf.audio.errors import AudioError
+from ofa_aec_tf.audio.reader import WindowReader
 from ofa_aec_tf.audio.recording import Recording
-
-DECODERS = ("auto", "soundfile", "av", "tfio")
-
-_AV_INSTALLATION = "pip install 'ofa_aec_tf[av]'"
-# What another decoder may be able to read.
-_DECODER_CODES = ("undecodable", "no_samples")
-
-_Decode = Callable[[pathlib.Path, int, windows.Window], windows.Decoded]
-
-
-def _find_av() -> types.ModuleType | None:
-    # Where it is needed only: FFmpeg takes a while to load.
-    try:
-        import ofa_aec_tf.audio.av_decoder as av_decoder
-    except ImportError:
-        return None
-    return av_decoder
-
-
-def _named_decoder(name: str) -> _Decode:
-    if name == "soundfile":
-        return soundfile_decoder.decode
-    if name == "tfio":
-        # Brings TensorFlow, and one that is older than everyone else's.
-        from ofa_aec_tf.audio import tfio_decoder
-
-        return tfio_decoder.decode
-    if name == "av":
-        av_decoder = _find_av()
-        if av_decoder is not None:
-            return av_decoder.decode
-        raise ValueError(
-            "The decoder 'av' needs PyAV, which cannot be imported. "
-            f"Install it: {_AV_INSTALLATION}"
-        )
-    raise ValueError(
-        f"`decoder` must be one of {list(DECODERS)}. Received: {name!r}"
-    )
-
-
-def decoder_versions(decoder: str = "auto") -> dict[str, str | None]:
-    """The libraries that read files, which may differ in the last bit.
-
-    Args:
-        decoder: str. One of `DECODERS`.
-
-    Returns:
-        dict from the names of libraries to their versions; None where one
-        that would be used is not installed.
-
-    Raises:
-        ValueError: if the decoder is not installed or unknown.
-    """
-    if decoder != "auto":
-        _named_decoder(decoder)
-    names = {
-        "soundfile": ("soundfile",),
-        "av": ("av",),
-        "tfio": ("tensorflow-io",),
-    }.get(decoder, ("soundfile", "av"))
-    versions: dict[str, str | None] = {}
-    for name in (*names, "soxr"):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = None
-    return versions
-
-
-def _decoders_of(path, descriptor) -> Iterator[types.ModuleType]:
-    """The decoders to try, in this order; each has `decode` and `stream`."""
-    content = contents.sniff(descriptor)
-    if content is contents.Content.OTHER:
-        yield soundfile_decoder
-    av_decoder = _find_av()
-    if av_decoder is not None:
-        yield av_decoder
-    elif content is contents.Content.MP4_OR_MATROSKA:
-        raise AudioError(
-            path,
-            "undecodable",
-            f"looks like {content.value}, which only PyAV reads: "
-            f"{_AV_INSTALLATION}",
-        )
-    # After PyAV, which is three times as fast here.
-    if content is contents.Content.OGG_OPUS:
-        yield soundfile_decoder
-
-
-def _first_success(path, descriptor, read):
-    """What `read(decoder)` returns for the first decoder that can read.
-
-    Returns:
-        tuple of that and of the notes.
-    """
-    failures = []
-    for decoder in _decoders_of(path, descriptor):
-        try:
-            result = read(decoder)
-        except AudioError as error:
-            if error.code not in _DECODER_CODES:
-                raise
-            failures.append(error)
-            continue
-        if failures and decoder is not soundfile_decoder:
-            return result, (recording.FALLBACK_DECODER,)
-        return result, ()
-    reasons = "; ".join(dict.fromkeys(error.reason for error in failures))
-    raise AudioError(path, failures[0].code, reasons)
-
-
-def _decode(path, window, decoder) -> tuple[windows.Decoded, tuple[str, ...]]:
-    named = None if decoder == "auto" else _named_decoder(decoder)
-    descriptor = contents.open_regular_file(path)
-    try:
-        if named is None:
-            return _first_success(
-                path, descriptor, lambda d: d.decode(path, descriptor, window)
-            )
-        return named(path, descriptor, window), ()
-    finally:
-        os.close(descriptor)
 
 
 def _check_length(path, seconds, start_seconds=0.0) -> None:
@@ -156,6 +33,95 @@ def _check_length(path, seconds, start_seconds=0.0) -> None:
         )
 
 
+def _finish(path, decoded, window, notes) -> Recording:
+    """Checks and resamples what a decoder read."""
+    start_seconds = window.start_seconds
+    rate_hz = decoded.rate_hz
+    _check_length(
+        path, decoded.end_frame / rate_hz - start_seconds, start_seconds
+    )
+    errors.check_samples(path, decoded.waveform)
+    notes = recording.describe(decoded, window) + notes
+    waveform = decoded.waveform
+    if rate_hz != window.sample_rate_hz:
+        waveform = soxr.resample(waveform, rate_hz, window.sample_rate_hz, "HQ")
+    wanted = window.wanted_slice(rate_hz, window.sample_rate_hz)
+    # A copy: parts that overlap would share it.
+    return Recording(
+        np.array(waveform[wanted], np.float32),
+        notes,
+        recording.file_seconds(decoded, window),
+    )
+
+
+def _read_windows(path, windows_, decoder) -> Iterator[Recording | AudioError]:
+    with contextlib.ExitStack() as stack:
+
+        def prepare(module):
+            reader = WindowReader(
+                path, functools.partial(module.open_source, path), windows_
+            )
+            stack.callback(reader.close)
+            return reader
+
+        try:
+            attempts = decoders.Attempts(path, decoder, prepare)
+        except AudioError as error:
+            yield from [error] * len(windows_)
+            return
+        for index, window in enumerate(windows_):
+            try:
+                decoded, notes = attempts.first_success(
+                    operator.methodcaller("decode", index)
+                )
+                part = _finish(path, decoded, window, notes)
+            except AudioError as error:
+                part = error
+            yield part
+
+
+def read_parts(
+    path,
+    sample_rate_hz: int,
+    parts: Iterable[tuple[float, float | None]],
+    decoder: str = "auto",
+) -> Iterator[Recording | AudioError]:
+    """Reads parts of an audio file in one pass.
+
+    Each is what `read_audio` gives for it alone, to the bit. No more is held
+    than the part that is read, and what those after it have in common with it.
+
+    Args:
+        path: path of the file.
+        sample_rate_hz: int. Rate to resample to.
+        parts: iterable of tuples of where a part starts in the file, and of
+            its length or None for all the rest; in seconds, in the order of
+            the starts.
+        decoder: str. As in `read_audio`.
+
+    Returns:
+        iterator with a Recording for each part, or the AudioError that
+        `read_audio` would raise for it.
+
+    Raises:
+        ValueError: if an argument is out of range, if the parts are not in
+            their order, or the decoder that is named is not installed.
+    """
+    windows_ = [
+        windows.Window(sample_rate_hz, start_seconds, max_seconds)
+        for start_seconds, max_seconds in parts
+    ]
+    starts = [window.start_seconds for window in windows_]
+    if starts != sorted(starts):
+        raise ValueError(
+            "Expected parts in the order of their starts. Received starts at: "
+            f"{starts} s"
+        )
+    if decoder != "auto":
+        decoders.named_decoder(decoder)
+    return _read_windows(pathlib.Path(path), windows_, decoder)
+
+
 def read_audio(
     path,
     sample_rate_hz: int,
@@ -167,9 +133,9 @@ def read_audio(
 
     The format is told from the content, whatever the extension says. WAV,
     FLAC, Ogg, MP3 and the others of libsndfile are read by that; MP4 (m4a),
-    Matroska (webm), Opus, and what libsndfile cannot read, by PyAV where it
-    is installed. Channels are averaged. A part equals the same part of the
-    whole file, resampled.
+    Matroska (webm), WMA, AAC, Opus, and what libsndfile cannot read, by PyAV
+    where it is installed. Channels are averaged. A part equals the same part
+    of the whole file, resampled.
 
     Args:
         path: path of the file.
@@ -189,39 +155,33 @@ def read_audio(
         ValueError: if an argument is out of range, or the decoder that it
             names is not installed.
     """
-    path = pathlib.Path(path)
-    window = windows.Window(sample_rate_hz, start_seconds, max_seconds)
-    decoded, notes = _decode(path, window, decoder)
-    _check_length(
-        path, decoded.end_frame / decoded.rate_hz - start_seconds, start_seconds
+    (part,) = read_parts(
+        path, sample_rate_hz, [(start_seconds, max_seconds)], decoder
     )
-    errors.check_samples(path, decoded.waveform)
-    notes = recording.describe(decoded, window) + notes
-    waveform = decoded.waveform
-    if decoded.rate_hz != sample_rate_hz:
-        waveform = soxr.resample(
-            waveform, decoded.rate_hz, sample_rate_hz, "HQ"
-        )
-    wanted = window.wanted_slice(decoded.rate_hz, sample_rate_hz)
-    return Recording(np.ascontiguousarray(waveform[wanted], np.float32), notes)
+    if isinstance(part, AudioError):
+        raise part
+    return part
 
 
-def _open_stream(path, descriptor, stack) -> tuple[int, Iterator[np.ndarray]]:
-    """Rate and mono parts of a file, by the first decoder that can read it."""
+def _open_stream(path, stack):
+    """Source of a file by the first decoder that can read it, and its parts.
 
-    def read(decoder):
+    Returns:
+        tuple of the Source and of an iterator of mono waveforms.
+    """
+
+    def read(module):
         with contextlib.ExitStack() as attempt:
-            rate_hz, blocks = attempt.enter_context(
-                decoder.stream(path, descriptor)
-            )
-            parts = windows.mono_parts(blocks)
+            source = attempt.enter_context(module.open_source(path))
+            parts = windows.mono_parts(source.blocks())
             first = next(parts, None)
             if first is None:
                 raise errors.no_samples(path)
             stack.push(attempt.pop_all())
-            return rate_hz, itertools.chain([first], parts)
+            return source, itertools.chain([first], parts)
 
-    opened, _ = _first_success(path, descriptor, read)
+    attempts = decoders.Attempts(path, "auto", lambda module: module)
+    opened, _ = attempts.first_success(read)
     return opened
 
 
@@ -244,9 +204,8 @@ def stream_audio(path, sample_rate_hz: int) -> Iterator[np.ndarray]:
     """
     path = pathlib.Path(path)
     with contextlib.ExitStack() as stack:
-        descriptor = contents.open_regular_file(path)
-        stack.callback(os.close, descriptor)
-        rate_hz, parts = _open_stream(path, descriptor, stack)
+        source, parts = _open_stream(path, stack)
+        rate_hz = source.rate_hz
         resampler = None
         if rate_hz != sample_rate_hz:
             # Gives the same bits as resampling all at once.
@@ -262,6 +221,51 @@ def stream_audio(path, sample_rate_hz: int) -> Iterator[np.ndarray]:
             yield resampler.resample_chunk(part) if resampler else part
         if resampler:
             yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _has_last_frame(source) -> bool:
+    """Whether a header tells the length, and the file is as long as that."""
+    if source.seek is None or not source.num_announced:
+        return False
+    try:
+        source.seek(source.num_announced - 1)
+        return source.read(1) is not None
+    except AudioError:
+        return False
+
+
+def duration_seconds(path, decoder: str = "auto") -> float:
+    """Length of an audio file.
+
+    That of the header where the file has its last frame; otherwise the file is
+    decoded.
+
+    Args:
+        path: path of the file.
+        decoder: str. As in `read_audio`.
+
+    Returns:
+        float.
+
+    Raises:
+        AudioError: as `read_audio`, but for what is wrong with samples.
+        ValueError: if the decoder that is named is not installed.
+    """
+    path = pathlib.Path(path)
+
+    def read(module):
+        with module.open_source(path) as source:
+            if _has_last_frame(source):
+                return source.num_announced / source.rate_hz
+        with module.open_source(path) as source:
+            num_frames = sum(block.shape[1] for block in source.blocks())
+            if not num_frames:
+                raise errors.no_samples(path)
+            return num_frames / source.rate_hz
+
+    attempts = decoders.Attempts(path, decoder, lambda module: module)
+    seconds, _ = attempts.first_success(read)
+    return seconds
 
 
 def load_audio(

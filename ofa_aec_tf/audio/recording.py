@@ -29,10 +29,14 @@ class Recording:
             beyond 1; `low_sample_rate` if the file has a lower rate than is
             wanted; `fallback_decoder` if libsndfile had been tried and failed
             before PyAV could read it.
+        file_seconds: float or None. Length of the whole file, as far as it is
+            known: what was read where it was read to its end, else what its
+            header announces.
     """
 
     waveform: np.ndarray
     notes: tuple[str, ...]
+    file_seconds: float | None = None
 
 
 def _is_short(decoded: windows.Decoded, window: windows.Window) -> bool:
@@ -68,3 +72,15 @@ def describe(
         LOW_SAMPLE_RATE: rate_hz < window.sample_rate_hz,
     }
     return tuple(note for note, is_so in found.items() if is_so)
+
+
+def file_seconds(
+    decoded: windows.Decoded, window: windows.Window
+) -> float | None:
+    """Length of the file that a decoder read a part of, see `Recording`."""
+    _, stop = window.frames(decoded.rate_hz)
+    if decoded.end_frame < stop:
+        return decoded.end_frame / decoded.rate_hz
+    if decoded.num_announced is None:
+        return None
+    return max(decoded.num_announced, decoded.end_frame) / decoded.rate_hz

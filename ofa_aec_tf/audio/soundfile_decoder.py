@@ -1,17 +1,19 @@
 """Decoding with libsndfile: WAV, FLAC, Ogg Vorbis, Ogg Opus, MP3 and more."""
 
 import contextlib
-import math
-import os
+import pathlib
 from collections.abc import Iterator
 
 import numpy as np
 import soundfile
 
+from ofa_aec_tf.audio import contents
 from ofa_aec_tf.audio import windows
 from ofa_aec_tf.audio.errors import AudioError
 from ofa_aec_tf.audio.errors import check_sample_rate
-from ofa_aec_tf.audio.errors import no_samples
+from ofa_aec_tf.audio.errors import rate_changes
+from ofa_aec_tf.audio.reader import Source
+from ofa_aec_tf.audio.regions import find_regions
 
 # libsndfile's answer where a header does not tell.
 _UNKNOWN_FRAMES = 2**63 - 1
@@ -19,90 +21,126 @@ _UNKNOWN_FRAMES = 2**63 - 1
 # decoding from the start would. FLAC has the subtypes of PCM.
 _EXACT_SUBTYPES = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 
-
-def _seek(file: soundfile.SoundFile, first: int) -> int:
-    """Goes towards a frame where that is exact; the position afterwards."""
-    is_exact = file.subtype.startswith(_EXACT_SUBTYPES)
-    if not is_exact or not file.seekable() or file.frames == _UNKNOWN_FRAMES:
-        return 0
-    return file.seek(min(first, file.frames))
+# Two frames of MP3 may be there that it does not decode.
+_MAX_BYTES_LEFT = 3000
+_WITHOUT_SIGNATURE = ("MP3", "MPC2K", "RAW")
 
 
-def _blocks(
-    file: soundfile.SoundFile, remaining: float
-) -> Iterator[np.ndarray]:
-    # By blocks: a header may announce far more samples than the file has, and
-    # memory for all of them would be allocated at once.
-    # Of many frames each: soundfile seeks before and after every block.
-    block_frames = windows.READ_SAMPLES // file.channels
-    while remaining > 0:
-        num_wanted = int(min(block_frames, remaining))
-        block = file.read(num_wanted, dtype="float32", always_2d=True)
-        if not len(block):
-            return
-        yield block.T
-        remaining -= len(block)
+class _SoundFile(soundfile.SoundFile):
+    """A file that stays where a block ended.
+
+    After each block soundfile seeks to where the file is anyway, if it can
+    seek; in MP3 the samples that follow are others then.
+    """
+
+    def seekable(self):
+        return False
 
 
 @contextlib.contextmanager
-def _opened(path, descriptor: int) -> Iterator[soundfile.SoundFile]:
-    os.lseek(descriptor, 0, os.SEEK_SET)
+def _as_audio_error(path):
     try:
-        with soundfile.SoundFile(descriptor, closefd=False) as file:
-            check_sample_rate(path, file.samplerate)
-            yield file
+        yield
     except soundfile.LibsndfileError as error:
         raise AudioError(
             path, "undecodable", f"libsndfile: {error.error_string}"
         ) from None
 
 
-def decode(path, descriptor: int, window: windows.Window) -> windows.Decoded:
-    """Reads a part of a file.
+@contextlib.contextmanager
+def _opened(path, region) -> Iterator[_SoundFile]:
+    with _as_audio_error(path):
+        file = _SoundFile(region, closefd=False)
+    with file:
+        yield file
+
+
+def has_header(descriptor: int) -> bool:
+    """Whether an open file has a header that says what is in it.
 
     Args:
-        path: path of the file, for messages.
-        descriptor: int. The open file. By descriptor, so that the content
-            alone tells the format: files with another format's extension are
-            common.
-        window: windows.Window.
+        descriptor: int.
 
     Returns:
-        windows.Decoded.
-
-    Raises:
-        AudioError: `undecodable`, `bad_sample_rate` or `no_samples`.
+        bool. False for formats that two bytes decide, which are in many files
+        by chance.
     """
-    with _opened(path, descriptor) as file:
-        first, stop = window.frames(file.samplerate)
-        position = _seek(file, first)
-        waveform, end_frame = windows.gather(
-            _blocks(file, stop - position), position, first, stop
-        )
-        if not end_frame:
-            raise no_samples(path)
-        num_announced = file.frames
-        if num_announced == _UNKNOWN_FRAMES:
-            num_announced = None
-        return windows.Decoded(
-            waveform, file.samplerate, end_frame, num_announced
-        )
+    try:
+        with _SoundFile(descriptor, closefd=False) as file:
+            return file.format not in _WITHOUT_SIGNATURE
+    except soundfile.LibsndfileError:
+        return False
 
 
 @contextlib.contextmanager
-def stream(path, descriptor: int) -> Iterator[tuple[int, Iterator[np.ndarray]]]:
-    """Reads a file from its beginning to its end.
+def open_source(path: pathlib.Path) -> Iterator[Source]:
+    """Opens a file.
 
     Args:
-        path: path of the file, for messages.
-        descriptor: int. The open file.
+        path: pathlib.Path.
 
     Yields:
-        tuple of the sample rate (int) and an iterator of float32 arrays of
-        shape (num_channels, any), to be used inside the context.
+        Source.
 
     Raises:
-        AudioError: `undecodable` or `bad_sample_rate`.
+        AudioError: if it cannot be opened, `undecodable` or
+            `bad_sample_rate`; `undecodable` also from what is read of it.
     """
-    with _opened(path, descriptor) as file:
-        yield file.samplerate, _blocks(file, math.inf)
+    with contextlib.ExitStack() as stack:
+        # By descriptor, so that the content alone tells the format: files with
+        # another format's extension are common.
+        descriptor = stack.enter_context(contents.opened(path))
+        content = contents.sniff(descriptor)
+        following, is_length_sure = find_regions(descriptor, content)
+        region = following.pop(0)
+        # The file itself is read faster.
+        is_whole = is_length_sure and not content.start
+        file = stack.enter_context(
+            _opened(path, descriptor if is_whole else region)
+        )
+        rate_hz = file.samplerate
+        check_sample_rate(path, rate_hz)
+        num_announced = None
+        if is_length_sure and file.frames != _UNKNOWN_FRAMES:
+            num_announced = file.frames
+        is_exact = (
+            num_announced is not None
+            and file.subtype.startswith(_EXACT_SUBTYPES)
+            and soundfile.SoundFile.seekable(file)
+        )
+
+        def read(num_frames: float) -> np.ndarray | None:
+            nonlocal file, region
+            # By blocks: a header may announce far more samples than the file
+            # has, and memory for all of them would be allocated at once.
+            num_wanted = min(num_frames, windows.READ_SAMPLES // file.channels)
+            if is_exact:
+                # Not into what may be behind them, such as tags.
+                num_wanted = min(num_wanted, num_announced - file.tell())
+            with _as_audio_error(path):
+                block = file.read(
+                    int(num_wanted), dtype="float32", always_2d=True
+                )
+            if len(block):
+                return block.T
+            num_left = region.num_bytes_left
+            is_end_open = not (is_length_sure or content.links)
+            if is_end_open and num_left > _MAX_BYTES_LEFT:
+                raise AudioError(
+                    path,
+                    "undecodable",
+                    f"libsndfile: stops {num_left} bytes before the end",
+                )
+            if not following:
+                return None
+            region = following.pop(0)
+            file = stack.enter_context(_opened(path, region))
+            if file.samplerate != rate_hz:
+                raise rate_changes(path, "libsndfile", rate_hz, file.samplerate)
+            return read(num_frames)
+
+        def seek(frame: int) -> int:
+            with _as_audio_error(path):
+                return file.seek(min(frame, num_announced))
+
+        yield Source(rate_hz, num_announced, read, seek if is_exact else None)

@@ -6,8 +6,10 @@ it takes WAV of 32-bit integers for floats, reads broken files not at all, and
 some headers with lengths beyond all measure end the process.
 """
 
+import contextlib
 import functools
 import io
+import pathlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,7 +18,7 @@ import soundfile
 from ofa_aec_tf.audio import windows
 from ofa_aec_tf.audio.errors import AudioError
 from ofa_aec_tf.audio.errors import check_sample_rate
-from ofa_aec_tf.audio.errors import no_samples
+from ofa_aec_tf.audio.reader import Source
 
 _PROBE_FRAMES = 8
 
@@ -53,47 +55,48 @@ def _to_float32(samples: np.ndarray) -> np.ndarray:
     )
 
 
-def _blocks(audio, remaining: float) -> Iterator[np.ndarray]:
-    position = 0
-    while remaining > 0:
-        num_wanted = int(min(windows.READ_SAMPLES, remaining))
-        block = audio[position : position + num_wanted].numpy()
-        if not len(block):
-            return
-        yield _to_float32(block).T
-        position += len(block)
-        remaining -= len(block)
-
-
-def decode(path, descriptor: int, window: windows.Window) -> windows.Decoded:
-    """Reads a part of a file, decoding all that is before it.
+@contextlib.contextmanager
+def open_source(path: pathlib.Path) -> Iterator[Source]:
+    """Opens a file, to be decoded from its start on.
 
     Args:
-        path: path of the file.
-        descriptor: int. Not used: tensorflow-io opens files by their paths.
-        window: windows.Window.
+        path: pathlib.Path.
 
-    Returns:
-        windows.Decoded.
+    Yields:
+        Source.
 
     Raises:
-        AudioError: `undecodable`, `bad_sample_rate` or `no_samples`.
+        AudioError: `undecodable` or `bad_sample_rate`; the first also from
+            what is read of the source.
         ValueError: if tensorflow-io cannot be used here.
     """
     tf, tfio = _modules()
-    try:
+
+    @contextlib.contextmanager
+    def as_audio_error():
+        try:
+            yield
+        except tf.errors.OpError as error:
+            raise AudioError(
+                path, "undecodable", f"tensorflow-io: {error.message}"
+            ) from None
+
+    with as_audio_error():
         audio = tfio.audio.AudioIOTensor(str(path))
         rate_hz = int(audio.rate)
-        check_sample_rate(path, rate_hz)
         num_announced = int(audio.shape[0])
-        first, stop = window.frames(rate_hz)
-        waveform, end_frame = windows.gather(
-            _blocks(audio, min(stop, num_announced)), 0, first, stop
-        )
-    except tf.errors.OpError as error:
-        raise AudioError(
-            path, "undecodable", f"tensorflow-io: {error.message}"
-        ) from None
-    if not end_frame:
-        raise no_samples(path)
-    return windows.Decoded(waveform, rate_hz, end_frame, num_announced)
+    check_sample_rate(path, rate_hz)
+    position = 0
+
+    # Blocks that no window changes: it is not exact where they begin.
+    def read(unused_num_frames: float) -> np.ndarray | None:
+        nonlocal position
+        stop = min(position + windows.READ_SAMPLES, num_announced)
+        if stop <= position:
+            return None
+        with as_audio_error():
+            block = audio[position:stop].numpy()
+        position += len(block)
+        return _to_float32(block).T if len(block) else None
+
+    yield Source(rate_hz, num_announced, read)

@@ -1,5 +1,6 @@
 """Which frames of a file are wanted, and what a decoder read of them."""
 
+import collections
 import dataclasses
 import math
 from collections.abc import Iterable
@@ -113,93 +114,95 @@ class Decoded:
     num_announced: int | None
 
 
-class _Mono:
-    """Averages the channels of blocks: of many at once, which is faster."""
+class Mono:
+    """Averages the channels of blocks that follow each other.
+
+    Many are averaged at once, which is faster; each frame gives the same bits
+    whatever the blocks are.
+    """
 
     def __init__(self):
-        self.num_frames = 0
         self._pending = []
         self._num_pending = 0
-        self._means = []
+        self._means = collections.deque()
+        self._num_averaged = 0
+
+    def __len__(self):
+        """Frames that are held."""
+        return self._num_averaged + self._num_pending
 
     def _flush(self):
         if self._pending:
-            joined = np.concatenate(self._pending, axis=1)
-            # Samples that are not finite are found, and reported, later.
-            with np.errstate(all="ignore"):
-                self._means.append(joined.mean(axis=0, dtype=np.float32))
+            self._hold(_mean(np.concatenate(self._pending, axis=1)))
         self._pending = []
         self._num_pending = 0
 
-    def add(self, block):
-        self.num_frames += block.shape[1]
-        if len(block) == 1:
-            self._flush()
-            self._means.append(block[0])
-            return
+    def _hold(self, mean):
+        self._means.append(mean)
+        self._num_averaged += len(mean)
+
+    def add(self, block: np.ndarray) -> None:
+        """Appends a float32 array of shape (num_channels, any)."""
         if self._pending and len(self._pending[0]) != len(block):
             self._flush()
+        if len(block) == 1:
+            self._hold(block[0])
+            return
         self._pending.append(block)
         self._num_pending += block.shape[1]
         if self._num_pending >= BLOCK_FRAMES:
             self._flush()
 
-    def waveform(self):
+    def drop(self, num_frames: int) -> None:
+        """Forgets this many frames at the beginning, or all that there are."""
         self._flush()
-        if not self._means:
-            return np.zeros(0, np.float32)
-        if len(self._means) == 1:
-            return self._means[0]
-        return np.concatenate(self._means)
+        while self._means and num_frames >= len(self._means[0]):
+            length = len(self._means.popleft())
+            num_frames -= length
+            self._num_averaged -= length
+        if self._means and num_frames > 0:
+            self._means[0] = self._means[0][num_frames:]
+            self._num_averaged -= num_frames
+
+    def waveform(self, num_frames: float = math.inf) -> np.ndarray:
+        """The first frames: a float32 array of shape (num_frames,) or less."""
+        self._flush()
+        parts = [np.zeros(0, np.float32)]
+        for mean in self._means:
+            if num_frames <= 0:
+                break
+            parts.append(mean[: int(min(num_frames, len(mean)))])
+            num_frames -= len(mean)
+        return parts[1] if len(parts) == 2 else np.concatenate(parts)
 
 
-def gather(
-    blocks: Iterable[np.ndarray], position: int, first: int, stop: float
-) -> tuple[np.ndarray, int]:
-    """Joins what is wanted of blocks that follow each other, as mono.
-
-    The mean of the channels is taken here for all decoders alike.
-
-    Args:
-        blocks: iterable of float32 arrays of shape (num_channels, any). No
-            more are taken than needed. The number of channels may change.
-        position: int. Frame that the first block begins with.
-        first: int. First frame to keep.
-        stop: int or infinity. Frame after the last to keep.
-
-    Returns:
-        tuple of the joined float32 array of shape (num_frames,), and the
-        frame (int) at which `stop` was reached or the blocks ended.
-    """
-    mono = _Mono()
-    for block in blocks:
-        num_frames = block.shape[1]
-        begin = max(0, first - position)
-        end = min(num_frames, stop - position)
-        if begin < end:
-            mono.add(block[:, begin:end])
-        position += num_frames
-        if position >= stop:
-            return mono.waveform(), int(stop)
-    return mono.waveform(), position
+def _mean(block):
+    """Mean of the channels: NumPy's has other bits for other lengths."""
+    # Samples that are not finite are found, and reported, later.
+    with np.errstate(all="ignore"):
+        total = block[0].copy()
+        for channel in block[1:]:
+            total += channel
+        total /= len(block)
+    return total
 
 
 def mono_parts(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Joins blocks that follow each other to parts of some seconds, as mono.
 
     Args:
-        blocks: iterable of float32 arrays of shape (num_channels, any), as
-            `gather` takes them.
+        blocks: iterable of float32 arrays of shape (num_channels, any). The
+            number of channels may change.
 
     Yields:
         float32 arrays of shape (num_frames,), not empty; all but the last of
         at least `BLOCK_FRAMES`.
     """
-    mono = _Mono()
+    mono = Mono()
     for block in blocks:
         mono.add(block)
-        if mono.num_frames >= BLOCK_FRAMES:
+        if len(mono) >= BLOCK_FRAMES:
             yield mono.waveform()
-            mono = _Mono()
-    if mono.num_frames:
+            mono = Mono()
+    if len(mono):
         yield mono.waveform()

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from ofa_aec_tf.argument_checks import check_is_finite
+
 # Mel bands of a random filter that have gains of their own.
 _NUM_FILTER_NODES = 5
 
@@ -49,6 +51,7 @@ class AugmentationConfig:
     mixup_rate: float = 1.0
 
     def __post_init__(self):
+        check_is_finite(self)
         for field in dataclasses.fields(self):
             if getattr(self, field.name) < 0:
                 raise ValueError(

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ofa_aec_tf.argument_checks import check_class_names
+
 
 @dataclasses.dataclass(frozen=True)
 class ClassMap:
     """The classes of a data set or model, in the order of its outputs.
 
     Args:
-        names: tuple of str, distinct.
+        names: tuple of str, distinct, each a line of text.
     """
 
     names: tuple[str, ...]
@@ -22,6 +24,7 @@ class ClassMap:
         object.__setattr__(self, "names", tuple(self.names))
         if not self.names:
             raise ValueError("A class map needs at least one class.")
+        check_class_names(self.names)
         repeated = sorted(n for n in set(self.names) if self.names.count(n) > 1)
         if repeated:
             raise ValueError(

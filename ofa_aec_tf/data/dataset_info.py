@@ -71,6 +71,7 @@ class DatasetInfo:
         mel_std_db: tuple of float, likewise.
         source: dict. Where the clips came from, for people.
         num_dead_letters: int. Clips left out; see `dead_letters.jsonl`.
+        num_shards: int or None. Shards of each split, as asked for.
     """
 
     frontend: FrontendConfig
@@ -82,6 +83,7 @@ class DatasetInfo:
     mel_std_db: tuple[float, ...]
     source: Mapping
     num_dead_letters: int
+    num_shards: int | None = None
 
     def __post_init__(self):
         if self.label_type not in (MULTI_LABEL, SINGLE_LABEL):
@@ -147,6 +149,7 @@ class DatasetInfo:
             "mel_mean_db": list(self.mel_mean_db),
             "mel_std_db": list(self.mel_std_db),
             "num_dead_letters": self.num_dead_letters,
+            "num_shards": self.num_shards,
             "source": dict(self.source),
         }
 
@@ -200,4 +203,6 @@ class DatasetInfo:
             mel_std_db=tuple(values["mel_std_db"]),
             source=values["source"],
             num_dead_letters=values["num_dead_letters"],
+            # Versions before this one did not record it.
+            num_shards=values.get("num_shards"),
         )

@@ -5,16 +5,56 @@
 """
 
 import dataclasses
+import math
 import pathlib
 from collections.abc import Mapping
 
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_map import ClassMap
+from ofa_aec_tf.data.dataset_info import MULTI_LABEL
+from ofa_aec_tf.data.dataset_info import SINGLE_LABEL
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.frontend import FrontendConfig
 
 EXPORT_REPORT = "export.json"
+# An hour: above that no window fits into memory.
+_MAX_CLIP_SECONDS = 3600
 _KEYS = ("frontend", "clip_seconds", "class_names", "label_type", "details")
+
+
+def _is_number(value):
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
+def _is_frontend(value):
+    if not isinstance(value, Mapping):
+        return False
+    return all(
+        type(value.get(field.name)) is int
+        for field in dataclasses.fields(FrontendConfig)
+        if field.type is int
+    )
+
+
+def _is_names(value):
+    return isinstance(value, list | tuple) and all(
+        isinstance(name, str) for name in value
+    )
+
+
+_KINDS = {
+    "frontend": _is_frontend,
+    "clip_seconds": lambda v: _is_number(v) and 0 < v <= _MAX_CLIP_SECONDS,
+    "class_names": _is_names,
+    "label_type": lambda value: value in (MULTI_LABEL, SINGLE_LABEL),
+    "details": lambda value: isinstance(value, Mapping),
+}
+
+
+def _shortened(value):
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,13 +113,24 @@ class ModelInfo:
         """The record that `to_json` described.
 
         Raises:
-            ValueError: if a key is missing.
+            ValueError: if a key is missing, or its value is of another kind.
         """
+        if not isinstance(values, Mapping):
+            raise ValueError(
+                f"A model record is an object with the keys {list(_KEYS)}. "
+                f"Received: {_shortened(values)}"
+            )
         missing = [key for key in _KEYS if key not in values]
         if missing:
             raise ValueError(
                 f"A model record has the keys {list(_KEYS)}. Missing: {missing}"
             )
+        for key, is_right in _KINDS.items():
+            if not is_right(values[key]):
+                raise ValueError(
+                    f"`{key}` of a model record is of another kind. Received: "
+                    f"{_shortened(values[key])}"
+                )
         return cls(
             FrontendConfig.from_json(values["frontend"]),
             values["clip_seconds"],
@@ -108,14 +159,27 @@ class ModelInfo:
         beside = workdir.record_path(model_path)
         report = model_path.parent / EXPORT_REPORT
         if model_path.suffix == ".tflite" and report.is_file():
-            return cls.from_json(workdir.read_json(report).get("model", {}))
+            return cls._read_record(report, "model")
         if beside.is_file():
-            return cls.from_json(workdir.read_json(beside))
+            return cls._read_record(beside)
         raise ValueError(
             f"{model_path} has no record of its classes and front end: "
             f"neither {beside} nor {report} exists. Keep it beside the model "
             "when you move it."
         )
+
+    @classmethod
+    def _read_record(cls, path, key=None):
+        values = workdir.read_json(path)
+        try:
+            if key is not None and isinstance(values, Mapping):
+                values = values.get(key, {})
+            return cls.from_json(values)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path} is not the record of a model: {error} Write it again "
+                "with the command that made the model."
+            ) from error
 
     def check_matches(self, dataset: DatasetInfo) -> None:
         """Refuses a data set with another front end, length or class map.

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import pathlib
-import threading
 
 import numpy as np
 from absl import logging
@@ -12,6 +11,7 @@ from ofa_aec_tf import workdir
 from ofa_aec_tf.data import records
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.dataset_info import ShardInfo
+from ofa_aec_tf.data.open_files import OpenFiles
 
 _NUM_LISTED = 5
 
@@ -34,6 +34,20 @@ class ClipLabels:
     def class_counts(self, num_classes: int) -> np.ndarray:
         """int64 array of shape (num_classes,), the clips of each class."""
         return np.bincount(self.classes, minlength=num_classes)
+
+    def with_none_as_class(self, num_classes: int) -> "ClipLabels":
+        """With one class more, of the clips without a label.
+
+        Args:
+            num_classes: int. The number of the class that is added.
+        """
+        unlabelled = np.setdiff1d(np.arange(self.num_clips), self.clips)
+        clips = np.concatenate([self.clips, unlabelled])
+        classes = np.concatenate(
+            [self.classes, np.full_like(unlabelled, num_classes)]
+        )
+        order = np.argsort(clips, kind="stable")
+        return ClipLabels(clips[order], classes[order], self.num_clips)
 
     def of_clips(self, kept: np.ndarray) -> "ClipLabels":
         """The labels of some clips, which are numbered anew.
@@ -128,8 +142,7 @@ class RandomAccessReader:
         self._files = np.concatenate(files)
         self._offsets = np.concatenate(starts)
         self._sizes = np.concatenate(sizes)
-        self._descriptors = {}
-        self._lock = threading.Lock()
+        self._open_files = OpenFiles()
         self._kept = None
         if skip_corrupt:
             self._leave_out_damaged()
@@ -138,8 +151,9 @@ class RandomAccessReader:
         return len(self._offsets)
 
     def __del__(self):
-        for descriptor in getattr(self, "_descriptors", {}).values():
-            os.close(descriptor)
+        # Not there if the shards were refused.
+        if hasattr(self, "_open_files"):
+            self._open_files.close()
 
     def _leave_out_damaged(self):
         kept = np.ones(len(self), bool)
@@ -174,14 +188,6 @@ class RandomAccessReader:
         self._sizes = self._sizes[kept]
         self._kept = kept
 
-    def _descriptor(self, file):
-        with self._lock:
-            if file not in self._descriptors:
-                self._descriptors[file] = os.open(
-                    self._paths[file], os.O_RDONLY
-                )
-            return self._descriptors[file]
-
     def location(self, number) -> tuple[pathlib.Path, int]:
         """Path of the shard of a record, and where in bytes it starts there."""
         return self._paths[self._files[number]], int(self._offsets[number])
@@ -197,10 +203,8 @@ class RandomAccessReader:
         """
         path, offset = self.location(number)
         num_bytes = int(self._sizes[number])
-        # pread leaves the file position alone: threads may share it.
-        frame = os.pread(
-            self._descriptor(self._files[number]), num_bytes, offset
-        )
+        with self._open_files.opened(path) as descriptor:
+            frame = os.pread(descriptor, num_bytes, offset)
         if len(frame) < num_bytes:
             raise records.RecordError(
                 path,

@@ -308,9 +308,10 @@ class RecordFileWriter:
         self._digest = hashlib.sha256()
         self._offsets: list[int] = []
         self._num_bytes = 0
-        descriptor, temporary = tempfile.mkstemp(
-            dir=self._path.parent, prefix=f".{self._path.name}."
-        )
+        with workdir.naming_the_file(self._path):
+            descriptor, temporary = tempfile.mkstemp(
+                dir=self._path.parent, prefix=f".{self._path.name}."
+            )
         self._temporary = pathlib.Path(temporary)
         self._file = os.fdopen(descriptor, "wb")
 
@@ -320,38 +321,51 @@ class RecordFileWriter:
     def __exit__(self, *unused_exception) -> None:
         try:
             # It writes what is left, which fails where the disk is full.
-            self._file.close()
+            with workdir.naming_the_file(self._path):
+                self._file.close()
         finally:
             self._temporary.unlink(missing_ok=True)
 
     def write(self, record: bytes) -> None:
         """Appends one record, such as `encode_record` gives."""
         framed = frame_record(record)
-        self._file.write(framed)
+        with workdir.naming_the_file(self._path):
+            self._file.write(framed)
         self._digest.update(framed)
         self._offsets.append(self._num_bytes)
         self._num_bytes += len(framed)
 
-    def finish(self, dead_letters: Iterable[Mapping] = (), **details) -> dict:
+    def finish(
+        self,
+        dead_letters: Iterable[Mapping] = (),
+        name: str | None = None,
+        **details,
+    ) -> dict:
         """Puts the file and its side-car in place.
 
         Args:
             dead_letters: iterable of dict of JSON types. The clips left out.
+            name: str or None. What the file is to be called, where its
+                content decides that.
             **details: JSON types. Further keys of the side-car.
 
         Returns:
             dict, the content of the side-car. `offsets` has the position in
             bytes at which each framed record starts.
         """
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        path = self._path if name is None else self._path.with_name(name)
+        with workdir.naming_the_file(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
         # Temporary files are private; those of a data set need not be.
         self._temporary.chmod(0o644)
-        # An older side-car would describe the new file wrongly if this
-        # process ended between the two renames.
-        side_car_path(self._path).unlink(missing_ok=True)
-        os.replace(self._temporary, self._path)
+        if name is None:
+            # An older side-car would describe the new file wrongly if this
+            # process ended between the two renames. Files that are named by
+            # their content are equal where their names are.
+            side_car_path(path).unlink(missing_ok=True)
+        os.replace(self._temporary, path)
         side_car = {
             "num_records": len(self._offsets),
             "num_bytes": self._num_bytes,
@@ -360,5 +374,5 @@ class RecordFileWriter:
             "dead_letters": list(dead_letters),
             "offsets": self._offsets,
         }
-        workdir.write_json(side_car_path(self._path), side_car)
+        workdir.write_json(side_car_path(path), side_car)
         return side_car

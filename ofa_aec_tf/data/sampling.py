@@ -1,7 +1,8 @@
 """Which clips are in the batch of a step, where classes are unequally common.
 
 Both samplers are pure functions of (seed, step). They keep arrays as long as
-all labels of all clips, and nothing of the steps before.
+all labels of all clips, and nothing of the steps before. Clips without a label
+are drawn as if they were one class more.
 """
 
 import numpy as np
@@ -44,8 +45,10 @@ def clip_weights(labels: ClipLabels, num_classes: int) -> np.ndarray:
         num_classes: int.
 
     Returns:
-        float64 array of shape (num_clips,). 0 for a clip without labels.
+        float64 array of shape (num_clips,).
     """
+    labels = labels.with_none_as_class(num_classes)
+    num_classes += 1
     weights = class_weights(labels.class_counts(num_classes))
     return np.bincount(
         labels.clips, weights[labels.classes], minlength=labels.num_clips
@@ -73,7 +76,6 @@ class WeightedSampler:
         """int64 array of shape (batch_size,), the clips of a step."""
         rng = np.random.default_rng([self._seed, _WEIGHTED_DRAW, int(step)])
         drawn = rng.random(batch_size) * self._cumulative[-1]
-        # To the right of equal values: of those without weight.
         return np.searchsorted(self._cumulative, drawn, side="right")
 
 
@@ -103,6 +105,8 @@ class ClassBalancedSampler:
 
     def __init__(self, labels: ClipLabels, num_classes: int, seed: int):
         _check_any(labels)
+        labels = labels.with_none_as_class(num_classes)
+        num_classes += 1
         counts = labels.class_counts(num_classes)
         (self._classes,) = counts.nonzero()
         by_class = labels.clips[np.argsort(labels.classes, kind="stable")]

@@ -11,6 +11,8 @@ that trains on the same views hears what its teachers heard.
 
 import dataclasses
 import io
+import math
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -20,6 +22,8 @@ from ofa_aec_tf import workdir
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.data.open_files import OpenFiles
+from ofa_aec_tf.finite import check_finite
 
 FILE_NAME = "stored_logits.json"
 _IDS = "ids.json"
@@ -37,7 +41,15 @@ def write_view(directory, view: int, logits: np.ndarray) -> None:
         directory: path of a directory.
         view: int.
         logits: float32 array of shape (num_clips, num_teachers, num_classes).
+
+    Raises:
+        NotFiniteError: if they hold NaN or infinity.
     """
+    check_finite(
+        {f"view {view + 1}": logits},
+        "What the teachers say",
+        "Nothing can be learned from it: use other teachers.",
+    )
     content = io.BytesIO()
     np.save(content, logits.astype(np.float32))
     workdir.write_bytes(view_path(directory, view), content.getvalue())
@@ -111,23 +123,40 @@ class StoredLogits:
         self.score_activation = self.info.details["score_activation"]
         ids = workdir.read_json(directory / _IDS)
         self._rows = {clip_id.encode(): row for row, clip_id in enumerate(ids)}
-        self._logits = [
-            np.load(view_path(directory, view), mmap_mode="r")
-            for view in range(self.views.num_views)
-        ]
+        self._open_files = OpenFiles()
+        # Of each view: its file, and where in it the logits begin. A map of
+        # each would keep all files open.
+        self._places = []
         num_classes = len(self.info.class_map)
-        for view, logits in enumerate(self._logits):
+        for view in range(self.views.num_views):
+            path = view_path(directory, view)
+            logits = np.load(path, mmap_mode="r")
             if logits.ndim != 3 or logits.shape[::2] != (len(ids), num_classes):
                 raise ValueError(
-                    f"{view_path(directory, view)} must hold logits of "
+                    f"{path} must hold logits of "
                     f"{len(ids)} clips and {num_classes} classes. Received: "
                     f"shape {logits.shape}. Write them again."
                 )
+            self._places.append((path, logits.offset))
+        self._row_shape = logits.shape[1:]
+        self._dtype = logits.dtype
+
+    def __del__(self):
+        # Not there if the files were refused.
+        if hasattr(self, "_open_files"):
+            self._open_files.close()
+
+    def _read_row(self, view, row):
+        path, offset = self._places[view]
+        num_bytes = math.prod(self._row_shape) * self._dtype.itemsize
+        with self._open_files.opened(path) as descriptor:
+            content = os.pread(descriptor, num_bytes, offset + row * num_bytes)
+        return np.frombuffer(content, self._dtype).reshape(self._row_shape)
 
     @property
     def num_teachers(self) -> int:
         """Teachers whose logits are there."""
-        return self._logits[0].shape[1]
+        return self._row_shape[0]
 
     def check(
         self,
@@ -183,12 +212,12 @@ class StoredLogits:
             num_teachers, num_classes), and bool array of shape (batch,),
             False for clips that are not there, whose logits are 0.
         """
-        logits = np.zeros((len(ids), *self._logits[0].shape[1:]), np.float32)
+        logits = np.zeros((len(ids), *self._row_shape), np.float32)
         is_taught = np.zeros(len(ids), bool)
         for position, (clip_id, view) in enumerate(zip(ids, views)):
             row = self._rows.get(clip_id)
             if row is not None:
-                logits[position] = self._logits[view][row]
+                logits[position] = self._read_row(view, row)
                 is_taught[position] = True
         return logits, is_taught
 

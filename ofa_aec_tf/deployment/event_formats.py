@@ -1,12 +1,13 @@
-"""Predicted events as a table, as JSON or as CSV."""
+"""Predicted events as a table, as JSON or as CSV, written as they come."""
 
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import TextIO
 
-from ofa_aec_tf import audio
 from ofa_aec_tf.deployment.events import Event
 from ofa_aec_tf.deployment.prediction import FilePrediction
 from ofa_aec_tf.deployment.prediction import WindowPrediction
@@ -32,54 +33,216 @@ def event_line(event: Event, name_width: int) -> str:
     return f"{event.name:<{name_width}}  {event.score:8.6f}"
 
 
-def _name_width(predictions):
-    names = [
-        event.name
-        for prediction in predictions
-        for part in (prediction, *(prediction.windows or ()))
-        for event in part.events
-    ]
-    return max(map(len, names), default=0)
+def _csv_text(rows):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
-def _title(prediction):
-    plural = "" if prediction.num_windows == 1 else "s"
-    silent = ""
-    if prediction.num_silent_windows:
-        silent = f", {prediction.num_silent_windows} silent"
-    return (
-        f"{prediction.path} ({prediction.num_windows} window{plural}{silent})"
-    )
-
-
-def format_table(predictions: Sequence[FilePrediction]) -> str:
+class TableWriter:
     """Lines for people: a title for each file and what was heard in it.
 
-    Args:
-        predictions: sequence of FilePrediction. Those with windows are listed
-            by window.
+    What is written is flushed at once, in this class and the others.
 
-    Returns:
-        str that ends with a line feed.
+    Args:
+        stream: text file.
+        class_names: sequence of str. All that may be heard.
+        by_window: bool. Whether `add_window` gives the events, and not
+            `end_file`.
     """
-    width = _name_width(predictions)
-    lines = []
-    for prediction in predictions:
-        lines.append(_title(prediction))
-        if prediction.windows is None:
-            lines += [
-                f"  {event_line(event, width)}  "
-                f"from {event.start_seconds:7.2f} s"
-                for event in prediction.events
-            ] or [f"  {NOTHING}"]
-            continue
-        for window in prediction.windows:
-            times = f"{window.start_seconds:9.2f} -{window.end_seconds:9.2f} s"
-            lines += [
-                f"{times}  {event_line(event, width)}"
-                for event in window.events
-            ] or [f"{times}  {NOTHING}"]
-    return "".join(f"{line}\n" for line in lines)
+
+    def __init__(
+        self, stream: TextIO, class_names: Sequence[str], by_window: bool
+    ):
+        self._stream = stream
+        self._width = max(map(len, class_names))
+        self._by_window = by_window
+
+    def begin_file(self, path: str) -> None:
+        """Begins the events of a file."""
+        if self._by_window:
+            self._write([path])
+
+    def add_window(self, window: WindowPrediction) -> None:
+        """Writes the events of a window of the file that was begun."""
+        times = f"{window.start_seconds:9.2f} -{window.end_seconds:9.2f} s"
+        self._write(
+            [f"{times}  {event_line(e, self._width)}" for e in window.events]
+            or [f"{times}  {NOTHING}"]
+        )
+
+    def end_file(self, prediction: FilePrediction) -> None:
+        """Writes the events of the file that was begun."""
+        if self._by_window:
+            return
+        plural = "" if prediction.num_windows == 1 else "s"
+        silent = ""
+        if prediction.num_silent_windows:
+            silent = f", {prediction.num_silent_windows} silent"
+        width = max((len(e.name) for e in prediction.events), default=0)
+        lines = [
+            f"  {event_line(event, width)}  from {event.start_seconds:7.2f} s"
+            for event in prediction.events
+        ]
+        num_windows = f"{prediction.num_windows} window{plural}"
+        title = f"{prediction.path} ({num_windows}{silent})"
+        self._write([title, *(lines or [f"  {NOTHING}"])])
+
+    def skip_file(self, path: str, code: str, reason: str) -> None:
+        """Ends a file that could not be read or scored to its end."""
+
+    def close(self) -> None:
+        """Ends what is written."""
+
+    def _write(self, lines):
+        self._stream.write("".join(f"{line}\n" for line in lines))
+        self._stream.flush()
+
+
+class CsvWriter:
+    """A row for each event; with an empty class where there is none.
+
+    Args:
+        stream: text file.
+        by_window: bool. As for TableWriter.
+    """
+
+    def __init__(self, stream: TextIO, by_window: bool):
+        self._stream = stream
+        self._by_window = by_window
+        self._path = None
+        self._write([_CSV_COLUMNS])
+
+    def begin_file(self, path: str) -> None:
+        """As TableWriter's."""
+        self._path = path
+
+    def add_window(self, window: WindowPrediction) -> None:
+        """As TableWriter's."""
+        self._write_events(
+            window.events, (window.start_seconds, window.end_seconds)
+        )
+
+    def end_file(self, prediction: FilePrediction) -> None:
+        """As TableWriter's."""
+        if not self._by_window:
+            self._write_events(prediction.events, ("", ""))
+
+    def skip_file(self, path: str, code: str, reason: str) -> None:
+        """As TableWriter's."""
+
+    def close(self) -> None:
+        """As TableWriter's."""
+
+    def _write_events(self, events, times_of_nothing):
+        self._write(
+            [
+                (
+                    self._path,
+                    rank,
+                    event.name,
+                    event.score,
+                    event.start_seconds,
+                    event.end_seconds,
+                )
+                for rank, event in enumerate(events, start=1)
+            ]
+            or [(self._path, "", "", "", *times_of_nothing)]
+        )
+
+    def _write(self, rows):
+        self._stream.write(_csv_text(rows))
+        self._stream.flush()
+
+
+class JsonWriter:
+    """One JSON object for all files.
+
+    A file of which the writing can go back is a whole object after each
+    recording; a pipe only in the end.
+
+    Args:
+        stream: text file.
+        settings: dict of JSON types that the object begins with; not empty.
+        rewinds: bool. Whether the stream is a file of which the writing can
+            go back.
+    """
+
+    def __init__(self, stream: TextIO, settings: Mapping, rewinds: bool):
+        self._stream = stream
+        self._rewinds = rewinds
+        self._position = 0
+        self._windows = []
+        self._num_files = 0
+        self._errors = []
+        # Without the brace at its end.
+        head = json.dumps(dict(settings), indent=2)[:-2]
+        self._write(f'{head},\n  "files": [')
+
+    def begin_file(self, path: str) -> None:
+        """As TableWriter's."""
+        self._windows = []
+
+    def add_window(self, window: WindowPrediction) -> None:
+        """As TableWriter's; written with the file."""
+        self._windows.append(
+            {
+                "start_seconds": window.start_seconds,
+                "end_seconds": window.end_seconds,
+                "silent": window.is_silent,
+                **_json_events(window),
+            }
+        )
+
+    def end_file(self, prediction: FilePrediction) -> None:
+        """As TableWriter's."""
+        values = {
+            "file": prediction.path,
+            "num_windows": prediction.num_windows,
+            "num_silent_windows": prediction.num_silent_windows,
+            **_json_events(prediction),
+        }
+        if self._windows:
+            values["windows"] = self._windows
+        comma = "," if self._num_files else ""
+        self._num_files += 1
+        self._write(f"{comma}\n{_indented(values, 4)}")
+
+    def skip_file(self, path: str, code: str, reason: str) -> None:
+        """As TableWriter's; with the windows that were heard before."""
+        error = {"file": path, "code": code, "reason": reason}
+        if self._windows:
+            error["windows"] = self._windows
+        self._errors.append(error)
+        self._write("")
+
+    def close(self) -> None:
+        """As TableWriter's."""
+        if not self._rewinds:
+            self._stream.write(self._tail())
+            self._stream.flush()
+
+    def _tail(self):
+        end_of_files = "\n  ]" if self._num_files else "]"
+        errors = _indented(self._errors, 2).lstrip()
+        return f'{end_of_files},\n  "errors": {errors}\n}}\n'
+
+    def _write(self, text):
+        if self._rewinds:
+            # In one go with the text, and what comes next takes its place:
+            # that is longer, for no error is ever taken back.
+            self._stream.write(text + self._tail())
+            self._stream.flush()
+            # All of it is ASCII.
+            self._position += len(text)
+            self._stream.seek(self._position)
+        else:
+            self._stream.write(text)
+            self._stream.flush()
+
+
+def _indented(value, num_blanks):
+    return textwrap.indent(json.dumps(value, indent=2), " " * num_blanks)
 
 
 def _json_events(part):
@@ -95,94 +258,6 @@ def _json_events(part):
             for event in part.events
         ],
     }
-
-
-def _json_file(prediction):
-    values = {
-        "file": prediction.path,
-        "num_windows": prediction.num_windows,
-        "num_silent_windows": prediction.num_silent_windows,
-        **_json_events(prediction),
-    }
-    if prediction.windows is not None:
-        values["windows"] = [
-            {
-                "start_seconds": window.start_seconds,
-                "end_seconds": window.end_seconds,
-                "silent": window.is_silent,
-                **_json_events(window),
-            }
-            for window in prediction.windows
-        ]
-    return values
-
-
-def format_json(
-    predictions: Sequence[FilePrediction],
-    errors: Sequence[audio.AudioError],
-    settings: Mapping,
-) -> str:
-    """One JSON object for all files.
-
-    Args:
-        predictions: sequence of FilePrediction.
-        errors: sequence of audio.AudioError of the files left out.
-        settings: dict of JSON types that the object begins with.
-
-    Returns:
-        str that ends with a line feed.
-    """
-    report = {
-        **settings,
-        "files": [_json_file(prediction) for prediction in predictions],
-        "errors": [
-            {"file": error.path, "code": error.code, "reason": error.reason}
-            for error in errors
-        ],
-    }
-    return json.dumps(report, indent=2) + "\n"
-
-
-def _csv_text(rows):
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
-
-
-def format_csv(predictions: Sequence[FilePrediction]) -> str:
-    """A row for each event; with an empty class where there is none.
-
-    Args:
-        predictions: sequence of FilePrediction. Those with windows have the
-            rows of each window instead of those of the file.
-
-    Returns:
-        str that ends with a line feed.
-    """
-    rows = [_CSV_COLUMNS]
-    for prediction in predictions:
-        parts = [prediction]
-        if prediction.windows is not None:
-            parts = prediction.windows
-        for part in parts:
-            rows += [
-                (
-                    prediction.path,
-                    rank,
-                    event.name,
-                    event.score,
-                    event.start_seconds,
-                    event.end_seconds,
-                )
-                for rank, event in enumerate(part.events, start=1)
-            ] or [(prediction.path, "", "", "", *_times_of_nothing(part))]
-    return _csv_text(rows)
-
-
-def _times_of_nothing(part):
-    if isinstance(part, WindowPrediction):
-        return part.start_seconds, part.end_seconds
-    return "", ""
 
 
 def live_header(output_format: str) -> str:

@@ -1,6 +1,9 @@
 """The directory that the files of one exported model are in."""
 
+import hashlib
+import json
 import pathlib
+import tempfile
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -9,6 +12,7 @@ from ofa_aec_tf.deployment import tflite_metadata
 
 FRONTEND = "frontend"
 LOG_MEL_PREFIX = "log_mel_"
+_SUFFIX = ".tflite"
 
 
 def file_name(stem: str, key: str) -> str:
@@ -23,8 +27,8 @@ def file_name(stem: str, key: str) -> str:
         str.
     """
     if key == FRONTEND:
-        return f"{key}.tflite"
-    return f"{stem}_{key}.tflite"
+        return f"{key}{_SUFFIX}"
+    return f"{stem}_{key}{_SUFFIX}"
 
 
 def directories(
@@ -62,10 +66,12 @@ def write(
     report: Mapping,
     contents: Mapping[str, bytes],
     class_names: Sequence[str],
-) -> None:
+) -> list[str]:
     """Writes all files of one model, the report last.
 
-    Files of an earlier export that are not written again are removed.
+    They take their places when all of them are on the disk. Files of an
+    earlier export that are not written again are removed: those that its
+    report names, of which the content is still what it says.
 
     Args:
         directory: path; made where it is missing.
@@ -74,33 +80,74 @@ def write(
         contents: dict from file name to bytes.
         class_names: sequence of str, in the order of the outputs.
 
+    Returns:
+        list of str. What the earlier report names and this leaves alone, as
+        it is not what that export has written.
+
     Raises:
-        ValueError: if another export is writing there.
+        ValueError: if another export is writing there, or a directory has the
+            name of a file.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    labels = "\n".join(class_names) + "\n"
+    files = {
+        **contents,
+        tflite_metadata.LABELS: labels.encode(),
+        report_name: f"{json.dumps(report, indent=2)}\n".encode(),
+    }
     with workdir.lock(directory):
-        _write(directory, report_name, report, contents, class_names)
+        taken = [name for name in files if (directory / name).is_dir()]
+        if taken:
+            raise ValueError(
+                f"Directories in {directory} have the names of files: {taken}. "
+                "Move them, or name another --output_dir."
+            )
+        with tempfile.TemporaryDirectory(
+            dir=directory, prefix=".export-"
+        ) as staging:
+            _stage(pathlib.Path(staging), files)
+            removed, kept = _last_export(directory / report_name, files)
+            # Until the new one is there, no report shall vouch for the files.
+            (directory / report_name).unlink(missing_ok=True)
+            for path in removed:
+                path.unlink()
+            for number, name in enumerate(files):
+                pathlib.Path(staging, str(number)).replace(directory / name)
+    return kept
 
 
-def _old_names(report_path):
-    """Files of the last export; none where its report cannot be read."""
+def _stage(staging, files):
+    # By numbers: a file that a crash leaves there is no `.tflite`.
+    for number, content in enumerate(files.values()):
+        workdir.write_bytes(staging / str(number), content)
+
+
+def _last_export(report_path, files):
+    """Files of the last export to remove, and names that are none of it.
+
+    Neither where its report cannot be read.
+    """
     try:
-        files = workdir.read_json(report_path)["files"].values()
-        return {file["file"] for file in files}
+        report = workdir.read_json(report_path)
+        records = [(f["file"], f["sha256"]) for f in report["files"].values()]
     except (ValueError, OSError, KeyError, TypeError, AttributeError):
-        return set()
+        return [], []
+    removed, kept = [], []
+    for name, sha256 in records:
+        if name in files:
+            continue
+        if _is_written_by_export(report_path.parent, name, sha256):
+            removed.append(report_path.parent / name)
+        else:
+            kept.append(str(name))
+    return removed, kept
 
 
-def _write(directory, report_name, report, contents, class_names):
-    report_path = directory / report_name
-    old_names = _old_names(report_path)
-    # Until the new one is there, no report shall vouch for the files.
-    report_path.unlink(missing_ok=True)
-    for name in old_names - set(contents):
-        (directory / name).unlink(missing_ok=True)
-    for name, content in contents.items():
-        (directory / name).write_bytes(content)
-    workdir.write_text(
-        directory / tflite_metadata.LABELS, "\n".join(class_names) + "\n"
-    )
-    workdir.write_json(report_path, report)
+def _is_written_by_export(directory, name, sha256):
+    # A report may have been written by anyone, and name anything.
+    if not isinstance(name, str) or pathlib.PurePath(name).name != name:
+        return False
+    path = directory / name
+    if path.suffix != _SUFFIX or path.is_symlink() or not path.is_file():
+        return False
+    return hashlib.sha256(path.read_bytes()).hexdigest() == sha256

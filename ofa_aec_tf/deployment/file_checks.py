@@ -8,8 +8,8 @@ from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import tflite_runner
 from ofa_aec_tf.deployment import waveforms
 
-# Built into every TFLite runtime since 2.4, but for GELU, which is since 2.9;
-# none of them needs TensorFlow.
+# What the networks of this package become. All of it is built into every
+# TFLite runtime since 2.4, but for GELU, which is since 2.9.
 NETWORK_OPERATORS = frozenset(
     (
         "ADD",
@@ -59,7 +59,6 @@ FRONTEND_OPERATORS = frozenset(
         "STRIDED_SLICE",
     )
 )
-WAVEFORM_OPERATORS = NETWORK_OPERATORS | FRONTEND_OPERATORS
 SILENCE_DB = -100.0
 # A front end alone does not say its rate; its probes are of any.
 _ANY_RATE_HZ = 32_000
@@ -68,23 +67,43 @@ LOUD_DB = 40.0
 OLD_RUNTIME = "2.5.0"
 
 
-def check_operators(summary, what, allowed):
-    """Refuses operators that a runtime may not have.
+def check_builtin_operators(summary, what):
+    """Refuses operators that are not built into TFLite.
 
     Args:
         summary: `tflite_inspection.TFLiteSummary`.
         what: str. Of the file, for messages.
-        allowed: set of str.
 
     Raises:
         ValueError: naming the operators.
     """
-    foreign = sorted(set(summary.operators) - allowed)
+    foreign = set(summary.operators) - tflite_inspection.BUILTIN_OPERATORS
     if foreign:
         raise ValueError(
-            f"The {what} has operators that not every Android runtime "
-            f"has: {foreign}. Build the model of layers that become "
-            f"{sorted(allowed)}."
+            f"The {what} has operators that are not built into TFLite: "
+            f"{sorted(foreign)}. An app would need TensorFlow or kernels of "
+            "its own to run them. Convert the model with builtin operators "
+            "only."
+        )
+
+
+def check_operators(summary, what, allowed):
+    """Refuses operators that export does not write.
+
+    Args:
+        summary: `tflite_inspection.TFLiteSummary`.
+        what: str. Of the file, for messages.
+        allowed: set of str, those that are known to work on old runtimes.
+
+    Raises:
+        ValueError: naming the operators.
+    """
+    others = sorted(set(summary.operators) - allowed)
+    if others:
+        raise ValueError(
+            f"The {what} has operators that no export was tried with on the "
+            f"runtimes of phones: {others}. Build the model of layers that "
+            f"become {sorted(allowed)}."
         )
 
 
@@ -205,7 +224,7 @@ def check_waveform_file(
             scores that are not finite.
     """
     summary = tflite_inspection.summarize(content)
-    check_operators(summary, what, WAVEFORM_OPERATORS)
+    check_builtin_operators(summary, what)
     shapes = [t.shape for t in (*summary.inputs, *summary.outputs)]
     if [len(shape) for shape in shapes] != [2, 2]:
         raise ValueError(
@@ -237,7 +256,7 @@ def check_waveform_file(
 
 
 def _check_network_file(content, summary, what):
-    check_operators(summary, what, NETWORK_OPERATORS)
+    check_builtin_operators(summary, what)
     (given,), (scores,) = summary.inputs, summary.outputs
     check_interface(summary, what, (1, *given.shape[1:]), (1, scores.shape[1]))
     check_sigmoid(summary, what)
@@ -246,7 +265,7 @@ def _check_network_file(content, summary, what):
 
 
 def _check_frontend_file(content, summary, what):
-    check_operators(summary, what, FRONTEND_OPERATORS)
+    check_builtin_operators(summary, what)
     (given,), (log_mel,) = summary.inputs, summary.outputs
     check_interface(summary, what, (1, given.shape[1]), (1, *log_mel.shape[1:]))
     check_constants_are_finite(content, what)

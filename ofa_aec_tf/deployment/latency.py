@@ -12,6 +12,7 @@ import dataclasses
 import multiprocessing
 import pathlib
 import time
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -90,7 +91,7 @@ def measure_by_turns(
     num_warmup_runs: int,
     num_turns: int,
     seed: int,
-) -> list[Latency]:
+) -> Iterator[list[Latency]]:
     """Times models by turns, so that a slow minute hits all of them alike.
 
     Args:
@@ -100,8 +101,9 @@ def measure_by_turns(
         num_turns: int.
         seed: int. Of the inputs.
 
-    Returns:
-        list of Latency, in the order of `configurations`.
+    Yields:
+        list of Latency, in the order of `configurations`, after each turn: of
+        all runs so far.
 
     Raises:
         ValueError: as `tflite_runner.load_interpreter`.
@@ -117,7 +119,7 @@ def measure_by_turns(
             durations += tflite_runner.time_runs(
                 interpreter, runs, num_warmup_runs
             )
-    return [Latency.of(durations) for durations in durations_ms]
+        yield [Latency.of(durations) for durations in durations_ms]
 
 
 def measure_first_use(

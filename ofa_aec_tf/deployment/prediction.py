@@ -1,6 +1,7 @@
 """Sound events of recordings of any length, in memory that does not grow."""
 
 import dataclasses
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -59,14 +60,12 @@ class FilePrediction:
         num_silent_windows: int.
         events: sequence of Event, for each class its best window, best class
             first.
-        windows: sequence of WindowPrediction; None where they are not wanted.
     """
 
     path: str
     num_windows: int
     num_silent_windows: int
     events: Sequence[Event]
-    windows: Sequence[WindowPrediction] | None
 
 
 def score_windows(
@@ -149,7 +148,7 @@ def predict_file(
     selector: EventSelector,
     hop_samples: int,
     silence_dbfs: float,
-    keeps_windows: bool = False,
+    on_window: Callable[[WindowPrediction], object] | None = None,
 ) -> FilePrediction:
     """The events of an audio file, which is read and scored part by part.
 
@@ -159,7 +158,8 @@ def predict_file(
         selector: EventSelector.
         hop_samples: int. Distance between the starts of two windows.
         silence_dbfs: float. Windows with a peak below this are not scored.
-        keeps_windows: bool. Whether the events of every window are wanted.
+        on_window: function that is given each window as soon as it is
+            scored, or None.
 
     Returns:
         FilePrediction.
@@ -168,7 +168,6 @@ def predict_file(
         AudioError: if the file cannot be read to its end.
         ValueError: as `score_windows`.
     """
-    windows = [] if keeps_windows else None
     num_windows = num_silent_windows = 0
     best = starts = ends = None
     for window in score_windows(
@@ -178,8 +177,8 @@ def predict_file(
         silence_dbfs,
     ):
         num_windows += 1
-        if keeps_windows:
-            windows.append(predict_window(window, selector))
+        if on_window is not None:
+            on_window(predict_window(window, selector))
         if window.scores is None:
             num_silent_windows += 1
             continue
@@ -199,5 +198,4 @@ def predict_file(
         num_windows,
         num_silent_windows,
         [] if best is None else selector.select(best, starts, ends),
-        windows,
     )

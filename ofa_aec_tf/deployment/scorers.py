@@ -149,7 +149,7 @@ def load_scorer(
 
 
 def _load_tflite(path, frontend, clip_seconds, num_classes):
-    model = tflite_runner.TFLiteModel(path)
+    model = tflite_runner.load_untrusted(path)
     _check_num_classes(model.output_shape, num_classes)
     rate_hz = frontend.sample_rate_hz
     if len(model.input_shape) == 2:

@@ -25,6 +25,24 @@ class Window:
     waveform: np.ndarray
 
 
+def check_hop(hop_samples: int, window_samples: int) -> None:
+    """Refuses windows that overlap fully, or leave sound out between them.
+
+    Args:
+        hop_samples: int.
+        window_samples: int.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if not 1 <= hop_samples <= window_samples:
+        raise ValueError(
+            "Windows must begin at least one sample and at most one window of "
+            f"{window_samples} samples after each other, so that all sound is "
+            f"heard. Received: a hop of {hop_samples} samples"
+        )
+
+
 def sliding_windows(
     blocks: Iterable[np.ndarray], window_samples: int, hop_samples: int
 ) -> Iterator[Window]:
@@ -46,12 +64,7 @@ def sliding_windows(
     Raises:
         ValueError: for another hop.
     """
-    if not 1 <= hop_samples <= window_samples:
-        raise ValueError(
-            "Windows must begin at least one sample and at most one window of "
-            f"{window_samples} samples after each other, so that all sound is "
-            f"heard. Received: a hop of {hop_samples} samples"
-        )
+    check_hop(hop_samples, window_samples)
     held = np.zeros(0, np.float32)
     start = 0
     for block in blocks:

@@ -173,18 +173,14 @@ def _measure_missing(
     }
     # Subnets that round to the same filters are the same network.
     distinct = list(dict.fromkeys(paths.values()))
-    measured = dict(
-        zip(
-            distinct,
-            latency.measure_by_turns(
-                [(path, settings.num_threads) for path in distinct],
-                settings.num_runs,
-                _NUM_WARMUP_RUNS,
-                _NUM_TURNS,
-                _SEED,
-            ),
-        )
+    *_, latencies = latency.measure_by_turns(
+        [(path, settings.num_threads) for path in distinct],
+        settings.num_runs,
+        _NUM_WARMUP_RUNS,
+        _NUM_TURNS,
+        _SEED,
     )
+    measured = dict(zip(distinct, latencies))
     return [
         _row(paths[subnet], network, measured[paths[subnet]], settings)
         for subnet, network in missing.items()

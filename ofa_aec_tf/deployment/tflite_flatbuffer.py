@@ -50,6 +50,10 @@ def reading(content: bytes) -> Iterator[None]:
         KeyError,
         TypeError,
         AttributeError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+        UnicodeDecodeError,
     ) as error:
         raise ValueError(
             f"This TFLite file of {len(content)} bytes is cut off or damaged "
@@ -104,12 +108,18 @@ def metadata_buffer(model: schema.ModelT, name: str) -> bytes | None:
         name: str.
 
     Returns:
-        bytes, or None where there is no such entry.
+        bytes, or None where there is no such entry, or nothing in it.
     """
     for entry in model.metadata or ():
-        if entry.name.decode() == name:
-            return bytes(bytearray(model.buffers[entry.buffer].data))
+        if _entry_name(entry) == name:
+            data = model.buffers[entry.buffer].data
+            return None if data is None else bytes(bytearray(data))
     return None
+
+
+def _entry_name(entry):
+    # A writer may leave the name out.
+    return (entry.name or b"").decode(errors="replace")
 
 
 def set_metadata_buffer(
@@ -122,31 +132,31 @@ def set_metadata_buffer(
         name: str.
         content: bytes.
     """
-    remove_metadata(model, name)
+    data = np.frombuffer(content, np.uint8)
+    for entry in model.metadata or ():
+        if _entry_name(entry) == name:
+            # In its place: the same content gives the same file again.
+            model.buffers[entry.buffer].data = data
+            return
     entry = schema.MetadataT()
     entry.name = name.encode()
     entry.buffer = len(model.buffers)
     buffer = schema.BufferT()
-    buffer.data = np.frombuffer(content, np.uint8)
+    buffer.data = data
     model.buffers.append(buffer)
-    model.metadata = [*model.metadata, entry]
+    model.metadata = [*(model.metadata or ()), entry]
 
 
-def remove_metadata(model: schema.ModelT, name: str | None = None) -> None:
-    """Removes entries of a model's metadata, with their content.
+def remove_metadata(model: schema.ModelT) -> None:
+    """Removes a model's metadata, with their content.
 
     Args:
         model: schema.ModelT; changed.
-        name: str or None. Entries of this name only.
     """
-    kept = []
     for entry in model.metadata or ():
-        if name is not None and entry.name.decode() != name:
-            kept.append(entry)
-        else:
-            # Others refer to buffers by their position: it stays, empty.
-            model.buffers[entry.buffer].data = None
-    model.metadata = kept
+        # Others refer to buffers by their position: it stays, empty.
+        model.buffers[entry.buffer].data = None
+    model.metadata = []
 
 
 def min_runtime_version(model: schema.ModelT) -> str | None:
@@ -160,7 +170,9 @@ def min_runtime_version(model: schema.ModelT) -> str | None:
         file does not say.
     """
     version = metadata_buffer(model, MIN_RUNTIME_VERSION.decode())
-    return None if version is None else version.rstrip(b"\0").decode()
+    if version is None:
+        return None
+    return version.rstrip(b"\0").decode(errors="replace")
 
 
 def version_number(version: str) -> tuple[int, ...]:
@@ -171,5 +183,14 @@ def version_number(version: str) -> tuple[int, ...]:
 
     Returns:
         tuple of int.
+
+    Raises:
+        ValueError: if it is no version.
     """
-    return tuple(map(int, version.split(".")))
+    try:
+        return tuple(map(int, version.split(".")))
+    except ValueError:
+        raise ValueError(
+            "The version of a runtime is numbers with points between them. "
+            f"Received: {version!r}. Export the model again."
+        ) from None

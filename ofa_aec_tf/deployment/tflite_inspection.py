@@ -20,6 +20,12 @@ def _names(enumeration: type) -> dict[int, str]:
 
 
 _BUILTIN_NAMES = _names(schema.BuiltinOperator)
+# Those are no operators of their own: what they stand for is named elsewhere.
+BUILTIN_OPERATORS = frozenset(_BUILTIN_NAMES.values()) - {
+    "CUSTOM",
+    "DELEGATE",
+    "PLACEHOLDER_FOR_GREATER_OP_CODES",
+}
 _DTYPE_NAMES = _names(schema.TensorType)
 
 
@@ -79,8 +85,8 @@ def read_model(model_bytes: bytes) -> schema.Model:
     Raises:
         ValueError: if this is not a TFLite file.
     """
-    tflite_flatbuffer.check_identifier(model_bytes)
-    return schema.Model.GetRootAs(model_bytes, 0)
+    with tflite_flatbuffer.reading(model_bytes):
+        return schema.Model.GetRootAs(model_bytes, 0)
 
 
 def tensor_shape(tensor: schema.Tensor) -> tuple[int, ...]:
@@ -96,7 +102,8 @@ def operator_name(model: schema.Model, operator: schema.Operator) -> str:
     # Files older than the wide field hold the code in the narrow one.
     builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if builtin == schema.BuiltinOperator.CUSTOM:
-        return f"CUSTOM:{(code.CustomCode() or b'').decode()}"
+        name = (code.CustomCode() or b"").decode(errors="replace")
+        return f"CUSTOM:{name}"
     return _BUILTIN_NAMES.get(builtin, f"UNKNOWN:{builtin}")
 
 
@@ -181,7 +188,7 @@ def _tensor_summary(tensor):
         shape = tensor.ShapeAsNumpy()
     dtype = _DTYPE_NAMES[tensor.Type()].lower()
     return TensorSummary(
-        name=tensor.Name().decode(),
+        name=(tensor.Name() or b"").decode(errors="replace"),
         shape=tuple(int(size) for size in shape),
         dtype=dtype,
     )
@@ -213,4 +220,5 @@ def float_constants(model_bytes: bytes) -> Iterator[tuple[str, np.ndarray]]:
                 data = model.buffers[tensor.buffer].data
                 if dtype is not None and data is not None:
                     values = np.asarray(data, np.uint8).view(dtype)
-                    yield tensor.name.decode(), values
+                    name = (tensor.name or b"").decode(errors="replace")
+                    yield name, values

@@ -9,11 +9,13 @@ labels behind the file. Numbers of fields below are positions in its tables.
 import dataclasses
 import io
 import zipfile
+import zlib
 
 import flatbuffers
 from flatbuffers import number_types
 from flatbuffers.table import Table
 
+from ofa_aec_tf.argument_checks import check_class_names
 from ofa_aec_tf.deployment import tflite_flatbuffer
 
 LABELS = "labels.txt"
@@ -44,6 +46,16 @@ _NUM_STATISTICS_FIELDS = 2
 _FEATURE_PROPERTIES, _AUDIO_PROPERTIES = 1, 4
 _TENSOR_AXIS_LABELS = 2
 
+# What archives raise that are encrypted, of unknown compression or damaged.
+_UNREADABLE = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    UnicodeDecodeError,
+    OverflowError,
+    zlib.error,
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class AudioMetadata:
@@ -71,12 +83,7 @@ class AudioMetadata:
                 f"Expected one channel at {_MIN_RATE_HZ} Hz or more. Received: "
                 f"{self.num_channels} channels at {self.sample_rate_hz} Hz"
             )
-        broken = [n for n in self.labels if n.splitlines() != [n]]
-        if broken:
-            raise ValueError(
-                "The labels of a TFLite file are lines of text. Received: "
-                f"{broken[:5]}. Rename these classes."
-            )
+        check_class_names(self.labels)
 
 
 def _vector(builder, offsets):
@@ -319,7 +326,12 @@ def _read_labels(content, tensor):
     except (zipfile.BadZipFile, KeyError) as error:
         raise ValueError(
             f"The metadata names the labels {names[0]!r}, but no such file is "
-            "packed into the model."
+            f"packed into the model ({error})."
+        ) from error
+    except _UNREADABLE as error:
+        raise ValueError(
+            f"The labels {names[0]!r} that are packed into the model cannot "
+            f"be read: {error}."
         ) from error
     return tuple(text.splitlines())
 

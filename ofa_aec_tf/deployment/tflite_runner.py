@@ -8,10 +8,13 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from ofa_aec_tf import native_output
+from ofa_aec_tf.deployment import isolation
 
 # Of a spectrogram, in dB, and of a waveform.
 _LOG_MEL_RANGE, _WAVEFORM_RANGE = (-100.0, 0.0), (-1.0, 1.0)
 _WAVEFORM_RANK = 2
+# Of one run, on a busy machine.
+_MAX_TRIAL_SECONDS = 120.0
 
 
 def load_interpreter(
@@ -76,6 +79,17 @@ def set_random_inputs(interpreter: Interpreter, seed: int) -> None:
         interpreter.set_tensor(tensor["index"], values)
 
 
+def _invoke(interpreter):
+    try:
+        interpreter.invoke()
+    # What its kernels say of tensors that do not fit.
+    except RuntimeError as error:
+        raise ValueError(
+            f"The TFLite runtime cannot run the model: {error} Export the "
+            "model again."
+        ) from error
+
+
 def time_runs(
     interpreter: Interpreter, num_runs: int, num_warmup_runs: int
 ) -> list[float]:
@@ -89,13 +103,16 @@ def time_runs(
     Returns:
         list of float. Milliseconds of each timed run, without the copies of
         inputs and outputs.
+
+    Raises:
+        ValueError: if the model cannot be run.
     """
     for _ in range(num_warmup_runs):
-        interpreter.invoke()
+        _invoke(interpreter)
     durations_ms = []
     for _ in range(num_runs):
         start = time.perf_counter()
-        interpreter.invoke()
+        _invoke(interpreter)
         durations_ms.append(1e3 * (time.perf_counter() - start))
     return durations_ms
 
@@ -110,7 +127,7 @@ class TFLiteModel:
     Raises:
         ValueError: if the file is missing, is not a TFLite model, needs
             operators that the runtime lacks, or has not one float32 input and
-            one float32 output.
+            one float32 output of one clip.
     """
 
     def __init__(
@@ -129,6 +146,13 @@ class TFLiteModel:
                 f"output. Received: {len(inputs)} inputs and {len(outputs)} "
                 f"outputs of {[np.dtype(dtype).name for dtype in dtypes]}"
             )
+        shapes = [t["shape"] for t in (*inputs, *outputs)]
+        if any(len(shape) < 2 or shape[0] != 1 for shape in shapes):
+            raise ValueError(
+                f"{self._name} must take and give one clip at a time, with a "
+                "first axis of 1. Received: input and output of shape "
+                f"{[tuple(map(int, shape)) for shape in shapes]}"
+            )
         self._input_index = inputs[0]["index"]
         self._output_index = outputs[0]["index"]
         self.input_shape = tuple(int(size) for size in inputs[0]["shape"])
@@ -146,7 +170,7 @@ class TFLiteModel:
 
         Raises:
             ValueError: if the clips are not of the shape that the model was
-                exported for.
+                exported for, or the runtime cannot run it.
         """
         clips = np.asarray(clips, np.float32)
         if clips.ndim == 0 or clips.shape[1:] != self.input_shape[1:]:
@@ -159,7 +183,7 @@ class TFLiteModel:
         scores = np.empty((len(clips), *self.output_shape[1:]), np.float32)
         for index, clip in enumerate(clips):
             self._interpreter.set_tensor(self._input_index, clip[np.newaxis])
-            self._interpreter.invoke()
+            _invoke(self._interpreter)
             scores[index] = self._interpreter.get_tensor(self._output_index)[0]
         return scores
 
@@ -180,3 +204,21 @@ class TFLiteModel:
         return float(
             np.median(time_runs(self._interpreter, num_runs, num_warmup_runs))
         )
+
+
+def load_untrusted(path: str | os.PathLike) -> TFLiteModel:
+    """Loads a model that may be damaged in ways that crash the runtime.
+
+    Args:
+        path: path of a `.tflite` file.
+
+    Raises:
+        ValueError: as TFLiteModel; or if the model cannot be run on a random
+            input, which a child process finds out.
+    """
+    isolation.call(_try_out, path, max_seconds=_MAX_TRIAL_SECONDS)
+    return TFLiteModel(path)
+
+
+def _try_out(path):
+    TFLiteModel(path).median_latency_ms(num_runs=1, num_warmup_runs=0)

@@ -7,58 +7,166 @@ data, and returned; the supernet is never written to.
 The moving statistics of a plain network fit what it trained on, which are clips
 that augmentation has changed: a mixture of two clips varies less than either.
 Those of a mean of weights are of none of the weights that were averaged.
+
+The statistics of a layer are the mean and the variance of what it is given over
+all clips at once, where the layers before it normalize with theirs. That is
+what one batch of all clips would have, so that the size of the batches that
+they come in changes nothing but the last digits. It is found layer by layer:
+all clips go up to a batch normalization before any goes beyond.
 """
+
+import functools
 
 import numpy as np
 import tensorflow as tf
 
 from ofa_aec_tf.models import normalization_statistics
 
+# What the statistics are; those of another definition are no match for it.
+DEFINITION = "of all clips, layer by layer"
+# Of features that are kept between two batch normalizations. Where they are
+# more, what led to them is computed once more for the next.
+MAX_KEPT_BYTES = 2**30
 
-class MomentAverage:
-    """The average over batches, each with the weight of its clips.
 
-    Attributes:
-        moments: dict from batch normalization names to `(mean, variance)`, or
-            None before the first batch.
+def pooled_moments(means, variances, num_clips):
+    """The moments of all clips together, by the law of total variance.
+
+    Args:
+        means: list of arrays of shape (channels,), one a batch.
+        variances: the same of the variances within the batches.
+        num_clips: list of int. Clips of each batch.
+
+    Returns:
+        `(mean, variance)`, float32 arrays of shape (channels,).
+    """
+    means = np.asarray(means, np.float64)
+    variances = np.asarray(variances, np.float64)
+    mean = np.average(means, axis=0, weights=num_clips)
+    variance = np.average(
+        variances + (means - mean) ** 2, axis=0, weights=num_clips
+    )
+    return mean.astype(np.float32), variance.astype(np.float32)
+
+
+class LayerwisePass:
+    """Takes batches of clips through a network, step by step.
+
+    Args:
+        batches: list of tensors, or of nested structures of them, with clips
+            along their first axis.
+
+    Raises:
+        ValueError: if there is no batch.
     """
 
-    def __init__(self):
-        self.moments = None
-        self._num_clips = 0
+    def __init__(self, batches):
+        # A list of its own: what has been used is let go.
+        self._features = list(batches)
+        if not self._features:
+            raise ValueError(
+                "Calibration needs at least one batch of training clips. "
+                "Received: none"
+            )
+        self._num_clips = [
+            len(tf.nest.flatten(features)[0]) for features in self._features
+        ]
+        # Steps that the features have not gone through.
+        self._pending = []
+        self._moments = None
 
-    def add(self, moments, num_clips):
-        """Adds the moments of a batch.
+    def add(self, run, moments=None):
+        """A step that ends at no batch normalization, or at a known one.
 
         Args:
-            moments: dict from names to `(mean, variance)`, float32 arrays.
-            num_clips: int. Clips of the batch.
+            run: function of `(features, moments)`, as in CalibrationStep.
+            moments: `(mean, variance)` of the batch normalization that it ends
+                at, or None.
         """
-        self._num_clips += num_clips
-        if self.moments is None:
-            self.moments = moments
-            return
-        share = num_clips / self._num_clips
-        self.moments = {
-            name: tuple(
-                mean + (new - mean) * share
-                for mean, new in zip(self.moments[name], moments[name])
-            )
-            for name in self.moments
-        }
+        self._pending.append(functools.partial(run, moments=self._moments))
+        self._moments = moments
+
+    def estimate(self, run):
+        """A step that ends at a batch normalization.
+
+        Args:
+            run: as for `add`.
+
+        Returns:
+            `(mean, variance)` over all clips, float32 arrays.
+        """
+        self.add(run)
+        self._moments = pooled_moments(
+            *zip(*self._run_pending()), self._num_clips
+        )
+        return self._moments
+
+    def features(self):
+        """What all steps so far have made of the batches, as a list."""
+        self._run_pending(is_kept=True)
+        return list(self._features)
+
+    def _run_pending(self, is_kept=None):
+        """The moments of each batch after the last step."""
+        reported = []
+        for index, num_clips in enumerate(self._num_clips):
+            features, batch_moments = self._features[index], None
+            for run in self._pending:
+                features, batch_moments = run(features)
+            if batch_moments is not None:
+                reported.append([moment.numpy() for moment in batch_moments])
+            if is_kept is None:
+                num_bytes = sum(
+                    tensor.dtype.size * int(tf.size(tensor))
+                    for tensor in tf.nest.flatten(features)
+                )
+                is_kept = (
+                    num_bytes / num_clips * sum(self._num_clips)
+                    <= MAX_KEPT_BYTES
+                )
+            if is_kept:
+                self._features[index] = features
+        if is_kept:
+            self._pending = []
+        return reported
+
+
+def add_subnet_steps(layerwise, steps, indices, moments=None):
+    """Takes clips through the stem or a stage of a supernet.
+
+    Args:
+        layerwise: LayerwisePass.
+        steps: tuple of CalibrationStep, one of `Supernet.calibration_steps`.
+        indices: int32 tensor. The subnet, as for `Supernet.body`.
+        moments: dict from batch normalization names to `(mean, variance)`, or
+            None to estimate them.
+
+    Returns:
+        dict of the moments.
+    """
+    known = {} if moments is None else moments
+    for step in steps:
+        run = functools.partial(_run_step, step, indices)
+        if moments is not None or step.normalization is None:
+            layerwise.add(run, known.get(step.normalization))
+        else:
+            known[step.normalization] = layerwise.estimate(run)
+    return known
+
+
+def _run_step(step, indices, features, moments):
+    return step.run(features, indices, moments)
 
 
 def calibrate(supernet, subnet, batches):
     """Estimates the statistics of a subnet.
 
-    Every batch passes through the subnet in training mode; means and variances
-    are averaged over the batches, each with the weight of its clips.
-
     Args:
         supernet: Supernet.
         subnet: Subnet of its family's space.
         batches: iterable of float32 arrays of shape (batch, num_frames,
-            num_mel_bins), from the training split.
+            num_mel_bins), from the training split. How they are divided
+            changes nothing but the last digits.
 
     Returns:
         dict from batch normalization names to `(mean, variance)`, float32
@@ -67,9 +175,14 @@ def calibrate(supernet, subnet, batches):
     Raises:
         ValueError: if there is no batch.
     """
-    return _average_moments(
-        lambda log_mel: supernet.batch_moments(log_mel, subnet), batches
+    layerwise = LayerwisePass(
+        [tf.constant(log_mel, tf.float32) for log_mel in batches]
     )
+    indices = tf.constant(supernet.family.search_space().to_indices(subnet))
+    moments = {}
+    for steps in supernet.calibration_steps:
+        moments.update(add_subnet_steps(layerwise, steps, indices))
+    return moments
 
 
 class NetworkCalibrator:
@@ -78,7 +191,8 @@ class NetworkCalibrator:
     Args:
         network: keras.Model of stock layers, from log-mel spectrograms.
         batches: list of float32 arrays of shape (batch, num_frames,
-            num_mel_bins), from the training split.
+            num_mel_bins), from the training split. How they are divided
+            changes nothing but the last digits.
 
     Raises:
         ValueError: if the network has no batch normalization.
@@ -88,14 +202,19 @@ class NetworkCalibrator:
     """
 
     def __init__(self, network, batches):
-        self._network = network
         self._batches = batches
-        model = normalization_statistics.batch_moments_model(network)
-        self._batch_moments = tf.function(
-            lambda log_mel: model([log_mel], training=False),
-            reduce_retracing=True,
-            jit_compile=False,
-        )
+        self._steps = [
+            (
+                step.layer,
+                tf.function(
+                    step.run,
+                    autograph=False,
+                    reduce_retracing=True,
+                    jit_compile=False,
+                ),
+            )
+            for step in normalization_statistics.network_steps(network)
+        ]
 
     def calibrate(self):
         """Gives the network the statistics that fit its present weights.
@@ -103,24 +222,16 @@ class NetworkCalibrator:
         Raises:
             ValueError: if there is no batch.
         """
-        normalization_statistics.set_moments(
-            self._network, _average_moments(self._moments, self._batches)
+        layerwise = LayerwisePass(
+            [tf.constant(log_mel, tf.float32) for log_mel in self._batches]
         )
-
-    def _moments(self, log_mel):
-        return tf.nest.map_structure(np.asarray, self._batch_moments(log_mel))
-
-
-def _average_moments(batch_moments, batches):
-    average = MomentAverage()
-    for log_mel in batches:
-        average.add(batch_moments(log_mel), len(log_mel))
-    if average.moments is None:
-        raise ValueError(
-            "Calibration needs at least one batch of training clips. "
-            "Received: none"
-        )
-    return average.moments
+        for layer, run in self._steps:
+            # The next step normalizes with what the layer has by then.
+            mean, variance = layerwise.estimate(
+                lambda features, moments, run=run: run(features)
+            )
+            layer.moving_mean.assign(mean)
+            layer.moving_variance.assign(variance)
 
 
 def split_into_batches(log_mel, batch_size):

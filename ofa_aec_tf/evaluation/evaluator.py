@@ -23,8 +23,8 @@ def evaluate_scores(
 
     Returns:
         dict of JSON types: `mAP`, `mAUC`, `d_prime` (each None where nothing
-        defines it), `accuracy` (None for multi-label data), `num_clips`,
-        `classes_without_positives` and `classes_without_negatives` (names;
+        defines it), `accuracy` (None for multi-label data), what
+        `metrics.coverage` tells (classes without positives or negatives are
         left out of the means that they have no value for) and `per_class`,
         from names to `average_precision`, `auc` and `num_positives`.
 
@@ -45,17 +45,9 @@ def evaluate_scores(
         "accuracy": metrics.single_label_accuracy(logits, labels)
         if label_type == SINGLE_LABEL
         else None,
-        "num_clips": ranking.num_clips,
-        "classes_without_positives": [
-            name
-            for name, count in zip(class_map.names, ranking.num_positives)
-            if count == 0
-        ],
-        "classes_without_negatives": [
-            name
-            for name, count in zip(class_map.names, ranking.num_positives)
-            if count == ranking.num_clips
-        ],
+        **metrics.coverage(
+            ranking.num_positives, ranking.num_clips, class_map.names
+        ),
         "per_class": {
             name: {
                 "average_precision": average_precision,

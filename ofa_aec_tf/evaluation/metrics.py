@@ -11,6 +11,8 @@ import numpy as np
 import scipy.special
 import sklearn.metrics
 
+from ofa_aec_tf.finite import NotFiniteError
+
 
 @dataclasses.dataclass(frozen=True)
 class RankingMetrics:
@@ -75,7 +77,7 @@ def check_scores(logits, labels) -> tuple[np.ndarray, np.ndarray]:
         )
     finite = np.isfinite(logits)
     if not finite.all():
-        raise ValueError(
+        raise NotFiniteError(
             "`logits` must be finite, because NaN has no rank. Received: "
             f"{int((~finite).sum())} values that are not, in "
             f"{int((~finite).any(axis=1).sum())} of {len(logits)} clips. "
@@ -125,6 +127,79 @@ def ranking_metrics(logits, labels) -> RankingMetrics:
     return RankingMetrics(
         tuple(average_precision), tuple(auc), tuple(num_positives), num_clips
     )
+
+
+def coverage(num_positives, num_clips, class_names) -> dict:
+    """What the mean over classes rests on.
+
+    Args:
+        num_positives: sequence of int, one a class.
+        num_clips: int.
+        class_names: sequence of str.
+
+    Returns:
+        dict of JSON types: `num_clips`, `num_classes`, `num_scored_classes`
+        (those with positives, which the mAP is the mean of),
+        `classes_without_positives` and `classes_without_negatives` (names).
+    """
+    pairs = list(zip(class_names, num_positives, strict=True))
+    without_positives = [name for name, count in pairs if count == 0]
+    return {
+        "num_clips": num_clips,
+        "num_classes": len(pairs),
+        "num_scored_classes": len(pairs) - len(without_positives),
+        "classes_without_positives": without_positives,
+        "classes_without_negatives": [
+            name for name, count in pairs if count == num_clips
+        ],
+    }
+
+
+def coverage_notes(values, split) -> list[str]:
+    """What a reader of a mAP has to know; nothing where all is well.
+
+    Args:
+        values: mapping with the entries of `coverage`, of which lists of names
+            may be missing.
+        split: str. Whose clips they are.
+
+    Returns:
+        list of str, a line each.
+    """
+    if values.get("num_classes") is None:
+        # Of an earlier version, which did not count them.
+        return []
+    notes = []
+    num_scored, num_classes = (
+        values["num_scored_classes"],
+        values["num_classes"],
+    )
+    if num_scored < num_classes:
+        names = values.get("classes_without_positives")
+        missing = f", without {some_names(names)}" if names else ""
+        notes.append(
+            f"{split} split: mAP over {num_scored} of {num_classes} "
+            f"classes{missing}"
+        )
+    if everywhere := values.get("classes_without_negatives"):
+        notes.append(
+            f"{split} split: the average precision of {some_names(everywhere)} "
+            "is 1 whatever the scores, as every clip has that class (clips: "
+            f"{values['num_clips']})"
+        )
+    return notes
+
+
+def some_names(names, number=3) -> str:
+    """A few names for a line of text, and how many more there are.
+
+    Args:
+        names: sequence of str, which may have commas in them.
+        number: int. How many at most.
+    """
+    listed = ", ".join(repr(name) for name in names[:number])
+    num_more = len(names) - number
+    return f"{listed} and {num_more} more" if num_more > 0 else listed
 
 
 def d_prime(mean_auc: float | None) -> float | None:

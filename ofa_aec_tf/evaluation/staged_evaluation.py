@@ -22,9 +22,9 @@ class _Level:
     Args:
         key: tuple of int. Choices of the level's decisions.
         moments: dict from batch normalization names to `(mean, variance)`.
-        calibration: list of tensors, the features of each batch in training
-            mode; None where they are not kept.
-        evaluation: the same for the evaluated batches, in inference mode.
+        calibration: list of tensors, the features of each calibration batch;
+            None where they are not kept.
+        evaluation: the same for the evaluated batches.
     """
 
     key: tuple[int, ...]
@@ -70,7 +70,7 @@ class StagedEvaluation:
             ),
             *(stage.run for stage in stages),
         ]
-        self._calibrating = [_calibrating(run) for run in runs]
+        self._calibration_steps = supernet.calibration_steps
         self._inferring = [_inferring(run) for run in runs]
         self._calibration_batches, self._evaluation_batches = (
             [
@@ -89,15 +89,18 @@ class StagedEvaluation:
     def _plan(self, num_clips, cache_bytes):
         """Which levels to keep: late ones first, they are small and save all
         that is before them."""
-        features = self._calibration_batches[0][:1]
         subnet = tf.constant(self._space.to_indices(self._space.largest()))
+        layerwise = batch_norm_calibration.LayerwisePass(
+            [self._calibration_batches[0][:1]]
+        )
         level_bytes = []
-        for run in self._calibrating[:-1]:
-            features, _ = run(features, subnet)
+        for steps in self._calibration_steps[:-1]:
+            batch_norm_calibration.add_subnet_steps(layerwise, steps, subnet)
+            (features,) = layerwise.features()
             level_bytes.append(
                 num_clips * features.dtype.size * int(tf.size(features))
             )
-        is_kept = [False] * len(self._calibrating)
+        is_kept = [False] * len(self._calibration_steps)
         for number in reversed(range(len(level_bytes))):
             if level_bytes[number] <= cache_bytes:
                 cache_bytes -= level_bytes[number]
@@ -127,12 +130,7 @@ class StagedEvaluation:
         # Before anything new is computed: memory for both need not be there.
         del self._levels[num_shared:]
         self._levels += [
-            _Level(
-                key,
-                None,
-                [] if is_kept else None,
-                [] if is_kept else None,
-            )
+            _Level(key, None, None, [] if is_kept else None)
             for key, is_kept in list(zip(keys, self._is_kept))[num_shared:]
         ]
         try:
@@ -152,25 +150,21 @@ class StagedEvaluation:
 
     def _calibrate(self, indices, num_shared):
         first = self._first_level(num_shared)
-        averages = [
-            batch_norm_calibration.MomentAverage() for _ in self._levels
-        ]
-        for batch, features in enumerate(self._calibration_batches):
-            num_clips = len(features)
-            if first:
-                features = self._levels[first - 1].calibration[batch]
-            for number in range(first, len(self._levels)):
-                features, moments = self._calibrating[number](features, indices)
-                if number < num_shared:
-                    continue
-                averages[number].add(
-                    tf.nest.map_structure(lambda m: m.numpy(), moments),
-                    num_clips,
-                )
-                if self._is_kept[number]:
-                    self._levels[number].calibration.append(features)
-        for level, average in list(zip(self._levels, averages))[num_shared:]:
-            level.moments = average.moments
+        layerwise = batch_norm_calibration.LayerwisePass(
+            self._levels[first - 1].calibration
+            if first
+            else self._calibration_batches
+        )
+        for number in range(first, len(self._levels)):
+            level = self._levels[number]
+            level.moments = batch_norm_calibration.add_subnet_steps(
+                layerwise,
+                self._calibration_steps[number],
+                indices,
+                level.moments if number < num_shared else None,
+            )
+            if number >= num_shared and self._is_kept[number]:
+                level.calibration = layerwise.features()
 
     def _infer(self, indices, num_shared):
         first = self._first_level(num_shared)
@@ -194,23 +188,19 @@ class StagedEvaluation:
         return np.concatenate(logits)
 
 
-def _calibrating(run):
-    return _compiled(functools.partial(run, training=True))
-
-
 def _inferring(run):
-    return _compiled(functools.partial(_outputs, run))
+    # Of a partial: TensorFlow would count the traces of functions that share
+    # their code together, and warn of too many.
+    return tf.function(
+        functools.partial(_outputs, run),
+        jit_compile=False,
+        reduce_retracing=True,
+    )
 
 
 def _outputs(run, features, subnet, moments):
     outputs, _ = run(features, subnet, moments=moments)
     return outputs
-
-
-def _compiled(partial):
-    # Of a partial: TensorFlow would count the traces of functions that share
-    # their code together, and warn of too many.
-    return tf.function(partial, jit_compile=False, reduce_retracing=True)
 
 
 def stage_order(supernet):

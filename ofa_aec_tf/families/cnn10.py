@@ -79,9 +79,8 @@ class Cnn10Family(Family):
         ratios = list(self.width_ratios)
         if (
             not ratios
+            or not all(0 < ratio <= 1 for ratio in ratios)
             or ratios != sorted(set(ratios))
-            or ratios[0] <= 0
-            or ratios[-1] > 1
         ):
             raise ValueError(
                 "`width_ratios` must be distinct, ascending and in (0, 1]. "

@@ -115,23 +115,74 @@ class ElasticConvBlock(keras.layers.Layer):
         """
         return self.convolutions[0](ops.cast(inputs, self.compute_dtype))
 
-    def _run_layer(
-        self, layer, inputs, active_filters, training, moments, is_convolved
-    ):
-        active = None if active_filters is None else active_filters[layer]
-        normalization = self.normalizations[layer]
-        if is_convolved:
-            x = executions.take_channels(inputs, active, self.execution)
-        else:
-            x = self.convolutions[layer](inputs, active_filters=active)
-        x, batch_moments = normalization(
-            x,
-            active_channels=active,
+    def _convolve(self, layer, inputs, active_filters, is_convolved):
+        active = _of_layer(active_filters, layer)
+        if is_convolved and layer == 0:
+            return executions.take_channels(inputs, active, self.execution)
+        return self.convolutions[layer](inputs, active_filters=active)
+
+    def _normalize(self, layer, inputs, active_filters, training, moments):
+        x, batch_moments = self.normalizations[layer](
+            inputs,
+            active_channels=_of_layer(active_filters, layer),
             training=training,
-            moments=None if moments is None else moments[normalization.name],
+            moments=moments,
             return_moments=True,
         )
         return ops.relu(x), batch_moments
+
+    def calibration_step(
+        self,
+        layer,
+        inputs,
+        active_filters=None,
+        active_depth=None,
+        moments=None,
+        is_convolved=False,
+    ):
+        """The part of the block from one batch normalization to the next.
+
+        Args:
+            layer: int, from 0. Its convolution ends the part; `num_layers`
+                gives what comes after the last one, up to the pooling.
+            inputs: what the part before has returned; for the first one, as
+                those of a call.
+            active_filters, active_depth, is_convolved: as those of a call.
+            moments: `(mean, variance)` of the batch normalization before;
+                None for layer 0.
+
+        Returns:
+            `(outputs, batch_moments)`: what the batch normalization of the
+            layer is given, and the moments of that; None after the last.
+        """
+
+        def if_active(number, run):
+            if number == 0 or active_depth is None:
+                return run()
+            return self._if_active(active_depth > number, run, x)
+
+        def convolve_and_measure():
+            outputs = self._convolve(layer, x, active_filters, is_convolved)
+            _, batch_moments = self._normalize(
+                layer, outputs, active_filters, training=True, moments=None
+            )
+            return outputs, batch_moments
+
+        x = ops.cast(inputs, self.compute_dtype)
+        if layer > 0:
+            x, _ = if_active(
+                layer - 1,
+                lambda: self._normalize(
+                    layer - 1,
+                    x,
+                    active_filters,
+                    training=False,
+                    moments=moments,
+                ),
+            )
+        if layer == self.num_layers:
+            return ops.average_pool(x, self.pool_size, padding="valid"), None
+        return if_active(layer, convolve_and_measure)
 
     def call(
         self,
@@ -148,13 +199,13 @@ class ElasticConvBlock(keras.layers.Layer):
         for layer in range(self.num_layers):
 
             def run(x=x, layer=layer):
-                return self._run_layer(
+                name = self.normalizations[layer].name
+                return self._normalize(
                     layer,
-                    x,
+                    self._convolve(layer, x, active_filters, is_convolved),
                     active_filters,
                     training,
-                    moments,
-                    is_convolved and layer == 0,
+                    None if moments is None else moments[name],
                 )
 
             if layer == 0 or active_depth is None:
@@ -195,3 +246,7 @@ class ElasticConvBlock(keras.layers.Layer):
             "execution": self.execution,
             "algorithm": self.algorithm,
         }
+
+
+def _of_layer(active_filters, layer):
+    return None if active_filters is None else active_filters[layer]

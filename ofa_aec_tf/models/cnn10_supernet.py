@@ -17,6 +17,7 @@ from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_EPSILON
 from ofa_aec_tf.models.cnn10 import BATCH_NORMALIZATION_MOMENTUM
 from ofa_aec_tf.models.cnn10 import build_cnn10_subnet
 from ofa_aec_tf.models.logits import LOGITS_LAYER
+from ofa_aec_tf.models.supernet import CalibrationStep
 from ofa_aec_tf.models.supernet import Stage
 from ofa_aec_tf.models.supernet import Supernet
 
@@ -124,8 +125,55 @@ class Cnn10Supernet(Supernet):
                     for variable in layer.trainable_variables
                     if id(variable) not in in_stem
                 ),
+                self._block_steps(number),
             )
             for number in numbers
+        )
+
+    def stem_steps(self):
+        steps = [
+            CalibrationStep(self._measure_input, self.input_normalization.name),
+            CalibrationStep(self._normalize_input),
+        ]
+        for number in range(1, self.num_stem_blocks + 1):
+            steps += self._block_steps(number)
+        return (*steps, CalibrationStep(self._first_convolution))
+
+    def _measure_input(self, inputs, subnet, moments):
+        del subnet, moments
+        _, batch_moments = self.input_normalization(
+            inputs, training=True, return_moments=True
+        )
+        return inputs, batch_moments
+
+    def _normalize_input(self, inputs, subnet, moments):
+        del subnet
+        x = self.input_normalization(inputs, moments=moments)
+        return ops.cast(ops.expand_dims(x, -1), self.compute_dtype), None
+
+    def _first_convolution(self, features, subnet, moments):
+        del subnet, moments
+        return self._first_elastic_block.first_convolution(features), None
+
+    def _block_steps(self, number):
+        names = [layer.name for layer in self.blocks[number - 1].normalizations]
+        return tuple(
+            CalibrationStep(
+                functools.partial(self._block_step, number, layer), name
+            )
+            for layer, name in enumerate([*names, None])
+        )
+
+    def _block_step(self, number, layer, features, subnet, moments):
+        block = self.blocks[number - 1]
+        active_filters, active_depth = self._active(number, subnet)
+        return block.calibration_step(
+            layer,
+            features,
+            active_filters,
+            active_depth,
+            moments,
+            is_convolved=block is self._first_elastic_block,
         )
 
     def _stage_layers(self, number):

@@ -1,56 +1,136 @@
 """Batch normalization statistics of plain networks, to read and to set."""
 
+import dataclasses
+import functools
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import ops
 
 
-def batch_moments_model(network):
-    """A model of the moments that a batch has where it is normalized.
-
-    It shares the network's weights. Batches are normalized by their own
-    moments, as in training; all other layers compute as in inference, so that
-    there is no dropout.
+@dataclasses.dataclass(frozen=True)
+class NetworkStep:
+    """A part of a plain network, from one batch normalization to the next.
 
     Args:
-        network: keras.Model of stock layers, functional.
+        layer: the keras.layers.BatchNormalization that it ends at.
+        run: function from the features that the step before has returned to
+            `(features, (mean, variance))`, the moments of what `layer` is
+            given. It computes as in inference, with the statistics that the
+            layers have when it is called.
+    """
+
+    layer: keras.layers.BatchNormalization
+    run: Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class _Call:
+    """A call of a layer in a network, by symbolic tensors."""
+
+    layer: keras.Layer
+    arguments: tuple
+    outputs: object
+
+    def inputs(self):
+        return _symbolic(self.arguments)
+
+    def run(self, values):
+        """Calls the layer on values of its inputs, and adds its outputs."""
+        arguments, keywords = keras.tree.map_structure(
+            lambda value: (
+                values[id(value)]
+                if isinstance(value, keras.KerasTensor)
+                else value
+            ),
+            self.arguments,
+        )
+        outputs = self.layer(*arguments, **keywords)
+        for name, value in zip(
+            _symbolic(self.outputs), keras.tree.flatten(outputs)
+        ):
+            values[id(name)] = value
+
+
+def _symbolic(structure):
+    return [
+        value
+        for value in keras.tree.flatten(structure)
+        if isinstance(value, keras.KerasTensor)
+    ]
+
+
+def network_steps(network):
+    """The parts of a network that end at its batch normalizations.
+
+    Args:
+        network: keras.Model of stock layers, functional, with one input.
 
     Returns:
-        keras.Model from what the network takes to a dict from batch
-        normalization names to `(mean, variance)`.
+        list of NetworkStep. The first one takes a tensor as the network does;
+        features are dicts of tensors.
 
     Raises:
         ValueError: if the network has no batch normalization.
     """
-    moments = {}
+    calls = []
 
-    def call(layer, *args, **kwargs):
-        if not isinstance(layer, keras.layers.BatchNormalization):
-            return layer(*args, **kwargs)
-        (inputs,) = args
-        rank = len(inputs.shape)
-        axes = [a for a in range(rank) if a != layer.axis % rank]
-        mean, variance = ops.moments(inputs, axes)
-        moments[layer.name] = (mean, variance)
-        return ops.batch_normalization(
-            inputs,
-            mean,
-            variance,
-            layer.axis,
-            layer.beta,
-            layer.gamma,
-            layer.epsilon,
-        )
+    def record(layer, *arguments, **keywords):
+        outputs = layer(*arguments, **keywords)
+        calls.append(_Call(layer, (arguments, keywords), outputs))
+        return outputs
 
     clone = keras.models.clone_model(
-        network, clone_function=lambda layer: layer, call_function=call
+        network, clone_function=lambda layer: layer, call_function=record
     )
-    if not moments:
+    last_uses = {
+        id(tensor): index
+        for index, call in enumerate(calls)
+        for tensor in call.inputs()
+    }
+    ends = [
+        index
+        for index, call in enumerate(calls)
+        if isinstance(call.layer, keras.layers.BatchNormalization)
+    ]
+    if not ends:
         raise ValueError(
             f"The network {network.name!r} has no batch normalization whose "
             "statistics could be estimated."
         )
-    return keras.Model(clone.inputs, moments)
+    return [
+        NetworkStep(
+            calls[end].layer,
+            functools.partial(
+                _run_calls,
+                source,
+                calls[start:end],
+                calls[end],
+                {name for name, last in last_uses.items() if last >= end},
+            ),
+        )
+        for source, start, end in zip(
+            [clone.inputs[0]] + [None] * len(ends), [0, *ends], ends
+        )
+    ]
+
+
+def _run_calls(network_input, calls, end, needed, features):
+    """Runs calls, and measures what the last one, `end`, is given."""
+    if network_input is None:
+        values = dict(features)
+    else:
+        values = {id(network_input): features}
+    for call in calls:
+        call.run(values)
+    (measured,) = (values[id(tensor)] for tensor in end.inputs())
+    rank = len(measured.shape)
+    moments = ops.moments(
+        ops.cast(measured, "float32"),
+        [axis for axis in range(rank) if axis != end.layer.axis % rank],
+    )
+    return {name: values[name] for name in values if name in needed}, moments
 
 
 def set_moments(network, moments):

@@ -13,6 +13,7 @@ from ofa_aec_tf.models.cnn10 import build_cnn10_subnet
 from ofa_aec_tf.models.cnn10 import build_cnn10_with_filters
 from ofa_aec_tf.models.cnn10_supernet import Cnn10Supernet
 from ofa_aec_tf.models.efficientnet import build_efficientnet
+from ofa_aec_tf.models.keras_files import check_weights
 
 # Families, and what builds the networks of each.
 _BUILDERS = {
@@ -142,7 +143,8 @@ def load_initial_weights(network, family, source, subnet=None):
         subnet: Subnet, or None where the family has one network.
 
     Raises:
-        ValueError: if there are none, or they are of another network.
+        ValueError: if there are none, they are of another network, or they
+            are NaN or infinite.
     """
     if workdir.has_record(source):
         load = transfer.load_trained_weights
@@ -158,6 +160,7 @@ def load_initial_weights(network, family, source, subnet=None):
     plain = build_network(family, subnet)
     plain.set_weights(network.get_weights())
     load(plain, source=source)
+    check_weights(plain, source, "Start with other --initial_weights.")
     network.set_weights(plain.get_weights())
 
 

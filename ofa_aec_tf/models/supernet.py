@@ -17,6 +17,25 @@ from ofa_aec_tf.models.keras_files import load_keras_file
 
 
 @dataclasses.dataclass(frozen=True)
+class CalibrationStep:
+    """A part of a supernet that ends where features are to be normalized.
+
+    Args:
+        run: function of `(features, subnet, moments)`: what the step before
+            returned, the indices of the subnet, and `(mean, variance)` to
+            normalize with where the step before ended at a batch
+            normalization, else None. It returns the features, and the
+            `(mean, variance)` of this batch where this step ends at one,
+            else None.
+        normalization: str. Name of the batch normalization that the features
+            are given to next; None if the step ends at none.
+    """
+
+    run: Callable
+    normalization: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Stage:
     """A part of the body, from the input on.
 
@@ -30,19 +49,22 @@ class Stage:
             stage before has returned; it returns `(features, batch_moments)`,
             the last stage `(logits, batch_moments)`.
         variables: tuple of keras.Variable. Its trainable variables.
+        steps: tuple of CalibrationStep. The same in parts, up to the features
+            that the next stage takes, or any further.
     """
 
     decisions: tuple[str, ...]
     run: Callable
     variables: tuple[keras.Variable, ...]
+    steps: tuple[CalibrationStep, ...]
 
 
 class Supernet(keras.Model):
     """One set of weights that holds all networks of a family.
 
-    A subclass sets `family` and `execution` and implements `stem`, `stages`
-    and `build_subnet`. The stem is what all subnets share exactly, so that one
-    step computes it once for several of them.
+    A subclass sets `family` and `execution` and implements `stem`,
+    `stem_steps`, `stages` and `build_subnet`. The stem is what all subnets
+    share exactly, so that one step computes it once for several of them.
 
     Args:
         family: the family, with `search_space()`, `complexity(...)` and
@@ -70,6 +92,10 @@ class Supernet(keras.Model):
             `(features, batch_moments)`.
         """
         raise NotImplementedError(f"{type(self).__name__} has no `stem`.")
+
+    def stem_steps(self):
+        """The stem in parts: a tuple of CalibrationStep."""
+        raise NotImplementedError(f"{type(self).__name__} has no `stem_steps`.")
 
     def stages(self):
         """The parts of the body, from the stem on.
@@ -149,14 +175,30 @@ class Supernet(keras.Model):
         return logits
 
     @functools.cached_property
-    def _batch_moments_function(self):
-        @tf.function(jit_compile=False, reduce_retracing=True)
-        def batch_moments(inputs, subnet):
-            features, moments = self.stem(inputs, training=True)
-            _, body_moments = self.body(features, subnet, training=True)
-            return {**moments, **body_moments}
+    def calibration_steps(self):
+        """The steps of the stem and of each stage, compiled.
 
-        return batch_moments
+        A tuple of tuples of CalibrationStep.
+        """
+        return tuple(
+            tuple(
+                dataclasses.replace(
+                    step,
+                    # Of a partial: TensorFlow would count the traces of
+                    # functions that share their code together.
+                    run=tf.function(
+                        functools.partial(step.run),
+                        jit_compile=False,
+                        reduce_retracing=True,
+                    ),
+                )
+                for step in steps
+            )
+            for steps in (
+                self.stem_steps(),
+                *(stage.steps for stage in self.stages()),
+            )
+        )
 
     @functools.cached_property
     def _logits_function(self):
@@ -165,23 +207,6 @@ class Supernet(keras.Model):
             return self(inputs, subnet=subnet, moments=moments)
 
         return logits
-
-    def batch_moments(self, log_mel, subnet):
-        """Moments of every batch normalization for one batch.
-
-        Args:
-            log_mel: float32 array of shape (batch, num_frames, num_mel_bins).
-            subnet: Subnet of the family's space.
-
-        Returns:
-            dict from batch normalization names to `(mean, variance)`, float32
-            arrays over all channels, 0 and 1 where inactive.
-        """
-        indices = self.family.search_space().to_indices(subnet)
-        moments = self._batch_moments_function(
-            tf.constant(log_mel, tf.float32), tf.constant(indices)
-        )
-        return tf.nest.map_structure(lambda tensor: tensor.numpy(), moments)
 
     def predict_logits(self, log_mel, subnet, moments, batch_size=32):
         """Logits of one subnet for many clips.

@@ -18,10 +18,19 @@ from ofa_aec_tf.complexity import FILE_SIZE_NAMES
 LATENCY = "latency_ms"
 ALL_COST_NAMES = (*COST_NAMES, *FILE_SIZE_NAMES, LATENCY)
 
-_FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
-_NUMBER = r"(\d+(?:\.\d+)?)([A-Za-z]?)"
-_AT_MOST = re.compile(rf"(\w+)\s*<=\s*{_NUMBER}")
-_AT_LEAST = re.compile(rf"(\w+)\s*>=\s*{_NUMBER}")
+_FACTORS = {
+    "": 1,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+}
+# Two digits of an exponent: more would be a number of as many digits.
+_NUMBER = r"((?:\d+(?:\.\d*)?|\.\d+)(?:[eE]\d{1,2})?)\s*([A-Za-z]*)"
+_AT_MOST = re.compile(rf"(\w+)\s*(?:<=|≤)\s*{_NUMBER}")
+_AT_LEAST = re.compile(rf"(\w+)\s*(?:>=|≥)\s*{_NUMBER}")
 _AROUND = re.compile(rf"(\w+)\s*=\s*{_NUMBER}\s*(?:\+-|±)\s*{_NUMBER}")
 _NAME = re.compile(r"\w[\w.-]*")
 _EXAMPLES = "`parameters<=60k`, `macs>=1G` or `parameters=0.9M+-0.1M`"
@@ -145,7 +154,10 @@ def _parse_constraint(text: str) -> Constraint:
         return _constraint(
             match[1], max(0, middle - tolerance), middle + tolerance
         )
-    raise ValueError(f"A constraint is written {_EXAMPLES}. Received: {text!r}")
+    raise ValueError(
+        f"A constraint is written {_EXAMPLES}, and several are joined by "
+        f"commas, which numbers do not have. Received: {text!r}"
+    )
 
 
 def parse_budget(text: str) -> Budget:
@@ -154,13 +166,14 @@ def parse_budget(text: str) -> Budget:
     Args:
         text: str, `name:constraint[,constraint...]`. A constraint is
             `cost<=number`, `cost>=number` or `cost=number+-tolerance`;
-            numbers may end in k, M or G.
+            numbers may end in k, M, G, Ki, Mi or Gi.
 
     Returns:
         Budget.
 
     Raises:
-        ValueError: if the name, a constraint, a cost or a suffix is unknown.
+        ValueError: if the name, a constraint, a cost or a suffix is unknown,
+            or constraints on one cost exclude each other.
     """
     name, colon, constraints = (part.strip() for part in text.partition(":"))
     if not colon or not _NAME.fullmatch(name):
@@ -171,7 +184,23 @@ def parse_budget(text: str) -> Budget:
     parsed = tuple(
         _parse_constraint(part.strip()) for part in constraints.split(",")
     )
+    for cost in dict.fromkeys(constraint.cost for constraint in parsed):
+        _check_range(cost, [c for c in parsed if c.cost == cost], text)
     return Budget(name, parsed, constraints)
+
+
+def _check_range(cost, constraints, text):
+    minimum = max(constraint.minimum for constraint in constraints)
+    maximum = min(
+        (c.maximum for c in constraints if c.maximum is not None),
+        default=math.inf,
+    )
+    if minimum > maximum:
+        raise ValueError(
+            f"The constraints on `{cost}` exclude each other: one asks for at "
+            f"least {minimum:,}, another for at most {maximum:,}. "
+            f"Received: {text!r}"
+        )
 
 
 def parse_budgets(
@@ -198,7 +227,8 @@ def parse_budgets(
             "--measure_latency, or use another cost, one of "
             f"{[*COST_NAMES, *FILE_SIZE_NAMES]}. Received: {about_latency}"
         )
-    names = [budget.name for budget in budgets]
+    # Whatever their case: they name directories of subnets that are cut out.
+    names = [budget.name.casefold() for budget in budgets]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(

@@ -8,14 +8,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ofa_aec_tf.nas import budget_search
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.budgets import Constraint
+from ofa_aec_tf.nas.budgets import cost_names
 from ofa_aec_tf.search_space import SearchSpace
 from ofa_aec_tf.search_space import Subnet
 
 # A space of this size costs seconds to list, far less than one evaluation.
 MAX_ENUMERATED_SUBNETS = 100_000
 MAX_DRAWS = 20_000
+# For a budget that random draws keep less often, subnets are searched.
+NUM_WITHIN_BUDGET = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +68,56 @@ def list_candidates(
     return [Candidate(s, dict(costs_of(s))) for s in subnets], complete
 
 
+def add_within_budgets(
+    candidates: Sequence[Candidate],
+    space: SearchSpace,
+    costs_of: Callable[[Subnet], Mapping[str, int | float]],
+    budgets: Sequence[Budget],
+    rng: np.random.Generator,
+    number: int = NUM_WITHIN_BUDGET,
+) -> list[Candidate]:
+    """A part of a large space, with more of what each budget allows.
+
+    Args:
+        candidates: distinct Candidates, such as `list_candidates` draws.
+        space: SearchSpace.
+        costs_of: function from a subnet to its costs by name.
+        budgets: sequence of Budget. Costs that are not known count as kept.
+        rng: numpy.random.Generator.
+        number: int. As many within each budget, if there are as many.
+
+    Returns:
+        list of distinct Candidates.
+
+    Raises:
+        ValueError: if no subnet within a budget was found, naming the nearest
+            subnets with their costs.
+    """
+    found = {candidate.subnet: candidate for candidate in candidates}
+    known_costs = set(candidates[0].costs)
+    for whole_budget in budgets:
+        budget = whole_budget
+        for cost in cost_names([whole_budget]) - known_costs:
+            budget = budget.without(cost)
+        num_feasible = sum(budget.feasible(c.costs) for c in found.values())
+        search = budget_search.BudgetSearch(space, costs_of, budget, rng)
+        within = iter(search)
+        while num_feasible < number and (pair := next(within, None)):
+            num_feasible += pair[0] not in found
+            found.setdefault(pair[0], Candidate(*pair))
+        if not num_feasible:
+            for subnet, costs in budget_search.nearest_subnets(
+                space, costs_of, budget, rng
+            ):
+                found.setdefault(subnet, Candidate(subnet, costs))
+            raise ValueError(
+                _infeasible_message(
+                    list(found.values()), budget, search.is_complete
+                )
+            )
+    return list(found.values())
+
+
 def feasible_candidates(
     candidates: Sequence[Candidate], budget: Budget, complete: bool = True
 ) -> list[Candidate]:
@@ -88,9 +142,11 @@ def _infeasible_message(candidates, budget: Budget, complete: bool) -> str:
     tried = (
         "No subnet of the space"
         if complete
-        else f"None of {len(candidates):,} random subnets of a large space"
+        else f"None of {len(candidates):,} subnets drawn from a large space"
     )
     parts = [f"{tried} keeps the budget `{budget}`."]
+    if not complete:
+        parts.append("There may be one, and nearer ones than these.")
     for constraint in budget.constraints:
         if any(constraint.feasible(c.costs) for c in candidates):
             continue

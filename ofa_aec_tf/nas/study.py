@@ -5,6 +5,7 @@ What a process is about to evaluate is a running one, a claim, by which others
 see that they need not.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -30,6 +31,12 @@ from ofa_aec_tf.search_space import Subnet
 STUDY_DATABASE = "study.db"
 JOURNAL_PREFIX = "journal:"
 _IDENTITY_CHARACTERS = 16
+# The last one is of a journal.
+_STORAGE_ERRORS = (
+    sqlalchemy.exc.SQLAlchemyError,
+    optuna.exceptions.OptunaError,
+    json.JSONDecodeError,
+)
 # For what another process needs to write one trial.
 _SQLITE_TIMEOUT_SECONDS = 60
 _NUM_OPENINGS, _OPENING_PAUSE_SECONDS = 5, 0.3
@@ -85,17 +92,41 @@ def open_storage(url: str | None, workdir):
     for attempt in range(1, _NUM_OPENINGS + 1):
         try:
             return _open(url)
-        except (sqlalchemy.exc.SQLAlchemyError, ImportError, OSError) as error:
-            # Processes that start together make the same tables.
-            is_race = isinstance(error, sqlalchemy.exc.DBAPIError)
+        except (*_STORAGE_ERRORS, ImportError, OSError, RuntimeError) as error:
+            # Processes that start together make the same tables. For a lock
+            # it has waited already.
+            is_race = isinstance(
+                error, sqlalchemy.exc.DBAPIError
+            ) and "locked" not in str(error)
             if is_race and attempt < _NUM_OPENINGS:
                 time.sleep(_OPENING_PAUSE_SECONDS * attempt)
                 continue
             raise ValueError(
                 f"The storage {without_password(url)} cannot be opened "
-                f"({type(error).__name__}: {without_password(error)}). Give a "
-                f"database URL, or `{JOURNAL_PREFIX}` and the path of a file."
+                f"({type(error).__name__}: {_first_line(error)}). If a process "
+                "keeps it locked, end that; if its file is damaged, move that "
+                "away and search again. Or give a database URL, or "
+                f"`{JOURNAL_PREFIX}` and the path of a file."
             ) from error
+
+
+@contextlib.contextmanager
+def storage_errors() -> Iterator[None]:
+    """Lets a storage that fails in this block raise a ValueError."""
+    try:
+        yield
+    except _STORAGE_ERRORS as error:
+        cause = error.__cause__ or error
+        raise ValueError(
+            f"The storage of the trials failed ({type(cause).__name__}: "
+            f"{_first_line(cause)}). Finished trials are kept in it; mend that "
+            "and start the same search again."
+        ) from error
+
+
+def _first_line(error) -> str:
+    lines = str(error).splitlines()
+    return without_password(lines[0]) if lines else ""
 
 
 def without_password(text) -> str:

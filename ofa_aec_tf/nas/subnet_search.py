@@ -27,6 +27,7 @@ def run_search(
     order: Callable[[Subnet], object] | None = None,
     recoverable_errors: tuple[type[Exception], ...] = (ValueError,),
     show_progress: bool = True,
+    on_trial: Callable[[], None] = lambda: None,
 ) -> list[Trial]:
     """Evaluates what a method asks for and the study has no trial of yet.
 
@@ -42,6 +43,7 @@ def run_search(
             the order that the method gives.
         recoverable_errors: tuple of exception types that fail one trial only.
         show_progress: bool. Whether to show a progress bar.
+        on_trial: function that is called whenever a trial has been stored.
 
     Returns:
         list of Trial: all of the study, those of earlier runs too.
@@ -66,7 +68,12 @@ def run_search(
             progress.total += len(batch)
             progress.update(num_stored)
             results = _evaluate_batch(
-                study, batch, evaluate_subnet, recoverable_errors, progress
+                study,
+                batch,
+                evaluate_subnet,
+                recoverable_errors,
+                progress,
+                on_trial,
             )
     if num_known:
         logging.info("%d subnets were evaluated before.", num_known)
@@ -87,7 +94,7 @@ def _count_stored(study, batch) -> int:
 
 
 def _evaluate_batch(
-    study, batch, evaluate_subnet, recoverable_errors, progress
+    study, batch, evaluate_subnet, recoverable_errors, progress, on_trial
 ) -> dict[Subnet, Trial]:
     results = study.results()
     waiting = [c for c in batch if c.subnet not in results]
@@ -110,6 +117,7 @@ def _evaluate_batch(
             finally:
                 study.release(claim)
             progress.update()
+            on_trial()
         results = study.results()
         waiting = [c for c in others if c.subnet not in results]
         progress.update(len(others) - len(waiting))

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.evaluation.metrics import coverage_notes
 from ofa_aec_tf.reporting import tables
 
 _METRICS = ("mAP", "mAUC", "accuracy")
+# What they rest on.
+_COVERAGE = ("num_clips", "num_classes", "num_scored_classes")
 
 
 def summary_row(name: str, path: pathlib.Path, metrics: Mapping) -> dict:
@@ -23,8 +26,9 @@ def summary_row(name: str, path: pathlib.Path, metrics: Mapping) -> dict:
 
     Returns:
         dict with `model`, `file`, `parameters`, `macs`, `num_bytes`,
-        `latency_ms` (None but for `.tflite`), `mAP`, `mAUC` and `accuracy`
-        (None for multi-label data).
+        `latency_ms` (None but for `.tflite`), `mAP`, `mAUC`, `accuracy`
+        (None for multi-label data), `num_clips`, `num_classes` and
+        `num_scored_classes`.
     """
     path = pathlib.Path(path)
     complexity = ModelInfo.read(path).details["complexity"]
@@ -44,11 +48,12 @@ def summary_row(name: str, path: pathlib.Path, metrics: Mapping) -> dict:
         "num_bytes": path.stat().st_size,
         "latency_ms": latency_ms,
         **{key: metrics[str(path)][key] for key in _METRICS},
+        **{key: metrics[str(path)].get(key) for key in _COVERAGE},
     }
 
 
 def summary_table(rows: Iterable[Mapping]) -> str:
-    """The rows as an aligned table.
+    """The rows as an aligned table, and a line on what the mAP rests on.
 
     Args:
         rows: dicts of `summary_row`.
@@ -73,7 +78,14 @@ def summary_table(rows: Iterable[Mapping]) -> str:
                 for _, key, form in columns
             ]
         )
-    return tables.aligned(cells)
+    return "\n".join([tables.aligned(cells), *_notes(rows, "test")])
+
+
+def _notes(values, split):
+    """What there is to say of any of the metrics, each once."""
+    return dict.fromkeys(
+        note for value in values for note in coverage_notes(value, split)
+    )
 
 
 def export_table(rows: Iterable[tuple[str, Mapping]]) -> str:
@@ -83,6 +95,7 @@ def export_table(rows: Iterable[tuple[str, Mapping]]) -> str:
         rows: tuples of a path and a dict with `num_bytes` and, where they are
             known, `latency_ms`, `parity` and `metrics`, as in `export.json`.
     """
+    rows = list(rows)
     cells = [("file", "bytes", "ms", "max diff", "SNR dB", "mAP")]
     for path, file in rows:
         parity = file.get("parity") or {}
@@ -96,4 +109,5 @@ def export_table(rows: Iterable[tuple[str, Mapping]]) -> str:
         )
         numbers = ("-" if v is None else format(v, form) for form, v in values)
         cells.append((path, *numbers))
-    return tables.aligned(cells)
+    measured = [file["metrics"] for _, file in rows if file.get("metrics")]
+    return "\n".join([tables.aligned(cells), *_notes(measured, "evaluated")])

@@ -1,14 +1,16 @@
-"""Validation, checkpoints and history of a run."""
+"""Validation, learning rate and history of a run."""
 
 import csv
 import pathlib
 
 import keras
 import tensorflow as tf
+from absl import logging
 
 from ofa_aec_tf import workdir
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation.evaluator import evaluate
+from ofa_aec_tf.evaluation.metrics import coverage_notes
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import ranking_logits
 
@@ -19,6 +21,8 @@ class _Validation(keras.callbacks.Callback):
     A subclass says which models it validates, in `map_names`, the names of
     their mAP in the logs, and `_metrics_of_models`.
     """
+
+    _has_noted = False
 
     def on_epoch_end(self, epoch, logs=None):
         """Validates the weights as they are."""
@@ -32,6 +36,11 @@ class _Validation(keras.callbacks.Callback):
             prefix: str. What their names begin with.
         """
         for model, metrics in self._metrics_of_models():
+            if not self._has_noted:
+                self._has_noted = True
+                # The clips are the same for all models and epochs.
+                for note in coverage_notes(metrics, "validation"):
+                    logging.warning("%s", note)
             logs[f"{prefix}{model}mAP"] = metrics["mAP"]
             if metrics["accuracy"] is not None:
                 logs[f"{prefix}{model}accuracy"] = metrics["accuracy"]
@@ -185,7 +194,8 @@ class Plateau(keras.callbacks.Callback):
         self._factor = factor
         self._patience = patience
         self._map_names = map_names
-        self._best = tf.Variable(-float("inf"), False, dtype=tf.float64)
+        # Worse than any mAP.
+        self._best = tf.Variable(-1.0, False, dtype=tf.float64)
         self._num_worse = tf.Variable(0, False, dtype=tf.int64)
         self.variables = [rate.peak, self._best, self._num_worse]
 
@@ -213,52 +223,6 @@ class Plateau(keras.callbacks.Callback):
             self._num_worse.assign(0)
 
 
-class ResumableTraining(keras.callbacks.Callback):
-    """Saves everything that a run is, after every epoch.
-
-    Weights, optimizer, seed generators and the number of finished epochs go
-    into one checkpoint, written beside the old one and named current only
-    when whole: a run that is killed goes on from the last finished epoch and
-    ends as if it had not been.
-
-    Args:
-        model: keras.Model, compiled.
-        directory: where the checkpoints go.
-        more_variables: list of tf.Variable. State of other callbacks.
-    """
-
-    def __init__(self, model, directory, more_variables=()):
-        super().__init__()
-        self._num_epochs = tf.Variable(0, dtype=tf.int64)
-        variables = [v.value for v in model.variables]
-        variables += [v.value for v in model.optimizer.variables]
-        variables += more_variables
-        self._manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(
-                num_epochs=self._num_epochs,
-                variables={f"{i:04d}": v for i, v in enumerate(variables)},
-            ),
-            str(directory),
-            max_to_keep=2,
-        )
-
-    def restore(self):
-        """Restores the last checkpoint, where there is one.
-
-        Returns:
-            int, the number of epochs already finished.
-        """
-        if self._manager.latest_checkpoint:
-            self._manager.checkpoint.restore(
-                self._manager.latest_checkpoint
-            ).assert_consumed()
-        return int(self._num_epochs.numpy())
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._num_epochs.assign(epoch + 1)
-        self._manager.save(checkpoint_number=epoch + 1)
-
-
 def history_logger(directory, num_finished_epochs):
     """A CSV log of epochs that a resumed run continues without repetition.
 
@@ -274,8 +238,11 @@ def history_logger(directory, num_finished_epochs):
     if path.is_file():
         with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.reader(file))
+        # Without a row that a full disk has cut short.
         kept = lines[:1] + [
-            line for line in lines[1:] if int(line[0]) < num_finished_epochs
+            line
+            for line in lines[1:]
+            if len(line) == len(lines[0]) and int(line[0]) < num_finished_epochs
         ]
         text = "".join(",".join(line) + "\n" for line in kept)
         workdir.write_text(path, text if len(kept) > 1 else "")

@@ -110,15 +110,17 @@ class TrainConfig:
                 f"num_steps={self.num_steps}, "
                 f"steps_per_epoch={self.steps_per_epoch}"
             )
-        for name, value in (
-            ("warmup_steps", self.optimizer.warmup_steps),
-            ("largest_steps", self.largest_steps),
-        ):
-            if value > self.num_steps:
-                raise ValueError(
-                    f"`{name}` must not exceed num_steps={self.num_steps}. "
-                    f"Received: {name}={value}"
-                )
+        if self.optimizer.warmup_steps > self.num_steps:
+            raise ValueError(
+                f"`warmup_steps` must not exceed num_steps={self.num_steps}. "
+                f"Received: warmup_steps={self.optimizer.warmup_steps}"
+            )
+        if self.largest_steps >= self.num_steps:
+            raise ValueError(
+                f"`largest_steps` must be less than num_steps={self.num_steps}"
+                ": else no other subnet is ever trained. "
+                f"Received: largest_steps={self.largest_steps}"
+            )
         self._check_epochs()
 
     def _check_epochs(self):

@@ -10,6 +10,9 @@ from ofa_aec_tf.training.losses import distillation_losses
 from ofa_aec_tf.training.losses import teacher_scores
 from ofa_aec_tf.training.subnet_groups import SubnetGroups
 
+# Begins the error of a step whose teacher says NaN or infinity.
+TEACHER_IS_NOT_FINITE = "A teacher says numbers that are not finite"
+
 
 class _Distiller(keras.Model):
     """What both kinds of training share.
@@ -40,7 +43,7 @@ class _Distiller(keras.Model):
         if config.label_weight > 0:
             names.append("label_loss")
         if config.label_weight < 1:
-            names.append("distillation_loss")
+            names += ["distillation_loss", "kl_divergence"]
             if not teacher.knows_all:
                 names.append("taught_share")
         self._trackers = {name: keras.metrics.Mean(name) for name in names}
@@ -61,6 +64,10 @@ class _Distiller(keras.Model):
         targets = is_taught = None
         if self.config.label_weight < 1:
             logits, is_taught = self._teacher(batch)
+            logits = [
+                tf.debugging.check_numerics(one, TEACHER_IS_NOT_FINITE)
+                for one in logits
+            ]
             targets = teacher_scores(logits, self.config, self.score_activation)
         return lambda logits: distillation_losses(
             batch["labels"],

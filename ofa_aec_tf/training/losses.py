@@ -4,13 +4,13 @@
            + (1 - label_weight) * D(scores, teacher's scores)
 
 Scores are sigmoids with the binary cross-entropy for several classes a clip,
-or softmaxes with the cross-entropy for one. D is the same cross-entropy, or
-the Kullback-Leibler divergence, which is smaller by the entropy of the teacher
-and has the same gradients. The temperature divides the teacher's logits only,
-and nothing is scaled by its square.
+or softmaxes with the cross-entropy for one. D is the same cross-entropy. The
+Kullback-Leibler divergence of CMKD, which is reported beside it, is smaller by
+the entropy of the teacher and has the same gradients. The temperature divides
+the teacher's logits only, and nothing is scaled by its square.
 
 Reference: OFA-AEC, equation 2 (`label_weight` 0 and sigmoids); CMKD (arXiv
-2203.06760), section 2.4 (`label_weight` 0.5 and divergences).
+2203.06760), section 2.4 (`label_weight` 0.5).
 """
 
 import dataclasses
@@ -19,12 +19,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from ofa_aec_tf.argument_checks import check_below_one
-from ofa_aec_tf.argument_checks import check_choice
+from ofa_aec_tf.argument_checks import check_is_finite
 from ofa_aec_tf.score_activations import SIGMOID
-
-CROSS_ENTROPY = "cross_entropy"
-KL_DIVERGENCE = "kl_divergence"
-DISTILLATION_LOSSES = (CROSS_ENTROPY, KL_DIVERGENCE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,21 +30,17 @@ class LossConfig:
     Args:
         label_weight: float in [0, 1]. Weight of the labels; the teacher has
             the rest.
-        distillation_loss: one of `DISTILLATION_LOSSES`.
         temperature: float. Divides the teacher's logits.
         label_smoothing: float in [0, 1). Labels are moved so far towards one
             half (sigmoid) or towards equal shares of the classes (softmax).
     """
 
     label_weight: float = 1.0
-    distillation_loss: str = CROSS_ENTROPY
     temperature: float = 1.0
     label_smoothing: float = 0.0
 
     def __post_init__(self):
-        check_choice(
-            "distillation_loss", self.distillation_loss, DISTILLATION_LOSSES
-        )
+        check_is_finite(self)
         if not 0 <= self.label_weight <= 1:
             raise ValueError(
                 "`label_weight` must be in [0, 1]. "
@@ -177,9 +169,10 @@ def distillation_losses(
             part in the distillation loss, which is a mean over the others.
 
     Returns:
-        dict with the scalars `loss`, and `label_loss` and
-        `distillation_loss` where their weight is not 0; with `is_taught` also
-        `taught_share`, how many of the clips were.
+        dict with the scalars `loss`, and, where their weight is not 0,
+        `label_loss` and `distillation_loss`; with the latter goes
+        `kl_divergence`, which is 0 for a student that says what its teacher
+        says, and with `is_taught` `taught_share`, how many of the clips were.
     """
     parts = {}
     total = tf.constant(0.0)
@@ -194,9 +187,10 @@ def distillation_losses(
         total += config.label_weight * parts["label_loss"]
     if config.label_weight < 1:
         each = cross_entropy(targets, logits, score_activation)
-        if config.distillation_loss == KL_DIVERGENCE:
-            each -= entropy(targets, score_activation)
         parts["distillation_loss"] = _mean_of(each, is_taught)
+        parts["kl_divergence"] = _mean_of(
+            each - entropy(targets, score_activation), is_taught
+        )
         if is_taught is not None:
             parts["taught_share"] = tf.reduce_mean(
                 tf.cast(is_taught, tf.float32)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from ofa_aec_tf.argument_checks import check_at_least
 from ofa_aec_tf.argument_checks import check_below_one
 from ofa_aec_tf.argument_checks import check_choice
+from ofa_aec_tf.argument_checks import check_is_finite
 
 CONSTANT = "constant"
 COSINE = "cosine"
@@ -59,6 +60,7 @@ class OptimizerConfig:
 
     def __post_init__(self):
         check_choice("schedule", self.schedule, SCHEDULES)
+        check_is_finite(self)
         check_at_least(
             self,
             {

@@ -1,7 +1,6 @@
 """Wires data, models and callbacks into a run that can be resumed."""
 
 import pathlib
-import sys
 
 import keras
 import tensorflow as tf
@@ -17,11 +16,12 @@ from ofa_aec_tf.models.keras_files import save_keras_file
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.models.precision import resolve_precision
+from ofa_aec_tf.models.supernet import load_supernet
 from ofa_aec_tf.models.teacher import load_teacher
 from ofa_aec_tf.models.training_twin import build_training_twin
 from ofa_aec_tf.models.training_twin import to_plain_network
-from ofa_aec_tf.training import averaging
 from ofa_aec_tf.training import callbacks
+from ofa_aec_tf.training import fitting
 from ofa_aec_tf.training import optimization
 from ofa_aec_tf.training import teachers
 from ofa_aec_tf.training.calibrated_network import CalibratedNetwork
@@ -29,7 +29,6 @@ from ofa_aec_tf.training.distiller import NetworkDistiller
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
 
-_CHECKPOINTS = "checkpoints"
 _VALIDATION = "validation"
 
 
@@ -58,9 +57,11 @@ def train(
         dataset: DatasetInfo of that directory.
         directory: the run's working directory.
         subnet: Subnet that is trained (not supernet); None is the largest.
-        teacher_paths: paths of the `.keras` files that teach.
+        teacher_paths: paths of the `.keras` files that teach. They and the
+            initial one have passed `check_model`.
         stored: StoredLogits to learn from in their place, or None.
-        initial_path: path of the `.keras` file that a fine-tuning starts from.
+        initial_path: path of the `.keras` file that the training starts from,
+            of the same network or supernet.
         initial_weights: str. Weights to start with, as
             `registry.load_initial_weights` names them; None is fresh ones.
         network_options: mapping. Further arguments of the family's builder.
@@ -72,8 +73,6 @@ def train(
         ValueError: if a model or the data cannot be used, such as a damaged
             record.
     """
-    for model_path in (*teacher_paths, initial_path):
-        check_model(model_path, dataset)
     directory = pathlib.Path(directory)
     path = directory / workdir.MODEL_NAMES[config.stage]
     if path.is_file():
@@ -95,6 +94,9 @@ def train(
             model = registry.build_supernet(
                 family, algorithm=config.convolution
             )
+            if initial_path is not None:
+                source = load_supernet(initial_path)
+                model.set_weights(source.get_weights())
             sampler = SubnetSampler(
                 family.search_space(),
                 config.num_subnets,
@@ -150,7 +152,7 @@ def train(
                     if calibrated is None
                     else callbacks.CalibratedValidation(calibrated, *how)
                 )
-    _fit(
+    fitting.fit(
         distiller,
         model,
         validation,
@@ -181,9 +183,10 @@ def training_precision(config, family, subnet):
 def has_results(directory, stage):
     """Whether a run has saved anything that a later one would go on from."""
     directory = pathlib.Path(directory)
-    return (directory / _CHECKPOINTS).exists() or (
-        directory / workdir.MODEL_NAMES[stage]
-    ).exists()
+    return (
+        tf.train.latest_checkpoint(str(directory / fitting.CHECKPOINTS))
+        is not None
+    ) or (directory / workdir.MODEL_NAMES[stage]).exists()
 
 
 def check_data(dataset, config):
@@ -216,26 +219,31 @@ def _check_validation(dataset, flag):
         )
 
 
-def check_model(path, dataset):
+def check_model(path, dataset, is_supernet=False):
     """Refuses a model of other data as a teacher or a start.
 
     Args:
-        path: path of a `.keras` file, or None.
+        path: path of a `.keras` file.
         dataset: DatasetInfo.
+        is_supernet: bool. Whether it has to be a supernet, or must not be.
 
     Raises:
-        ValueError: if the model is missing, or differs from the data in its
-            front end, clip length or classes.
+        ValueError: if the model is missing, differs from the data in its
+            front end, clip length or classes, or is of the other kind.
     """
-    if path is None:
-        return
     info = ModelInfo.read(path)
     info.check_matches(dataset)
-    if info.details.get("stage") == "supernet":
+    if (info.details.get("stage") == "supernet") == is_supernet:
+        return
+    if is_supernet:
         raise ValueError(
-            f"{path} is a supernet; a plain network is needed here. Cut a "
-            "subnet out of it with `python -m ofa_aec_tf.materialize`."
+            f"{path} is a plain network; a supernet starts from the "
+            "`supernet.keras` of another --stage=supernet."
         )
+    raise ValueError(
+        f"{path} is a supernet; a plain network is needed here. Cut a subnet "
+        "out of it with `python -m ofa_aec_tf.materialize`."
+    )
 
 
 def _teacher(paths, stored, config, score_activation):
@@ -284,96 +292,14 @@ def _calibration_batches(data_dir, dataset, config):
     return batch_norm_calibration.split_into_batches(log_mel, config.batch_size)
 
 
-def _average(distiller, model, validation, config):
-    """The callback that averages weights, or None."""
-    if config.optimizer.ema_decay:
-        return averaging.MovingAverage(
-            model,
-            distiller.optimizer,
-            distiller.trainable_variables,
-            validation,
-            config.optimizer.ema_decay,
-        )
-    if config.average_from_epoch:
-        return averaging.EpochAverage(
-            model, validation, config.average_from_epoch
-        )
-    return None
-
-
-def _fit(
-    distiller, model, validation, config, data_dir, dataset, directory, stored
-):
-    rate = optimization.learning_rate(
-        config.optimizer, config.num_steps, config.steps_per_epoch
-    )
-    optimizer = optimization.make_optimizer(config.optimizer, rate)
-    distiller.compile(optimizer=optimizer, jit_compile=False)
-    # With float16 another one, which scales the loss and has state of its own.
-    distiller.optimizer.build(distiller.trainable_variables)
-    average = _average(distiller, model, validation, config)
-    epoch_callbacks = [validation if average is None else average]
-    variables = [] if average is None else list(average.variables)
-    if config.optimizer.schedule == optimization.PLATEAU:
-        plateau = callbacks.Plateau(
-            rate,
-            config.optimizer.decay_factor,
-            config.optimizer.plateau_patience,
-            validation.map_names,
-        )
-        epoch_callbacks.append(plateau)
-        variables += plateau.variables
-    resumable = callbacks.ResumableTraining(
-        distiller, directory / _CHECKPOINTS, variables
-    )
-    num_finished_epochs = resumable.restore()
-    if num_finished_epochs:
-        logging.info(
-            "going on after epoch %d of %d",
-            num_finished_epochs,
-            config.num_epochs,
-        )
-    if num_finished_epochs < config.num_epochs:
-        epoch_callbacks += [
-            callbacks.history_logger(directory, num_finished_epochs),
-            keras.callbacks.TensorBoard(
-                str(directory / "tensorboard"), write_graph=False
-            ),
-            # Last: an epoch counts as finished once all else logged it.
-            resumable,
-        ]
-        batches = input_pipeline.make_train_dataset(
-            data_dir,
-            dataset,
-            config.batch_size,
-            num_finished_epochs * config.steps_per_epoch,
-            config.num_steps,
-            config.seed,
-            config.augmentation,
-            sampling=config.sampling,
-            skip_corrupt=config.skip_corrupt,
-            stored=stored,
-        )
-        with input_pipeline.reading_errors():
-            distiller.fit(
-                batches,
-                epochs=config.num_epochs,
-                initial_epoch=num_finished_epochs,
-                steps_per_epoch=config.steps_per_epoch,
-                shuffle=False,
-                verbose=1 if sys.stdout.isatty() else 2,
-                callbacks=epoch_callbacks,
-            )
-    if average is not None:
-        average.apply()
-
-
 def _save(model, path, config, family, subnet, dataset):
     space = family.search_space()
     trained = space.largest() if subnet is None else space.subnet(subnet)
     with precision_scope("float32"):
         if config.stage == "supernet":
-            saved = registry.build_supernet(family)
+            saved = registry.build_supernet(
+                family, algorithm=config.convolution
+            )
             saved.set_weights(model.get_weights())
         else:
             saved = to_plain_network(model, family, subnet)

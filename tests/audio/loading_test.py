@@ -183,13 +183,13 @@ def test_mp4_and_matroska_are_told_from_their_content(
 
 def _count_calls(monkeypatch, module):
     calls = []
-    original = module.decode
+    original = module.open_source
 
     def counting(*args):
         calls.append(args)
         return original(*args)
 
-    monkeypatch.setattr(module, "decode", counting)
+    monkeypatch.setattr(module, "open_source", counting)
     return calls
 
 

@@ -22,12 +22,14 @@ def write(path, samples, rate_hz=RATE_HZ, **options):
     return path
 
 
-def write_with_av(path, samples, codec, container, rate_hz=RATE_HZ):
+def write_with_av(path, samples, codec, container, rate_hz=RATE_HZ, **options):
     """Writes a mono file with FFmpeg; only where PyAV is installed."""
     import av
 
     with av.open(str(path), "w", format=container) as output:
-        stream = output.add_stream(codec, rate=rate_hz, layout="mono")
+        stream = output.add_stream(
+            codec, rate=rate_hz, layout="mono", **options
+        )
         frame = av.AudioFrame.from_ndarray(
             np.asarray(samples, np.float32)[np.newaxis], "fltp", "mono"
         )

@@ -130,6 +130,6 @@ def test_streams_fall_back_on_the_next_decoder(tmp_path, monkeypatch):
 
     path = sound_files.write(tmp_path / "a.wav", sound_files.noise(2))
     expected = audio.load_audio(path, _RATE_HZ)
-    monkeypatch.setattr(soundfile, "SoundFile", refuse)
+    monkeypatch.setattr(soundfile.SoundFile, "__init__", refuse)
     parts = list(audio.stream_audio(path, _RATE_HZ))
     np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-6)

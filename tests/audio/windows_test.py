@@ -1,4 +1,4 @@
-"""Tests of the frames of a part, and of joining blocks."""
+"""Tests of the frames of a part, and of joining blocks as mono."""
 
 import math
 
@@ -35,40 +35,43 @@ def test_the_wanted_part_is_cut_from_what_was_read():
     assert window.wanted_slice(44100, 32000) == slice(3360, 35360)
 
 
-def _blocks(taken):
-    for start in (100, 110, 120):
-        taken.append(start)
-        ramp = np.arange(start, start + 10, dtype=np.float32)
-        # Of one, two and three channels, with the ramp for their mean.
-        offsets = {100: [0], 110: [-3, 3], 120: [-6, 0, 6]}[start]
-        yield ramp + np.array(offsets, np.float32)[:, np.newaxis]
+def _mono_of(blocks):
+    mono = windows.Mono()
+    for block in blocks:
+        mono.add(block)
+    return mono
 
 
-@pytest.mark.parametrize(
-    ("first", "stop", "num_taken", "end"),
-    [
-        (100, 130, 3, 130),
-        (105, 115, 2, 115),
-        (112, 114, 2, 114),
-        (100, 110, 1, 110),
-        (125, math.inf, 3, 130),
-        (125, 140, 3, 130),
-        (135, 140, 3, 130),
-    ],
-)
-def test_blocks_are_joined_as_far_as_needed(first, stop, num_taken, end):
-    taken = []
-    waveform, reached = windows.gather(_blocks(taken), 100, first, stop)
-    np.testing.assert_array_equal(waveform, np.arange(first, end))
-    assert waveform.dtype == np.float32
-    assert (len(taken), reached) == (num_taken, end)
+def test_blocks_of_any_number_of_channels_are_joined_as_mono():
+    ramp = np.arange(30, dtype=np.float32)
+    # Of one, two and three channels, with the ramp for their mean.
+    offsets = [[0], [-3, 3], [-6, 0, 6]]
+    mono = _mono_of(
+        ramp[start : start + 10] + np.array(offset, np.float32)[:, np.newaxis]
+        for start, offset in zip((0, 10, 20), offsets)
+    )
+    assert len(mono) == 30
+    assert mono.waveform().dtype == np.float32
+    np.testing.assert_array_equal(mono.waveform(), ramp)
+    np.testing.assert_array_equal(mono.waveform(12), ramp[:12])
+    mono.drop(13)
+    assert len(mono) == 17
+    np.testing.assert_array_equal(mono.waveform(9), ramp[13:22])
+    mono.drop(-5)
+    np.testing.assert_array_equal(mono.waveform(), ramp[13:])
+    mono.drop(100)
+    assert len(mono) == 0
+    assert mono.waveform().shape == (0,)
 
 
-def test_blocks_are_averaged_in_the_end_whatever_their_sizes():
+# From eight channels on NumPy adds them in another order.
+@pytest.mark.parametrize("num_channels", [2, 3, 8, 17])
+def test_frames_have_the_same_mean_whatever_the_blocks_are(num_channels):
     rng = np.random.default_rng(0)
-    sizes = [1, windows.BLOCK_FRAMES - 2, 3, 2 * windows.BLOCK_FRAMES, 5]
-    blocks = [rng.uniform(-1, 1, (2, n)).astype(np.float32) for n in sizes]
-    waveform, end = windows.gather(blocks, 0, 0, math.inf)
-    expected = np.concatenate(blocks, axis=1).mean(axis=0)
-    np.testing.assert_allclose(waveform, expected, atol=1e-7)
-    assert end == sum(sizes)
+    samples = rng.uniform(-1, 1, (num_channels, 3 * windows.BLOCK_FRAMES))
+    samples = samples.astype(np.float32)
+    sizes = [1, windows.BLOCK_FRAMES - 2, 3, 2 * windows.BLOCK_FRAMES - 2]
+    split = np.split(samples, np.cumsum(sizes)[:-1], axis=1)
+    whole = _mono_of([samples]).waveform()
+    np.testing.assert_array_equal(_mono_of(split).waveform(), whole)
+    np.testing.assert_allclose(whole, samples.mean(axis=0), atol=1e-6)

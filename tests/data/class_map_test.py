@@ -37,6 +37,16 @@ def test_an_empty_class_map_is_refused():
         ClassMap(())
 
 
+@pytest.mark.parametrize(
+    "name", ["dog\nwind", "a\rb", "a\tb", "a\x00", "a\x85b", "a\u2028b", ""]
+)
+def test_names_that_are_no_lines_of_text_are_refused(name):
+    with pytest.raises(ValueError, match="is a line of text") as error:
+        ClassMap(("cat", name))
+    assert repr(name) in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
 def test_the_digest_depends_on_names_and_order_alone():
     digest = ClassMap(("dog", "cat")).digest()
     assert ClassMap(["dog", "cat"]).digest() == digest

@@ -84,3 +84,46 @@ def test_the_order_of_classes_matters(dataset):
     )
     with pytest.raises(ValueError, match="in another order"):
         info.check_matches(dataset)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        b"[]",
+        b"3",
+        b"null",
+        b"\xff{}",
+        b'{"model": 1}',
+        b'{"model": {"frontend": 1}}',
+    ],
+)
+def test_a_report_that_is_none_is_named(tmp_path, report):
+    (tmp_path / "a.tflite").touch()
+    (tmp_path / "export.json").write_bytes(report)
+    with pytest.raises(ValueError, match="export.json is not"):
+        ModelInfo.read(tmp_path / "a.tflite")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("frontend", {}),
+        ("frontend", {**FrontendConfig().to_json(), "hop_samples": 320.5}),
+        ("frontend", {**FrontendConfig().to_json(), "power_floor": "low"}),
+        ("clip_seconds", "one"),
+        ("clip_seconds", float("nan")),
+        ("clip_seconds", 1e300),
+        ("clip_seconds", -1),
+        ("class_names", "dog"),
+        ("class_names", [1, 2]),
+        ("label_type", ["multi_label"]),
+        ("details", None),
+    ],
+)
+def test_a_record_of_other_types_is_refused(dataset, tmp_path, key, value):
+    path = tmp_path / "a.keras"
+    path.touch()
+    record = ModelInfo.for_dataset(dataset).to_json() | {key: value}
+    path.with_suffix(".json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="a.json is not the record of a model"):
+        ModelInfo.read(path)

@@ -72,14 +72,27 @@ def test_a_clip_with_two_labels_is_in_both_lists():
     labels = clip_labels([[0, 1], [0], [0], [1], [], [1], [1]])
     sampler = sampling.ClassBalancedSampler(labels, 2, 0)
     # 12 passes: class 0 goes 4 times through its 3 clips, class 1 3 times
-    # through its 4.
-    drawn = Counter(draw(sampler, 12, 2))
-    assert drawn == {0: 4 + 3, 1: 4, 2: 4, 3: 3, 5: 3, 6: 3}
+    # through its 4; and the clip of nothing comes in each.
+    drawn = Counter(draw(sampler, 12, 3))
+    assert drawn == {0: 4 + 3, 1: 4, 2: 4, 3: 3, 4: 12, 5: 3, 6: 3}
+
+
+@pytest.mark.parametrize("name", ["class_balanced", "weighted"])
+def test_clips_without_a_label_are_drawn_as_often_as_a_class(name):
+    labels = clip_labels([[0]] * 10 + [[]] * 90 + [[1]] * 30)
+    sampler = sampling.make_sampler(name, labels, 2, 0)
+    drawn = Counter(
+        "none" if 10 <= clip < 100 else clip >= 100
+        for clip in draw(sampler, 100, 30)
+    )
+    # 1,000 each; five standard deviations of a binomial distribution.
+    for count in drawn.values():
+        assert abs(count - 1000) < 5 * np.sqrt(3000 * 2 / 9)
 
 
 def test_weights_by_hand():
     labels = clip_labels([[0], [0, 1], [], [1], [3]])
-    expected = [1 / 2.01, 2 / 2.01, 0, 1 / 2.01, 1 / 1.01]
+    expected = [1 / 2.01, 2 / 2.01, 1 / 1.01, 1 / 2.01, 1 / 1.01]
     np.testing.assert_allclose(
         sampling.clip_weights(labels, 5), expected, rtol=1e-12
     )
@@ -95,7 +108,10 @@ def test_clips_are_drawn_as_often_as_their_weights_say():
     sampler = sampling.WeightedSampler(labels, 5, 0)
     num_draws = 40_000
     drawn = np.bincount(draw(sampler, 400, 100), minlength=7)
-    weights = np.array([0, 1 / 2.01, 2 / 2.01, 0, 1 / 2.01, 1 / 1.01, 0])
+    none = 1 / 3.01
+    weights = np.array(
+        [none, 1 / 2.01, 2 / 2.01, none, 1 / 2.01, 1 / 1.01, none]
+    )
     expected = num_draws * weights / weights.sum()
     # Five standard deviations of a binomial distribution.
     assert (np.abs(drawn - expected) < 5 * np.sqrt(expected) + 1e-9).all()

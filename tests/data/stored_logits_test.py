@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
 
+from ofa_aec_tf.data import open_files
 from ofa_aec_tf.data import stored_logits
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.data.model_info import ModelInfo
@@ -105,3 +107,25 @@ def test_data_of_the_same_ids_but_other_clips_are_refused(
     assert other.class_map == dataset.class_map
     with pytest.raises(ValueError, match="stored of the data .* of these"):
         StoredLogits(stored).check(other, VIEWS.augmentation, "sigmoid")
+
+
+def test_many_views_keep_no_files_open(stored, dataset):
+    num_views = 200
+    logits = np.arange(3 * 2 * 3).reshape(3, 2, 3)
+    for view in range(num_views):
+        stored_logits.write_view(stored, view, logits + 1000 * view)
+    stored_logits.write_record(
+        stored,
+        ModelInfo.for_dataset(dataset, score_activation="sigmoid"),
+        IDS,
+        dataclasses.replace(VIEWS, num_views=num_views),
+    )
+    before = len(os.listdir("/dev/fd"))
+    views = range(num_views)
+    found, _ = StoredLogits(stored).look_up([b"train-1"] * num_views, views)
+    np.testing.assert_array_equal(
+        found, [logits[1] + 1000 * view for view in views]
+    )
+    kept = StoredLogits(stored)
+    kept.look_up([b"train-1"] * num_views, views)
+    assert len(os.listdir("/dev/fd")) <= before + open_files.MAX_OPEN

@@ -1,6 +1,7 @@
 """Tests of the Beam runner: the same bytes as the pool, on any runner."""
 
 import dataclasses
+import errno
 import hashlib
 import os
 import pathlib
@@ -133,6 +134,19 @@ def test_a_pipeline_that_fails_is_one_line(rows, tmp_path):
     assert not (tmp_path / "out" / "dataset.json").exists()
 
 
+def test_a_full_disk_is_one_line(rows, tmp_path, monkeypatch, capfd):
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    # Neither a shard nor a receipt can be written.
+    monkeypatch.setattr(os, "fsync", fail)
+    runner = BeamRunner("FnApiRunner", ("--direct_running_mode=in_memory",))
+    with pytest.raises(OSError, match="No space left.*train-0000.*are kept"):
+        _run(rows, tmp_path / "out", runner)
+    assert not capfd.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+
+
 @pytest.mark.parametrize("error", [None, RuntimeError("at the very end")])
 def test_a_job_waits_for_the_end_of_its_pipeline(
     rows, tmp_path, monkeypatch, error
@@ -243,7 +257,7 @@ def test_beam_counts_what_it_did(rows, tmp_path, monkeypatch):
     runner = BeamRunner("FnApiRunner", ("--direct_running_mode=in_memory",))
     _run(rows, tmp_path / "out", runner)
     assert seen == {
-        "shards": 3,
+        "shards": 2,
         "shards_reused": 0,
         "clips": 19,
         "clips_skipped": 1,

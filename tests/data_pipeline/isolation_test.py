@@ -71,9 +71,17 @@ def renderer():
         yield renderer
 
 
+def _render(renderer, clip, num_samples=8000):
+    """What a clip alone is rendered to; raises why it cannot be."""
+    (answer,) = renderer.render((clip,), _RATE_HZ, num_samples)
+    if isinstance(answer, AudioError):
+        raise answer
+    return answer
+
+
 def _pid(renderer):
     """Process that renders."""
-    rendered = renderer.render(_Clip("_render_pid"), _RATE_HZ, 10)
+    rendered = _render(renderer, _Clip("_render_pid"), 10)
     return int(rendered.waveform[0])
 
 
@@ -83,14 +91,14 @@ def test_a_clip_is_rendered_as_without_isolation(renderer, tmp_path):
     soundfile.write(path, noise, 8000, "FLOAT")
     row = ClipRow("a", str(path), ("dog",), start_seconds=0.25)
     expected = row.render(_RATE_HZ, 16000)
-    rendered = renderer.render(row, _RATE_HZ, 16000)
+    rendered = _render(renderer, row, 16000)
     assert rendered.notes == expected.notes == ("padded",)
     assert rendered.waveform.dtype == np.float32
     np.testing.assert_array_equal(rendered.waveform, expected.waveform)
 
 
 def test_a_long_clip_comes_back_whole(renderer):
-    rendered = renderer.render(_Clip("_render_pid"), _RATE_HZ, 2_000_000)
+    rendered = _render(renderer, _Clip("_render_pid"), 2_000_000)
     assert rendered.waveform.shape == (2_000_000,)
     assert len(np.unique(rendered.waveform)) == 1
     assert rendered.notes == ("odd",)
@@ -106,7 +114,7 @@ def test_an_error_of_a_clip_costs_no_process(renderer, tmp_path):
     pid = _pid(renderer)
     row = ClipRow("a", str(tmp_path / "a.wav"), ("dog",))
     with pytest.raises(AudioError) as raised:
-        renderer.render(row, _RATE_HZ, 8000)
+        _render(renderer, row)
     assert raised.value.code == "missing"
     assert raised.value.path == row.path
     assert _pid(renderer) == pid
@@ -119,7 +127,7 @@ def test_an_error_of_a_clip_costs_no_process(renderer, tmp_path):
 def test_a_crash_costs_the_clip_and_the_process(renderer, action, reason):
     pid = _pid(renderer)
     with pytest.raises(AudioError, match=f"{reason}.*crashed") as raised:
-        renderer.render(_Clip(action, ("a.wav", "b.wav")), _RATE_HZ, 8000)
+        _render(renderer, _Clip(action, ("a.wav", "b.wav")))
     assert raised.value.code == "crashed"
     assert raised.value.path == "a.wav, b.wav"
     assert _pid(renderer) != pid
@@ -130,7 +138,7 @@ def test_a_hang_costs_the_clip_and_the_process():
         pid = _pid(renderer)
         start_seconds = time.monotonic()
         with pytest.raises(AudioError, match="within 2 s") as raised:
-            renderer.render(_Clip("_hang"), _RATE_HZ, 8000)
+            _render(renderer, _Clip("_hang"))
         assert 2 <= time.monotonic() - start_seconds < 20
         assert raised.value.code == "timed_out"
         # A clip without recordings goes by its own name.
@@ -166,7 +174,7 @@ def test_a_process_renders_only_so_many_clips():
 
 def test_a_mistake_in_the_program_is_no_bad_clip(renderer):
     with pytest.raises(KeyError, match="a mistake") as raised:
-        renderer.render(_Clip("_fail"), _RATE_HZ, 8000)
+        _render(renderer, _Clip("_fail"))
     # The trace of the other process.
     assert "in _fail" in raised.value.__notes__[0]
 
@@ -177,7 +185,7 @@ def test_a_process_that_cannot_start_is_no_bad_clip(renderer, monkeypatch):
         "multiprocessing.spawn.get_executable", lambda: b"/bin/false"
     )
     with pytest.raises(ChildProcessError, match="exit status 1 when it start"):
-        renderer.render(_Clip("_render_pid"), _RATE_HZ, 8000)
+        _render(renderer, _Clip("_render_pid"))
 
 
 def test_closing_ends_the_process(renderer):
@@ -199,7 +207,7 @@ def test_limits_that_are_none_are_refused(arguments):
 def render_stuck(directory):
     """What the next test kills, in a process of its own."""
     with isolation.IsolatedRenderer(timeout_seconds=2) as renderer:
-        renderer.render(_Stuck(directory), _RATE_HZ, 8000)
+        _render(renderer, _Stuck(directory))
 
 
 @processes.needs_proc
@@ -209,3 +217,53 @@ def test_no_process_outlives_one_that_was_killed(tmp_path):
         f"isolation_test.render_stuck({str(tmp_path)!r})"
     )
     processes.assert_children_end_with_parent(code, tmp_path, 1)
+
+
+def _rows_of_a_recording(path, number):
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 8000 * number)
+    soundfile.write(path, noise, 8000, "FLOAT")
+    return [
+        ClipRow(str(i), str(path), (), start_seconds=float(i), recording="a")
+        for i in range(number)
+    ]
+
+
+def test_parts_of_a_recording_come_as_without_isolation(renderer, tmp_path):
+    rows = _rows_of_a_recording(tmp_path / "a.wav", 4)
+    # The last begins behind the end.
+    rows.append(dataclasses.replace(rows[0], start_seconds=9.0))
+    *rendered, last = renderer.render(rows, _RATE_HZ, 4000)
+    for answer, row in zip(rendered, rows):
+        expected = row.render(_RATE_HZ, 4000)
+        np.testing.assert_array_equal(answer.waveform, expected.waveform)
+        assert answer.notes == expected.notes
+        assert answer.seconds == expected.seconds
+    assert last.code == "too_short"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Crashing(ClipRow):
+    """A part of a recording at which the decoder crashes."""
+
+    def _rendered(self, *arguments):
+        if self.clip_id == "2":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super()._rendered(*arguments)
+
+
+def test_a_crash_costs_one_part_of_a_recording(renderer, tmp_path):
+    rows = [
+        _Crashing(**dataclasses.asdict(row))
+        for row in _rows_of_a_recording(tmp_path / "a.wav", 5)
+    ]
+    answers = list(renderer.render(rows, _RATE_HZ, 8000))
+    codes = [getattr(answer, "code", None) for answer in answers]
+    assert codes == [None, None, "crashed", None, None]
+
+
+def test_a_reader_that_stops_leaves_no_answers_behind(renderer, tmp_path):
+    rows = _rows_of_a_recording(tmp_path / "a.wav", 5)
+    answers = renderer.render(rows, _RATE_HZ, 8000)
+    next(answers)
+    answers.close()
+    assert _pid(renderer) != os.getpid()

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import time
 
 import numpy as np
@@ -129,29 +130,43 @@ def test_a_job_that_was_killed_resumes(rows, tmp_path):
     assert _contents(tmp_path / "out") == before
 
 
+_OVERWRITE = job.Terms(overwrite=True)
+
+
+def _without_hash(name):
+    return re.sub("-[0-9a-f]{16}[.]", "-HASH.", name)
+
+
 def test_shards_of_another_plan_do_not_stay(rows, tmp_path):
     _run(rows, tmp_path / "out", num_shards=3)
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    _run(rows, tmp_path / "out", num_shards=1)
-    assert sorted(_contents(tmp_path / "out")) == [
+    _run(rows, tmp_path / "out", num_shards=1, terms=_OVERWRITE)
+    assert sorted(map(_without_hash, _contents(tmp_path / "out"))) == [
         "dataset.json",
         "dead_letters.jsonl",
         "notes.jsonl",
         "notes.txt",
         "report.json",
-        "test-00000-of-00001.tfrecord",
-        "test-00000-of-00001.tfrecord.json",
-        "train-00000-of-00001.tfrecord",
-        "train-00000-of-00001.tfrecord.json",
-        "validation-00000-of-00001.tfrecord",
-        "validation-00000-of-00001.tfrecord.json",
+        "test-00000-of-00001-HASH.tfrecord",
+        "test-00000-of-00001-HASH.tfrecord.json",
+        "train-00000-of-00001-HASH.tfrecord",
+        "train-00000-of-00001-HASH.tfrecord.json",
+        "validation-00000-of-00001-HASH.tfrecord",
+        "validation-00000-of-00001-HASH.tfrecord.json",
     ]
 
 
-def test_more_shards_than_clips_are_no_error(rows, tmp_path):
-    dataset = _run(rows[:5], tmp_path / "out", num_shards=4).dataset
-    assert dataset.splits["test"].num_clips == 1
-    assert len(dataset.splits["test"].shards) == 4
+def test_shards_of_the_versions_before_do_not_stay(rows, tmp_path):
+    (tmp_path / "out").mkdir()
+    for name in (
+        "train-00000-of-00002.tfrecord",
+        "test-00001-of-00002.tfrecord",
+    ):
+        (tmp_path / "out" / name).touch()
+        (tmp_path / "out" / f"{name}.json").write_text("{}")
+    _run(rows, tmp_path / "out")
+    _run(rows, tmp_path / "fresh")
+    assert _contents(tmp_path / "out") == _contents(tmp_path / "fresh")
 
 
 def test_dead_letters_are_listed_and_counted(rows, tmp_path):
@@ -207,12 +222,12 @@ def test_too_many_bad_clips_fail_the_job_when_all_is_listed(rows, tmp_path):
     for row in rows[:8]:
         os.unlink(row.path)
     with pytest.raises(ValueError, match=r"8 clips, 20.0%.*fraction=0.1 may"):
-        _run(rows, tmp_path / "out", max_bad_fraction=0.1)
+        _run(rows, tmp_path / "out", terms=job.Terms(max_bad_fraction=0.1))
     lines = (tmp_path / "out" / "dead_letters.jsonl").read_text().splitlines()
     assert len(lines) == 8
     assert not (tmp_path / "out" / "dataset.json").exists()
     # Exactly that share is allowed, and nothing is written again.
-    again = _run(rows, tmp_path / "out", max_bad_fraction=0.2)
+    again = _run(rows, tmp_path / "out", terms=job.Terms(max_bad_fraction=0.2))
     assert again.num_reused == 32
 
 
@@ -298,8 +313,9 @@ def test_a_split_whose_rows_are_all_rejected_is_an_error(rows, tmp_path):
 def test_an_output_that_cannot_be_written_stops_the_job(
     rows, tmp_path, num_workers
 ):
+    whole = _run(rows, tmp_path / "whole", num_shards=3).dataset
     # A directory where a shard should be.
-    name = "train-00001-of-00003.tfrecord"
+    name = whole.splits["train"].shards[1].file
     (tmp_path / "out" / name).mkdir(parents=True)
     with pytest.raises(OSError, match=name):
         _run(rows, tmp_path / "out", num_shards=3, num_workers=num_workers)
@@ -326,13 +342,11 @@ def test_a_mistake_leaves_the_earlier_data_set_alone(rows, tmp_path):
 
 
 def test_a_split_without_a_usable_clip_is_an_error(rows, tmp_path):
-    _run(rows, tmp_path / "out")
     for row in rows:
         if row.split == "test":
             os.unlink(row.path)
     with pytest.raises(ValueError, match=r"'test' can be.*{'missing': 8}"):
         _run(rows, tmp_path / "out")
-    # The record of the earlier data set would describe files that are gone.
     assert not (tmp_path / "out" / "dataset.json").exists()
     lines = (tmp_path / "out" / "dead_letters.jsonl").read_text().splitlines()
     assert len(lines) == 8
@@ -397,7 +411,7 @@ class _Sleeper(FakeClip):
 
 def run_sleepers(directory):
     """The job that the next test kills, in a process of its own."""
-    clips = [_Sleeper(str(i), directory) for i in range(4)]
+    clips = [_Sleeper(str(i), directory) for i in range(32)]
     _run(clips, pathlib.Path(directory, "out"), num_shards=2, num_workers=2)
 
 

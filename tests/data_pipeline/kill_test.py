@@ -1,7 +1,6 @@
 """A job that is killed again and again ends as if it had not been."""
 
 import hashlib
-import os
 import signal
 import subprocess
 import time
@@ -11,6 +10,8 @@ import pytest
 import soundfile
 
 from data_pipeline import job
+from data_pipeline import verification
+from ofa_aec_tf.data.dataset_info import DatasetInfo
 from tests import commands
 
 _NUM_CLIPS = 400
@@ -39,6 +40,8 @@ def _arguments(audio_dir, output_dir):
         "--clip_seconds=10",
         f"--num_shards={_NUM_SHARDS}",
         "--num_workers=2",
+        # Every tenth is none that can be decoded.
+        "--max_bad_fraction=0.1",
     ]
 
 
@@ -51,14 +54,39 @@ def _contents(directory):
     }
 
 
+def _names(directory):
+    return {path.name for path in directory.iterdir()}
+
+
 def _wait_for_new_file(directory, known, process):
     """Waits until the job writes; its start would survive any kill."""
     while process.poll() is None:
         if directory.is_dir():
-            names = {path.name for path in directory.iterdir()}
-            if names - known - {job.PLAN}:
+            new = _names(directory) - known
+            if any(not name.startswith(job.PLAN) for name in new):
                 return
         time.sleep(0.01)
+
+
+def _kill_in_the_middle(arguments, output_dir, known, rng):
+    """Starts a job and kills it while it writes; whether it was running."""
+    process = subprocess.Popen(
+        commands.command(*arguments),
+        cwd=commands.ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _wait_for_new_file(output_dir, known, process)
+    time.sleep(rng.uniform(0, 0.3))
+    was_running = process.poll() is None
+    # Half of the time its workers have to notice by themselves.
+    if rng.random() < 0.5:
+        process.kill()
+    else:
+        commands.signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+    return was_running
 
 
 @pytest.mark.slow
@@ -71,24 +99,59 @@ def test_twenty_kills_leave_no_trace(tmp_path):
     known: set[str] = set()
     num_killed = 0
     for _ in range(_NUM_KILLS):
-        process = subprocess.Popen(
-            commands.command(*_arguments(audio_dir, output_dir)),
-            cwd=commands.ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
+        num_killed += _kill_in_the_middle(
+            _arguments(audio_dir, output_dir), output_dir, known, rng
         )
-        _wait_for_new_file(output_dir, known, process)
-        time.sleep(rng.uniform(0, 0.3))
-        num_killed += process.poll() is None
-        # Half of the time its workers have to notice by themselves.
-        if rng.random() < 0.5:
-            process.kill()
-        else:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        known = {path.name for path in output_dir.iterdir()}
+        known = _names(output_dir)
     assert num_killed == _NUM_KILLS
     last = commands.run(*_arguments(audio_dir, output_dir))
     assert last.returncode == 0, last.stderr
+    assert _contents(output_dir) == _contents(tmp_path / "whole")
+
+
+def _assert_whole(output_dir, num_clips):
+    """A data set can be read and verified."""
+    info = DatasetInfo.read(output_dir)
+    assert sum(s.num_clips for s in info.splits.values()) == num_clips
+    reports = list(verification.verify_shards(output_dir, info))
+    assert not any(report.findings for report in reports)
+    assert not verification.verify_whole(output_dir, info, reports)
+
+
+@pytest.mark.slow
+def test_a_finished_data_set_can_be_read_after_each_of_twenty_kills(tmp_path):
+    audio_dir, output_dir = tmp_path / "audio", tmp_path / "killed"
+    _write_corpus(audio_dir)
+    first = commands.run(*_arguments(audio_dir, output_dir))
+    assert first.returncode == 0, first.stderr
+    num_clips = _NUM_CLIPS * 9 // 10
+    _assert_whole(output_dir, num_clips)
+    # Another decoder has other keys: all is decoded and written again.
+    arguments = [
+        *_arguments(audio_dir, output_dir),
+        "--decoder=soundfile",
+        "--overwrite",
+    ]
+    rng = np.random.default_rng(1)
+    known = _names(output_dir)
+    num_killed = 0
+    for _ in range(_NUM_KILLS):
+        num_killed += _kill_in_the_middle(arguments, output_dir, known, rng)
+        _assert_whole(output_dir, num_clips)
+        known = _names(output_dir)
+    assert num_killed
+    # And once without the audio.
+    audio_dir.rename(tmp_path / "unmounted")
+    audio_dir.mkdir()
+    gone = commands.run(*arguments)
+    assert gone.returncode == 2
+    _assert_whole(output_dir, num_clips)
+    audio_dir.rmdir()
+    (tmp_path / "unmounted").rename(audio_dir)
+    last = commands.run(*arguments)
+    assert last.returncode == 0, last.stderr
+    whole = commands.run(
+        *_arguments(audio_dir, tmp_path / "whole"), "--decoder=soundfile"
+    )
+    assert whole.returncode == 0, whole.stderr
     assert _contents(output_dir) == _contents(tmp_path / "whole")

@@ -136,6 +136,68 @@ def test_rows_that_start_inside_a_file_are_events_from_there():
         assert [e.start_seconds for e in mixture.events] == [3.5]
 
 
+def _power_hz(waveform, frequency_hz):
+    """Power of a waveform within 20 Hz of a frequency, of all its power."""
+    power = np.abs(np.fft.rfft(waveform)) ** 2
+    frequencies = np.fft.rfftfreq(len(waveform), 1 / _RATE_HZ)
+    return power[np.abs(frequencies - frequency_hz) < 20].sum() / power.sum()
+
+
+# Which rows say what, beside where they start.
+@pytest.mark.parametrize(
+    ("hum", "alarm"),
+    [
+        ({}, {"start_seconds": 20.0}),
+        ({"end_seconds": 2.0}, None),
+        ({"recording": "long.wav"}, None),
+    ],
+    ids=["two rows of a file", "end", "recording"],
+)
+def test_an_event_is_sought_in_its_own_part_of_a_recording(
+    tmp_path, hum, alarm
+):
+    times = np.arange(2 * _RATE_HZ) / _RATE_HZ
+    samples = np.zeros(40 * _RATE_HZ)
+    # 70 dB below the other: silence beside that.
+    samples[: len(times)] = 3e-4 * np.sin(2 * np.pi * 200 * times)
+    samples[20 * _RATE_HZ :][: len(times)] = 0.9 * np.sin(
+        2 * np.pi * 3000 * times
+    )
+    path = tmp_path / "long.wav"
+    soundfile.write(path, samples, _RATE_HZ, "FLOAT")
+    rows = [ClipRow("hum", str(path), ("hum",), "train", **hum)]
+    if alarm is not None:
+        rows.append(ClipRow("alarm", str(path), ("alarm",), "train", **alarm))
+    frequencies = {"hum": 200, "alarm": 3000}
+    heard = set()
+    for mixture in mixtures.plan_from_rows(rows, {"train": 20}, seed=0):
+        for event in mixture.events:
+            event = dataclasses.replace(event, snr_db=40.0, onset=0.0)
+            (name,) = event.labels
+            waveform = _heard(event, 5 * _RATE_HZ)[: _RATE_HZ // 2]
+            assert _power_hz(waveform, frequencies[name]) > 0.9
+            heard.add(name)
+    assert heard == {row.clip_id for row in rows}
+
+
+def test_a_part_ends_where_its_row_says(tmp_path):
+    path = _tone_file(tmp_path, seconds=3.0)
+    row = ClipRow(
+        "a", str(path), ("dog",), "train", start_seconds=1.0, end_seconds=1.25
+    )
+    (mixture,) = mixtures.plan_from_rows([row], {"train": 1}, seed=0)
+    event = dataclasses.replace(mixture.events[0], onset=0.0)
+    places = np.flatnonzero(np.abs(_heard(event)) > 1e-5)
+    assert 1950 <= places[-1] < 2000
+
+
+def test_a_recording_of_one_row_is_searched_as_a_whole(tmp_path):
+    path = _tone_file(tmp_path, before_seconds=10.0)
+    row = ClipRow("a", str(path), ("dog",), "train")
+    (mixture,) = mixtures.plan_from_rows([row], {"train": 1}, seed=0)
+    assert np.abs(_heard(mixture.events[0])).max() > 1e-5
+
+
 def test_a_synthetic_event_is_the_one_that_its_label_names():
     event = mixtures.PlacedEvent(("glass",), None, 7, 0.5, 0.0, 10.0)
     made = synthetic_events.make_event("glass", 7, _RATE_HZ)[:4000]

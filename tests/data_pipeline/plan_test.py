@@ -40,11 +40,11 @@ def _shards(path):
 
 
 def test_every_clip_is_in_one_shard_of_its_split(tmp_path):
-    rows = _rows(100) + _rows(20, "test")
+    rows = _rows(100) + _rows(24, "test")
     path = _make(tmp_path / "plan", iter(rows), num_shards=3)
     shards = _shards(path)
-    assert [shard.file for shard in shards] == [
-        f"{split}-0000{i}-of-00003.tfrecord"
+    assert [shard.name for shard in shards] == [
+        f"{split}-0000{i}-of-00003"
         for split in ("train", "test")
         for i in range(3)
     ]
@@ -59,14 +59,14 @@ def test_every_clip_is_in_one_shard_of_its_split(tmp_path):
 
 
 def test_a_plan_tells_its_shards_and_what_decides_their_content(tmp_path):
-    path = _make(tmp_path / "plan", _rows(40) + _rows(7, "validation"))
+    path = _make(tmp_path / "plan", _rows(40) + _rows(16, "validation"))
     with plans.Plan(path) as plan:
         summaries = plan.shards()
         assert plan.config() == _CONFIG
         assert [len(plan.shard(s.number).clips) for s in summaries] == [
             s.num_clips for s in summaries
         ]
-    assert sum(s.num_clips for s in summaries) == 47
+    assert sum(s.num_clips for s in summaries) == 56
     assert [s.split for s in summaries] == ["train"] * 2 + ["validation"] * 2
 
 
@@ -91,14 +91,57 @@ def test_a_new_clip_moves_no_other(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("num_clips", "num_shards"), [(1, 2), (1024, 2), (2000, 4)]
+    ("num_clips", "wanted", "num_shards"),
+    [
+        (16, None, 2),
+        (1024, None, 2),
+        (2000, None, 4),
+        # None of less than eight clips.
+        (1, None, 1),
+        (15, None, 1),
+        (60, 40, 7),
+        (320, 40, 40),
+    ],
 )
-def test_a_shard_has_about_512_clips_and_a_split_at_least_two(
-    tmp_path, num_clips, num_shards
+def test_a_split_has_shards_of_a_useful_size(
+    tmp_path, num_clips, wanted, num_shards
 ):
-    path = _make(tmp_path / "plan", _rows(num_clips))
+    path = _make(tmp_path / "plan", _rows(num_clips), num_shards=wanted)
     with plans.Plan(path) as plan:
         assert len(plan.shards()) == num_shards
+
+
+def _parts(recording, number):
+    return [
+        ClipRow(
+            f"{recording}/{i}",
+            f"{recording}.mp3",
+            ("dog",),
+            "train",
+            start_seconds=float(i),
+            recording=recording,
+        )
+        for i in range(number)
+    ]
+
+
+def test_parts_of_a_recording_follow_each_other_by_their_starts(tmp_path):
+    rows = _rows(40) + _parts("b", 15)[::-1] + _parts("a", 15)
+    shards = _shards(_make(tmp_path / "plan", rows, num_shards=3))
+    for recording in "ab":
+        (places,) = [
+            [i for i, c in enumerate(shard.clips) if c.recording == recording]
+            for shard in shards
+            if any(clip.recording == recording for clip in shard.clips)
+        ]
+        assert places == list(range(places[0], places[0] + 15))
+        for shard in shards:
+            starts = [
+                clip.start_seconds
+                for clip in shard.clips
+                if clip.recording == recording
+            ]
+            assert starts == sorted(starts)
 
 
 def test_one_shard_takes_hashes_of_64_bits(tmp_path):

@@ -1,6 +1,7 @@
 """Tests of the command, each in a process of its own, as users run it."""
 
 import json
+import subprocess
 
 import numpy as np
 import pytest
@@ -16,45 +17,14 @@ from ofa_aec_tf.data.dataset_info import DatasetInfo
 from tests import commands
 from tests import esc10
 from tests import tensorflow_parsing
-
-
-def _preprocess(output_dir, *beam_arguments, **flag_values):
-    flag_values = {"output_dir": output_dir, "num_workers": 1, **flag_values}
-    if beam_arguments:
-        beam_arguments = ("--", *beam_arguments)
-    return commands.run(
-        "data_pipeline.preprocess",
-        *(
-            f"--{name}={value}"
-            for name, value in flag_values.items()
-            if value is not None
-        ),
-        *beam_arguments,
-    )
-
-
-def _sounds(tmp_path, num_files=12):
-    directory = tmp_path / "sounds"
-    directory.mkdir()
-    lines = ["filename,labels,split"]
-    for index in range(num_files):
-        noise = np.random.default_rng(index).uniform(-0.5, 0.5, 16000)
-        soundfile.write(directory / f"{index}.flac", noise, 16000)
-        split = ("train", "train", "val", "test")[index % 4]
-        lines.append(f"{index}.flac,{('dog', 'cat;dog')[index % 2]},{split}")
-    (tmp_path / "labels.csv").write_text("\n".join(lines))
-    return {
-        "source": "csv",
-        "audio_dir": directory,
-        "labels_csv": tmp_path / "labels.csv",
-        "clip_seconds": 1,
-    }
+from tests.data_pipeline.preprocessing import preprocess
+from tests.data_pipeline.preprocessing import sounds
 
 
 def test_a_folder_of_sounds_becomes_a_data_set(tmp_path):
-    flag_values = _sounds(tmp_path)
+    flag_values = sounds(tmp_path)
     (flag_values["audio_dir"] / "5.flac").write_bytes(b"<html>404</html>")
-    finished = _preprocess(tmp_path / "out", **flag_values)
+    finished = preprocess(tmp_path / "out", **flag_values, max_bad_fraction=0.1)
     assert finished.returncode == 0, finished.stderr
     dataset = DatasetInfo.read(tmp_path / "out")
     assert dataset.class_map.names == ("cat", "dog")
@@ -64,15 +34,23 @@ def test_a_folder_of_sounds_becomes_a_data_set(tmp_path):
     assert dataset.splits["train"].class_counts == (2, 5)
     assert dataset.source["labels_csv"] == str(tmp_path / "labels.csv")
     summary = finished.stdout.split("\n")
-    assert summary[2].split()[:3] == ["train", "5", "2"]
+    assert summary[2].split()[:3] == ["train", "5", "1"]
     assert "skipped      1 (1 undecodable)" in summary
+    # Clips of a second: the last column has tenths of minutes.
+    cells = [line.split() for line in summary]
+    assert ["cat", "2", "0.0", "0", "0.0", "3", "0.1"] in cells
+    assert ["dog", "5", "0.1", "3", "0.1", "3", "0.1"] in cells
+    assert "durations    min 1, median 1, 90 % 1, max 1 s" in summary
+    assert "the test split has 3 clips, too few for a figure" in finished.stdout
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["classes"]["cat"]["train"]["clips"] == 2
 
 
 def test_rows_that_cannot_be_clips_are_dead_letters(tmp_path):
-    flag_values = _sounds(tmp_path)
+    flag_values = sounds(tmp_path)
     with open(flag_values["labels_csv"], "a") as file:
         file.write("\n../secret.flac,dog,train")
-    finished = _preprocess(tmp_path / "out", **flag_values)
+    finished = preprocess(tmp_path / "out", **flag_values, max_bad_fraction=0.1)
     assert finished.returncode == 0, finished.stderr
     assert "skipped      1 (1 path_escape)" in finished.stdout
     text = (tmp_path / "out" / "dead_letters.jsonl").read_text()
@@ -82,12 +60,12 @@ def test_rows_that_cannot_be_clips_are_dead_letters(tmp_path):
 
 
 def test_flags_set_classes_label_type_and_front_end(tmp_path):
-    flag_values = _sounds(tmp_path)
+    flag_values = sounds(tmp_path)
     (tmp_path / "labels.csv").write_text(
         "filename,labels\n"
         + "".join(f"{i}.flac,{('cat', 'dog')[i % 2]}\n" for i in range(12))
     )
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out",
         **flag_values,
         classes="rain,dog,cat",
@@ -111,12 +89,12 @@ def test_flags_set_classes_label_type_and_front_end(tmp_path):
     )
     assert len(dataset.splits["train"].shards) == 1
     assert sorted(dataset.splits) == ["train", "validation"]
-    assert "untrained    no training clip has rain" in finished.stdout
+    assert "untrained    no training clip has 1 (rain)" in finished.stdout
 
 
 def test_the_seed_flag_decides_synthetic_data(tmp_path):
     numbers = {"train": 6, "validation": 2, "test": 0}
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out",
         source="synthetic",
         clip_seconds=1,
@@ -166,7 +144,7 @@ def test_the_seed_flag_decides_synthetic_data(tmp_path):
         ),
         (
             {"source": "synthetic", "train_folds": "1"},
-            "error: --train_folds is for --source=csv|folder|esc. Received",
+            "error: --train_folds is for --source=csv|folder|esc",
         ),
         (
             {"source": "folder", "audio_dir": ".", "seed": 1},
@@ -199,7 +177,7 @@ def test_the_seed_flag_decides_synthetic_data(tmp_path):
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(tmp_path, flag_values, message):
-    finished = _preprocess(tmp_path / "out", **flag_values)
+    finished = preprocess(tmp_path / "out", **flag_values)
     assert finished.returncode == 2
     assert message in finished.stderr
     assert len(finished.stderr.splitlines()) == 1
@@ -207,8 +185,8 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, flag_values, message):
 
 
 def test_flags_of_beam_need_a_runner_of_beam(tmp_path):
-    finished = _preprocess(
-        tmp_path / "out", "--project=mine", **_sounds(tmp_path)
+    finished = preprocess(
+        tmp_path / "out", "--project=mine", **sounds(tmp_path)
     )
     assert finished.returncode == 2
     assert "Apache Beam, for another --runner than local" in finished.stderr
@@ -216,7 +194,7 @@ def test_flags_of_beam_need_a_runner_of_beam(tmp_path):
 
 
 def test_all_runners_and_isolation_write_the_same(tmp_path):
-    flag_values = _sounds(tmp_path)
+    flag_values = sounds(tmp_path)
     (flag_values["audio_dir"] / "5.flac").write_bytes(b"<html>404</html>")
     contents = {}
     for name, beam_arguments, options in (
@@ -228,8 +206,12 @@ def test_all_runners_and_isolation_write_the_same(tmp_path):
             {"runner": "FnApiRunner"},
         ),
     ):
-        finished = _preprocess(
-            tmp_path / name, *beam_arguments, **flag_values, **options
+        finished = preprocess(
+            tmp_path / name,
+            *beam_arguments,
+            **flag_values,
+            **options,
+            max_bad_fraction=0.1,
         )
         assert finished.returncode == 0, finished.stderr
         assert "skipped      1 (1 undecodable)" in finished.stdout
@@ -243,21 +225,46 @@ def test_all_runners_and_isolation_write_the_same(tmp_path):
 
 
 def test_too_many_bad_files_fail_the_job(tmp_path):
-    flag_values = _sounds(tmp_path)
+    flag_values = sounds(tmp_path)
     for index in (1, 5, 9):
         (flag_values["audio_dir"] / f"{index}.flac").write_bytes(b"RIFF")
-    finished = _preprocess(
-        tmp_path / "out", **flag_values, max_bad_fraction=0.2
-    )
+    finished = preprocess(tmp_path / "out", **flag_values, max_bad_fraction=0.2)
     assert finished.returncode == 2
     assert "error: 3 clips, 25.0% of all, were skipped" in finished.stderr
     lines = (tmp_path / "out" / "dead_letters.jsonl").read_text().splitlines()
     assert [json.loads(line)["code"] for line in lines] == ["undecodable"] * 3
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out", **flag_values, max_bad_fraction=0.25
     )
     assert finished.returncode == 0, finished.stderr
     assert "9 kept from an earlier run" in finished.stdout
+
+
+@pytest.mark.parametrize("runner", ["local", "FnApiRunner"])
+def test_a_full_disk_is_one_line(tmp_path, runner):
+    flag_values = {
+        **sounds(tmp_path),
+        "clip_seconds": 10,
+        "runner": runner,
+        "output_dir": tmp_path / "out",
+    }
+    arguments = [f"--{name}={value}" for name, value in flag_values.items()]
+    command = commands.command("data_pipeline.preprocess", *arguments)
+    # No file may have more than 100 kB: the plan has less, shards more.
+    limited = ["bash", "-c", 'ulimit -f 100; exec "$@"', "bash", *command]
+    finished = subprocess.run(
+        limited, cwd=commands.ROOT, capture_output=True, text=True
+    )
+    assert finished.returncode == 2, finished.stdout
+    # Beam's own workers greet, and say goodbye.
+    (line,) = [
+        line
+        for line in finished.stderr.splitlines()
+        if not line.startswith(("INFO:", "WARNING:"))
+    ]
+    assert "File too large" in line
+    assert "-of-00001.tfrecord" in line
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_audioset_becomes_a_data_set(tmp_path):
@@ -281,7 +288,7 @@ def test_audioset_becomes_a_data_set(tmp_path):
     (tmp_path / "eval.csv").write_text(
         head + 'ccccccccccc, 0.000, 1.000, "/m/1"\n'
     )
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out",
         source="audioset",
         audio_dir=tmp_path / "audio",
@@ -290,6 +297,7 @@ def test_audioset_becomes_a_data_set(tmp_path):
         evaluation_segments=tmp_path / "eval.csv",
         validation_fraction=0,
         clip_seconds=1,
+        max_bad_fraction=0.25,
     )
     assert finished.returncode == 0, finished.stderr
     dataset = DatasetInfo.read(tmp_path / "out")
@@ -304,7 +312,7 @@ def test_a_folder_of_links_that_lead_out_says_so(tmp_path):
     (tmp_path / "audio" / "dog").mkdir(parents=True)
     for index in range(4):
         (tmp_path / "audio" / "dog" / f"{index}.wav").symlink_to("/nowhere")
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out", source="folder", audio_dir=tmp_path / "audio"
     )
     assert finished.returncode == 2
@@ -313,8 +321,8 @@ def test_a_folder_of_links_that_lead_out_says_so(tmp_path):
 
 
 def test_fractions_beside_a_split_column_are_refused(tmp_path):
-    finished = _preprocess(
-        tmp_path / "out", **_sounds(tmp_path), test_fraction=0.2
+    finished = preprocess(
+        tmp_path / "out", **sounds(tmp_path), test_fraction=0.2
     )
     assert finished.returncode == 2
     assert "--test_fraction is for clips without folds" in finished.stderr
@@ -345,7 +353,7 @@ _FOLDS = {"train_folds": "1,2,3", "validation_folds": 4, "test_folds": 5}
 @esc10.needs_recordings
 def test_recordings_come_back_from_the_records(tmp_path):
     directory = _esc_subset(tmp_path)
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out",
         source="esc",
         audio_dir=directory,
@@ -385,7 +393,7 @@ def test_recordings_come_back_from_the_records(tmp_path):
 
 @esc10.needs_recordings
 def test_recordings_are_mixed_within_their_folds(tmp_path):
-    finished = _preprocess(
+    finished = preprocess(
         tmp_path / "out",
         source="mixture",
         event_source="esc",

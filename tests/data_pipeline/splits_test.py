@@ -168,21 +168,38 @@ def test_folds_that_nobody_chose_are_not_ignored():
         splits.assign(rows, none, 0.1, 0.1)
 
 
-@pytest.mark.parametrize(
-    "folds",
-    [
-        {"train": [1], "test": [2]},
-        {"train": [3], "validation": [1], "test": [2]},
-    ],
-)
-def test_a_group_with_folds_of_two_splits_is_refused(folds):
+def test_folds_are_kept_where_a_group_crosses_them():
     rows = [
         *_rows([1], fold=1, group="g"),
         *_rows([2], fold=2, group="g"),
         *_rows([3], fold=3, group="h"),
+        *_rows([4], fold=3),
     ]
-    with pytest.raises(ValueError, match="the group 'g' in .* and test.*fold"):
-        splits.by_fold(rows, folds)
+    folds = {"train": [3], "validation": [1], "test": [2]}
+    assigned = splits.by_fold(rows, folds)
+    assert _split_of(assigned) == {
+        "1": "validation",
+        "2": "test",
+        "3": "train",
+        "4": "train",
+    }
+    assert splits.crossing_groups(assigned) == ["g"]
+    together = splits.by_fold(rows, {"train": [1, 2, 3]})
+    assert splits.crossing_groups(together) == []
+
+
+@pytest.mark.parametrize(
+    ("present", "expected"),
+    [
+        ({3, 10, 1, 2}, ([1, 2], [3], [10])),
+        ({1, 2, 3}, ([1], [2], [3])),
+        ({4, 7}, ([4], [], [7])),
+        ({4}, ([], [], [])),
+        ((), ([], [], [])),
+    ],
+)
+def test_the_last_fold_tests_and_the_one_before_validates(present, expected):
+    assert tuple(splits.last_folds(present).values()) == expected
 
 
 def test_a_group_may_be_skipped_in_part():
@@ -191,18 +208,32 @@ def test_a_group_may_be_skipped_in_part():
     assert _split_of(assigned) == {"1": "train"}
 
 
-def test_a_group_in_two_splits_of_the_column_is_refused():
+def test_a_split_column_is_kept_where_a_group_crosses_it():
     rows = [
         *_rows([1, 2], split="train", group="g"),
-        *_rows([3], split="train"),
+        *_rows([3], split="train", group="h"),
         *_rows([4], split="test"),
         *_rows([5], split="validation", group="g"),
     ]
-    with pytest.raises(
-        ValueError, match="group 'g' in train and validation. Correct the `sp"
-    ):
-        splits.assign(rows, _NO_FOLDS, 0.1, 0.1)
-    assert splits.assign(rows[:-1], _NO_FOLDS, 0.1, 0.1) == rows[:-1]
+    assigned = splits.assign(rows, _NO_FOLDS, 0.1, 0.1)
+    assert assigned == rows
+    assert splits.crossing_groups(assigned) == ["g"]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("audio/train/a.wav", "train"),
+        ("audio/validate/x/a.wav", "validation"),
+        ("Development_Set/Training_Set/BV/a.wav", "train"),
+        ("Validation-set/a.wav", "validation"),
+        ("train/Eval/a.wav", "test"),
+        ("training data/a.wav", None),
+        ("test.wav", None),
+    ],
+)
+def test_folders_name_splits(path, expected):
+    assert splits.of_folders(path) == expected
 
 
 def test_a_group_alone_goes_where_its_hash_says():

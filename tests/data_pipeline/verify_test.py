@@ -91,12 +91,16 @@ def _encoded(path):
 def test_a_whole_data_set_has_no_findings(data, num_workers):
     result = _verify(data[0], f"--num_workers={num_workers}")
     assert result.returncode == 0, result.stderr
-    (line,) = result.stdout.splitlines()
+    line, *told = result.stdout.splitlines()
     num_bytes = sum(p.stat().st_size for p in data[0].glob("*.tfrecord"))
     assert line == (
         f"18 of 18 records in 6 shards ({num_bytes / 2**20:.1f} MiB) are "
         "whole, 0 findings"
     )
+    # Warnings are no findings.
+    assert told[1].split()[:3] == ["class", "train", "minutes"]
+    assert told[2].split()[0] == "low"
+    assert "warning: the test split has 4 clips, too few" in "\n".join(told)
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -178,6 +182,40 @@ def test_a_side_car_of_another_shard_is_found(data):
         "labels are not those of 5 records" in finding
         for finding in _findings(data[0])
     )
+
+
+def test_clips_of_the_side_car_are_compared_with_the_records(data):
+    path = _shard(data)
+    side_car = records.side_car_path(path)
+    values = json.loads(side_car.read_text())
+    ids = [records.decode_record(r, path, 0).clip_id for r in _encoded(path)]
+    values["clips"] = {"ids": ids}
+    side_car.write_text(json.dumps(values))
+    assert _findings(data[0]) == []
+    values["clips"]["ids"][2] = "another"
+    side_car.write_text(json.dumps(values))
+    (finding,) = _findings(data[0])
+    assert "its id is 'train-5', but the side-car has 'another'" in finding
+    values["clips"]["ids"] = ["short"]
+    side_car.write_text(json.dumps(values))
+    (finding,) = _findings(data[0])
+    assert "its clips are not those of 5 records" in finding
+
+
+def test_equal_content_across_splits_is_a_warning(data):
+    for split in ("train", "test"):
+        side_car = records.side_car_path(_shard(data, 0, split))
+        values = json.loads(side_car.read_text())
+        number = values["num_records"]
+        values["clips"] = {
+            "ids": [f"{split}-{2 * i}" for i in range(number)],
+            "seconds": [0.5] * number,
+            "digests": ["same", *(f"{split}{i}" for i in range(1, number))],
+        }
+        side_car.write_text(json.dumps(values))
+    result = _verify(data[0])
+    assert result.returncode == 0, result.stdout
+    assert "1 (train-0 in train = test-0 in test)" in result.stdout
 
 
 def test_records_that_are_no_clips_are_found(data):

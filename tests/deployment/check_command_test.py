@@ -98,35 +98,6 @@ def test_each_bad_file_is_named_with_its_cause(directory):
     )
 
 
-def test_a_file_of_another_export_is_refused(directory, waveform_files):
-    path = directory / "a_int8.tflite"
-    path.write_bytes(waveform_files["float32"].content)
-    _refused([path], 1, 1, "its sha256 is another")
-    (directory / "b.tflite").write_bytes(path.read_bytes())
-    _refused([directory / "b.tflite"], 1, 1, "not in the export.json")
-
-
-def test_labels_of_other_classes_are_refused(directory):
-    (directory / "labels.txt").write_text("a\nb\n")
-    _refused([directory], 3, 3, "labels in labels.txt are not the classes")
-    (directory / "labels.txt").unlink()
-    _refused([directory], 3, 3, "labels.txt")
-
-
-@pytest.mark.parametrize("report", ["{}", "[]", '{"files": 3}', "no JSON"])
-def test_a_damaged_report_is_named(directory, report):
-    (directory / "export.json").write_text(report)
-    _refused([directory], 3, 3, "export.json")
-
-
-def test_metadata_of_another_rate_are_refused(directory):
-    path = directory / "export.json"
-    report = json.loads(path.read_text())
-    report["model"]["frontend"]["sample_rate_hz"] = 44100
-    path.write_text(json.dumps(report))
-    _refused([directory / "a_int8.tflite"], 1, 1, "32000 Hz", "44100 Hz")
-
-
 def test_a_file_without_a_report_is_checked_alone(directory):
     (directory / "export.json").unlink()
     result = _check(directory / "a_int8.tflite")

@@ -159,5 +159,5 @@ def test_a_wider_subnet_takes_what_its_weights_do(file_sizes):
 
 def test_a_class_name_that_no_file_can_hold_is_refused():
     names = ("low", "middle", "hi\ngh")
-    with pytest.raises(ValueError, match="lines of text"):
+    with pytest.raises(ValueError, match="is a line of text"):
         FileSizes(NetworkFiles(_family(), FrontendConfig(), 0.5, names))

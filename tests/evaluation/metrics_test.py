@@ -152,3 +152,30 @@ def test_logits_of_mean_scores_rank_what_scores_could_not():
     # The mean of two equal ones is each of them; of e^-900 and e^-800, half
     # of the larger.
     np.testing.assert_allclose(logits, [50, 60, -800 - np.log(2)], rtol=1e-12)
+
+
+def test_coverage_counts_classes_that_have_positives():
+    values = metrics.coverage([0, 3, 4], 4, ("a, b", "c", "d"))
+    assert values == {
+        "num_clips": 4,
+        "num_classes": 3,
+        "num_scored_classes": 2,
+        "classes_without_positives": ["a, b"],
+        "classes_without_negatives": ["d"],
+    }
+    missing, everywhere = metrics.coverage_notes(values, "test")
+    assert missing == ("test split: mAP over 2 of 3 classes, without 'a, b'")
+    assert "precision of 'd' is 1 whatever the scores" in everywhere
+
+
+def test_where_all_classes_have_clips_there_is_no_note():
+    values = metrics.coverage([1, 3], 4, ("a", "b"))
+    assert metrics.coverage_notes(values, "test") == []
+
+
+def test_of_many_classes_few_are_named():
+    names = [f"class {number}" for number in range(300)]
+    values = metrics.coverage([0] * 299 + [1], 5, names)
+    (note,) = metrics.coverage_notes(values, "test")
+    assert note.endswith("'class 0', 'class 1', 'class 2' and 296 more")
+    assert len(values["classes_without_positives"]) == 299

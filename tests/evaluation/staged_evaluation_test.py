@@ -1,5 +1,7 @@
 """Evaluating in stages gives what evaluating each subnet alone gives."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -64,28 +66,46 @@ def test_logits_are_those_of_each_subnet_alone(elastic_stem, cache_bytes):
 
 
 def count_runs(evaluation, supernet, monkeypatch):
-    """Runs of each level for one batch of clips, over the whole space."""
-    counts = [0] * len(evaluation._calibrating)
+    """Runs of each level for one batch of clips, over the whole space.
 
-    def counting(number, function):
+    Those that calibrate, of the first step of each level, and those that
+    evaluate.
+    """
+    counts = {}
+
+    def counting(key, function):
         def run(*arguments):
-            counts[number] += 1
+            counts[key] = counts.get(key, 0) + 1
             return function(*arguments)
 
         return run
 
-    monkeypatch.setattr(
-        evaluation,
-        "_calibrating",
-        [counting(n, f) for n, f in enumerate(evaluation._calibrating)],
-    )
+    for name in ("_calibration_steps", "_inferring"):
+        monkeypatch.setattr(
+            evaluation,
+            name,
+            [
+                counting((name, level), item)
+                if callable(item)
+                else (
+                    dataclasses.replace(
+                        item[0], run=counting((name, level), item[0].run)
+                    ),
+                    *item[1:],
+                )
+                for level, item in enumerate(getattr(evaluation, name))
+            ],
+        )
     space = supernet.family.search_space()
     for subnet in sorted(
         space.enumerate(), key=staged_evaluation.stage_order(supernet)
     ):
         evaluation.predict_logits(subnet)
-    num_batches = 2
-    return [count // num_batches for count in counts]
+    # 7 clips that calibrate and 10 that are evaluated, in batches of 4.
+    return [
+        [counts[name, level] // num_batches for level in range(4)]
+        for name, num_batches in (("_calibration_steps", 2), ("_inferring", 3))
+    ]
 
 
 def test_each_stage_is_computed_once_for_each_choice_before_it(monkeypatch):
@@ -93,13 +113,13 @@ def test_each_stage_is_computed_once_for_each_choice_before_it(monkeypatch):
     evaluation = staged(supernet)
     # The stem; 2 widths; times 2 widths and 2 depths; and once more.
     expected = [1, 2, 8, 32]
-    assert count_runs(evaluation, supernet, monkeypatch) == expected
+    assert count_runs(evaluation, supernet, monkeypatch) == [expected] * 2
 
 
 def test_without_memory_everything_is_computed_for_each_subnet(monkeypatch):
     supernet = make_supernet()
     evaluation = staged(supernet, cache_bytes=0)
-    assert count_runs(evaluation, supernet, monkeypatch) == [32] * 4
+    assert count_runs(evaluation, supernet, monkeypatch) == [[32] * 4] * 2
 
 
 def test_late_stages_are_kept_first(monkeypatch):
@@ -109,9 +129,9 @@ def test_late_stages_are_kept_first(monkeypatch):
     block3_bytes = 17 * 4 * 8 * 8 * 4
     evaluation = staged(supernet, cache_bytes=block3_bytes)
     # 8 prefixes up to block 3, each from the audio on.
-    assert count_runs(evaluation, supernet, monkeypatch) == [8, 8, 8, 32]
+    assert count_runs(evaluation, supernet, monkeypatch) == [[8, 8, 8, 32]] * 2
     evaluation = staged(supernet, cache_bytes=block3_bytes - 1)
-    assert count_runs(evaluation, supernet, monkeypatch) == [32] * 4
+    assert count_runs(evaluation, supernet, monkeypatch) == [[32] * 4] * 2
 
 
 def test_one_trace_serves_the_whole_space():
@@ -119,7 +139,10 @@ def test_one_trace_serves_the_whole_space():
     evaluation = staged(supernet)
     for subnet in supernet.family.search_space().enumerate():
         evaluation.predict_logits(subnet)
-    for function in [*evaluation._calibrating, *evaluation._inferring]:
+    calibrating = [
+        step.run for steps in supernet.calibration_steps for step in steps
+    ]
+    for function in [*calibrating, *evaluation._inferring]:
         # One shape, another one, and then any.
         assert function.experimental_get_tracing_count() <= 4
 

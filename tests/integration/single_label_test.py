@@ -56,7 +56,6 @@ def subnet(data_dir, teachers, tmp_path_factory):
         "--stage=supernet",
         f"--teacher={','.join(map(str, teachers))}",
         "--label_weight=0.5",
-        "--distillation_loss=kl_divergence",
         "--temperature=2",
         f"--data_dir={data_dir}",
         f"--workdir={directory}",

@@ -8,6 +8,7 @@ import pytest
 
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.families.cnn10 import Cnn10Family
 from ofa_aec_tf.models import registry
 from tests import commands
@@ -40,7 +41,6 @@ def write_pareto(path, dataset, supernet, **identity):
             "supernet_digest": workdir.file_digest(supernet),
             "data_fingerprint": dataset.fingerprint,
             "num_calibration_clips": 10,
-            "batch_size": 5,
             "seed": 3,
             **identity,
         },
@@ -67,8 +67,8 @@ def test_the_subnets_of_a_search_get_its_calibration(files, tmp_path):
         assert info.details["calibration"] == {
             "split": "train",
             "num_clips": 10,
+            "statistics": batch_norm_calibration.DEFINITION,
             "num_calibration_clips": 10,
-            "batch_size": 5,
             "seed": 3,
         }
         parameters = info.details["complexity"]["parameters"]
@@ -76,6 +76,24 @@ def test_the_subnets_of_a_search_get_its_calibration(files, tmp_path):
             np.prod(v.shape) for v in model.trainable_variables
         )
         assert info.details["max_logit_difference"] < 1e-4
+
+    # One is lost, and another is asked for with the other still there.
+    kept, lost = (tmp_path / name / "subnet.keras" for name in ("tiny", "full"))
+    before = kept.stat().st_mtime_ns
+    lost.unlink()
+    result = run(
+        *flags, f"--pareto={pareto}", f"--workdir={tmp_path}", "--batch_size=3"
+    )
+    assert result.returncode == 0, result.stderr
+    assert f"kept {kept}" in result.stdout
+    assert f"wrote {lost}" in result.stdout
+    assert kept.stat().st_mtime_ns == before
+    # With other clips both are others.
+    result = run(
+        *flags, f"--pareto={pareto}", f"--workdir={tmp_path}", "--seed=4"
+    )
+    assert "kept" not in result.stdout
+    assert kept.stat().st_mtime_ns != before
 
 
 def test_results_of_another_search_are_refused(files, tmp_path):

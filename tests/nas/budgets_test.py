@@ -32,6 +32,12 @@ def test_a_budget_may_have_several_constraints():
         ("parameters = 2.7M ± 0.1M", 2_600_000, 2_800_000),
         ("parameters=50+-100", 0, 150),
         ("parameters<=1.5", 0, 1),
+        ("parameters<=.5M", 0, 500_000),
+        ("parameters <= 2 Ki", 0, 2048),
+        ("parameters≥1Mi", 1_048_576, None),
+        ("parameters<=3Gi", 0, 3 * 2**30),
+        ("parameters<=1.5e6", 0, 1_500_000),
+        ("parameters=7k+-0", 7000, 7000),
         ("parameters>=1.5", 2, None),
     ],
 )
@@ -98,6 +104,17 @@ def test_any_other_text_is_refused_in_words_and_nothing_else_is_raised(text):
         ("x:parameters<=-1", "A constraint is written"),
         ("x:parameters<=1M,", "A constraint is written"),
         ("x:parameters<=1m", "may end in .*Received: 1m in"),
+        ("x:parameters<=1,000,000", "numbers do not have. Received: '000'"),
+        ("x:parameters<=nan", "A constraint is written"),
+        ("x:parameters<=inf", "A constraint is written"),
+        ("x:parameters<=1e", "may end in .*Received: 1e in"),
+        ("x:parameters<=1KiB", "may end in .*'Ki'.*Received: 1KiB in"),
+        ("x:parameters<=1e999999999", "A constraint is written"),
+        ("x:parameters=1M+-nan", "A constraint is written"),
+        (
+            "x:parameters<=1k,macs<=9,parameters>=2k",
+            "`parameters` exclude each other.*least 2,000.*most 1,000",
+        ),
         ("x:flops<=1M", "one of the costs .*macs.*Received: 'flops'"),
     ],
 )
@@ -108,7 +125,7 @@ def test_malformed_budgets_are_refused_with_what_is_expected(text, message):
 
 def test_two_budgets_of_one_name_are_refused():
     with pytest.raises(ValueError, match=r"Received twice: \['a'\]"):
-        budgets.parse_budgets(["a:macs<=1", "b:macs<=1", "a:macs<=2"])
+        budgets.parse_budgets(["a:macs<=1", "b:macs<=1", "A:macs<=2"])
 
 
 def test_a_range_that_is_upside_down_is_refused():

@@ -69,7 +69,7 @@ def test_a_budget_below_the_space_has_no_nearest_below():
 def test_the_message_does_not_speak_for_subnets_that_were_not_drawn():
     listed, complete = _list(max_enumerated=5, max_draws=2)
     with pytest.raises(
-        ValueError, match=f"None of {len(listed)} random subnets of a large"
+        ValueError, match=f"None of {len(listed)} subnets drawn from a large"
     ):
         candidates.feasible_candidates(
             listed, parse_budget("x:parameters<=5"), complete

@@ -28,9 +28,17 @@ def write_record(path, **details):
     return record
 
 
-def metrics_of(path, accuracy=None):
+def metrics_of(path, accuracy=None, num_scored_classes=2):
     return {
-        str(path): {"mAP": 0.5, "mAUC": 0.75, "accuracy": accuracy, "more": 1}
+        str(path): {
+            "mAP": 0.5,
+            "mAUC": 0.75,
+            "accuracy": accuracy,
+            "num_clips": 40,
+            "num_classes": 2,
+            "num_scored_classes": num_scored_classes,
+            "more": 1,
+        }
     }
 
 
@@ -49,6 +57,9 @@ def test_rows_of_keras_and_tflite_files(tmp_path):
         "mAP": 0.5,
         "mAUC": 0.75,
         "accuracy": None,
+        "num_clips": 40,
+        "num_classes": 2,
+        "num_scored_classes": 2,
     }
     tflite_path = tmp_path / "subnet_int8.tflite"
     tflite_path.write_bytes(b"x" * 300)
@@ -77,6 +88,19 @@ def test_table_shows_accuracy_for_single_label_data_only(tmp_path):
     row = summary.summary_row("ofa", path, metrics_of(path, accuracy=0.875))
     table = summary.summary_table([row])
     assert "accuracy" in table and "0.8750" in table
+
+
+def test_tables_say_over_how_many_classes_a_map_is(tmp_path):
+    path = tmp_path / "subnet.keras"
+    path.write_bytes(b"x")
+    write_record(path.with_suffix(".json"))
+    metrics = metrics_of(path, num_scored_classes=1)
+    rows = [summary.summary_row(name, path, metrics) for name in ("a", "b")]
+    *_, last = summary.summary_table(rows).splitlines()
+    assert last == "test split: mAP over 1 of 2 classes"
+    file = {"num_bytes": 1, "metrics": metrics[str(path)]}
+    *_, last = summary.export_table([("a", file)]).splitlines()
+    assert "mAP over 1 of 2 classes" in last
 
 
 def test_export_table_shows_what_is_known():

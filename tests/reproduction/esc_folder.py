@@ -49,12 +49,15 @@ def write_flagfiles(directory):
 
 
 def write_sounds(directory, num_folds=2, num_clips=2):
-    """Writes tones in noise: of each class some clips in each fold."""
+    """Writes tones in noise: of each class some clips in each fold.
+
+    As in ESC-50, some recordings are in several folds: here, all of them.
+    """
     (directory / "audio").mkdir(parents=True)
     (directory / "meta").mkdir()
     rng = np.random.default_rng(0)
     seconds = np.arange(int(_SECONDS * _RATE_HZ)) / _RATE_HZ
-    lines = ["filename,fold,target,category"]
+    lines = ["filename,fold,target,category,src_file"]
     for fold in range(1, num_folds + 1):
         for target, name in enumerate(CLASSES):
             for number in range(num_clips):
@@ -66,6 +69,6 @@ def write_sounds(directory, num_folds=2, num_clips=2):
                     0.3 * tone + 0.05 * noise,
                     _RATE_HZ,
                 )
-                lines.append(f"{file},{fold},{target},{name}")
+                lines.append(f"{file},{fold},{target},{name},{target}{number}")
     (directory / "meta" / "esc.csv").write_text("\n".join(lines) + "\n")
     return directory

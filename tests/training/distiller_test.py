@@ -334,7 +334,12 @@ def test_float16_gradients_are_scaled_back():
 def test_history_has_each_part_of_the_loss():
     distiller, _ = make_supernet_distiller(label_weight=0.5)
     history = fit(distiller)
-    assert set(history) == {"loss", "label_loss", "distillation_loss"}
+    assert set(history) == {
+        "loss",
+        "label_loss",
+        "distillation_loss",
+        "kl_divergence",
+    }
     np.testing.assert_allclose(
         history["loss"][0],
         0.5 * history["label_loss"][0] + 0.5 * history["distillation_loss"][0],

@@ -141,6 +141,7 @@ def test_supernet_logs_its_smallest_and_largest_subnet(supernet):
     assert header.split(",") == [
         "epoch",
         "distillation_loss",
+        "kl_divergence",
         "loss",
         "val_largest_mAP",
         "val_smallest_mAP",

@@ -105,3 +105,4 @@ def test_data_without_training_clips_are_refused(tmp_path):
         *SMALL,
     )
     check_one_line_error(result, "split='train'")
+    assert not (tmp_path / "run").exists()

@@ -18,6 +18,16 @@ def run(*arguments):
     return commands.run_with_tensorflow("ofa_aec_tf.train", *arguments)
 
 
+def check_error(result, *parts):
+    """A run that had begun, and said so, ends in one line of error."""
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert [line for line in lines if line.startswith("error: ")] == lines[-1:]
+    for part in parts:
+        assert part in lines[-1]
+
+
 def check_one_line_error(result, *parts):
     assert result.returncode == 2, result.stderr
     lines = result.stderr.strip().splitlines()

@@ -2,7 +2,9 @@
 
 import os
 
+import numpy as np
 import pytest
+import soundfile
 
 from data_pipeline.sources.audio_index import AudioIndex
 from data_pipeline.sources.paths import AudioRoot
@@ -52,6 +54,21 @@ def test_stems_may_have_dots_and_dashes(tmp_path):
 def test_what_is_no_audio_of_that_name_is_not_found(tmp_path, name):
     _make(tmp_path, name)
     assert _index(tmp_path).find("abc", "id") is None
+
+
+@pytest.mark.parametrize("name", ["abc", "abc.snd2", "deep/abc.dat"])
+def test_content_decides_where_the_suffix_says_nothing(tmp_path, name):
+    _make(tmp_path, name, "abc.json")
+    soundfile.write(tmp_path / name, np.zeros(800), 8000, format="FLAC")
+    assert _index(tmp_path).find("abc", "id") == str(tmp_path / name)
+    _make(tmp_path, "z/abc.opus")
+    assert _index(tmp_path).find("abc", "id") == str(tmp_path / "z/abc.opus")
+
+
+def test_what_follows_the_dot_of_a_number_is_no_suffix(tmp_path):
+    name = str(tmp_path / "abc_2.500")
+    soundfile.write(name, np.zeros(800), 8000, format="WAV")
+    assert _index(tmp_path).find("abc_2.500", "id") == name
 
 
 def test_every_file_of_many_is_found(tmp_path):
@@ -110,14 +127,15 @@ def test_links_to_files_outside_need_permission(tmp_path):
     assert _index(root, True).find("out", "id") == str(root / "out.wav")
 
 
-def test_links_to_directories_outside_are_followed_with_permission(
-    tmp_path, caplog
-):
+def test_links_to_directories_outside_are_followed_with_permission(tmp_path):
     _make(tmp_path, "audio/in.wav", "elsewhere/deep/x.wav")
     root = tmp_path / "audio"
     (root / "out").symlink_to(tmp_path / "elsewhere")
-    assert _index(root).find("x", "id") is None
-    assert "audio/out leads out of" in caplog.text
+    index = _index(root)
+    assert index.find("x", "id") is None
+    (skipped,) = index.skipped
+    assert (skipped.filename, skipped.code) == ("out", "path_escape")
+    assert "--allow_symlinks permits that" in skipped.reason
     assert _index(root, True).find("x", "id") == str(root / "out/deep/x.wav")
 
 

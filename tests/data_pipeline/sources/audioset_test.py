@@ -103,6 +103,10 @@ def test_all_527_classes_are_read(tmp_path):
         "-bcdefghijk_30",
         "-bcdefghijk_30000",
         "-bcdefghijk_30000_40000",
+        "Y-bcdefghijk_30.000_40.000",
+        "-bcdefghijk_30.000_40.000",
+        "-bcdefghijk_30_40",
+        "Y-bcdefghijk_30000_40000",
     ],
 )
 @pytest.mark.parametrize("suffix", [".wav", ".webm", ".MP4"])
@@ -148,15 +152,16 @@ def test_labels_that_are_no_classes_are_dropped_or_reject_the_row(tmp_path):
         'ab, 0, 10, "/m/x,/m/09x0r"\ncd, 0, 10, "/m/x,/m/y"\nef, 0, 10, ""\n',
         _lines("gh", labels="/m/z"),
     )
-    first, *skipped = source.rows
+    first, unknown, empty, tested = source.rows
     assert first.labels == ("Speech",)
+    # A clip of nothing.
+    assert (empty.clip_id, empty.labels) == ("ef_0", ())
+    skipped = (unknown, tested)
     assert [(row.clip_id, row.code, row.split) for row in skipped] == [
         ("cd_0", "unknown_label", "train"),
-        ("ef_0", "unknown_label", "train"),
         ("gh_30000", "unknown_label", "test"),
     ]
     assert "Received: /m/x, /m/y" in skipped[0].reason
-    assert "Received: no labels" in skipped[1].reason
     assert source.notes == {"unknown_label": 1}
 
 

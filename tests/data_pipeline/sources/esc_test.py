@@ -1,10 +1,20 @@
 """Tests of reading ESC-10 and ESC-50."""
 
+import os
+import pathlib
+
 import pytest
 
 from data_pipeline import sources
+from data_pipeline import splits
 from data_pipeline.clips import ClipRow
 
+_ESC50 = pathlib.Path(
+    os.environ.get(
+        "ESC50_DIR",
+        pathlib.Path(__file__).resolve().parents[4] / "shared/data/esc50_16khz",
+    )
+)
 _TABLE = (
     "filename,fold,target,category,src_file,take\n"
     "1-7-A-1.ogg,1,1,rain,7,A\n"
@@ -53,6 +63,44 @@ def test_a_row_that_leads_out_is_rejected_and_the_others_stay(tmp_path):
     )
 
 
+def test_files_may_have_been_converted(tmp_path):
+    directory = _esc(tmp_path, _TABLE.replace(".ogg", ".wav"))
+    (directory / "audio" / "1-7-A-1.flac").touch()
+    source = sources.esc_source(directory)
+    first, second, _ = source.rows
+    assert first.clip_id == "1-7-A-1.wav"
+    assert first.path == str(directory / "audio" / "1-7-A-1.flac")
+    assert second.path == str(directory / "audio" / "1-7-B-1.wav")
+    assert source.notes == {"found_elsewhere": 1}
+
+
+def test_files_may_be_spelt_otherwise(tmp_path):
+    directory = _esc(tmp_path, _TABLE)
+    (directory / "audio" / "1-7-a-1.OGG").touch()
+    source = sources.esc_source(directory)
+    first, second, _ = source.rows
+    assert first.clip_id == "1-7-A-1.ogg"
+    assert first.path == str(directory / "audio" / "1-7-a-1.OGG")
+    assert second.path == str(directory / "audio" / "1-7-B-1.ogg")
+    assert source.notes == {"found_elsewhere": 1}
+
+
+@pytest.mark.skipif(
+    not _ESC50.is_dir(), reason="ESC-50 is not here; set ESC50_DIR"
+)
+def test_esc50_is_divided_by_its_folds_though_four_recordings_cross_them():
+    rows = list(sources.esc_source(_ESC50).rows)
+    assert len(rows) == 2000
+    # As cross-validation does: one tests what the others have trained.
+    crossing = set()
+    for fold in range(1, 6):
+        others = [n for n in range(1, 6) if n != fold]
+        divided = splits.by_fold(rows, {"train": others, "test": [fold]})
+        assert sum(row.split == "test" for row in divided) == 400
+        crossing.update(splits.crossing_groups(divided))
+    assert crossing == {"131943", "134049", "209698", "234879"}
+
+
 def test_the_directory_of_the_audio_may_be_a_link(tmp_path):
     directory = tmp_path / "esc"
     directory.mkdir()
@@ -83,13 +131,21 @@ def test_a_directory_without_audio_is_refused(tmp_path):
         sources.esc_source(tmp_path)
 
 
-def test_a_file_that_is_named_twice_is_refused(tmp_path):
-    table = _TABLE + "1-7-A-1.ogg,1,1,rain,7,A\n"
-    with pytest.raises(ValueError, match=r"several times: \['1-7-A-1.ogg'\]"):
-        sources.esc_source(_esc(tmp_path, table))
+def test_a_row_that_is_there_twice_is_counted_and_another_is_skipped(tmp_path):
+    table = _TABLE + "1-7-A-1.ogg,1,1,rain,7,A\n1-7-A-1.ogg,2,1,rain,7,A\n"
+    source = sources.esc_source(_esc(tmp_path, table))
+    *rows, skipped = source.rows
+    assert [row.clip_id for row in rows] == [
+        "1-7-A-1.ogg",
+        "1-7-B-1.ogg",
+        "2-8-A-0.ogg",
+    ]
+    assert source.notes == {"repeated_row": 1}
+    assert (skipped.clip_id, skipped.code) == ("1-7-A-1.ogg", "duplicate_id")
+    assert "esc10.csv, line 6: there before" in skipped.reason
 
 
 def test_a_target_with_two_names_is_refused(tmp_path):
     table = _TABLE + "3-9-A-1.ogg,3,1,snow,9,A\n"
-    with pytest.raises(ValueError, match="target 1 has two names"):
+    with pytest.raises(ValueError, match="the class 1 has two names"):
         sources.esc_source(_esc(tmp_path, table))

@@ -48,6 +48,20 @@ def test_rows_are_read_as_they_are_published(tmp_path):
     ]
 
 
+def test_files_may_be_spelt_otherwise(tmp_path):
+    directory = _fsd50k(tmp_path)
+    (directory / "FSD50K.dev_audio" / "64760.WAV").touch()
+    source = sources.fsd50k_source(directory)
+    first, *_ = source.rows
+    assert first.path.endswith("FSD50K.dev_audio/64760.WAV")
+    assert source.notes == {"found_elsewhere": 1}
+
+
+def test_a_clip_may_have_no_labels(tmp_path):
+    rows = _rows(_fsd50k(tmp_path, _DEV + '7,"","",train\n'))
+    assert (rows[2].clip_id, rows[2].labels) == ("7", ())
+
+
 def test_classes_are_those_of_the_vocabulary(tmp_path):
     source = sources.fsd50k_source(_fsd50k(tmp_path))
     assert source.class_names == (
@@ -145,3 +159,14 @@ def test_another_layout_is_refused(tmp_path, name):
     (directory / name).rename(directory / "other")
     with pytest.raises(ValueError, match=f"Missing: {name}"):
         sources.fsd50k_source(directory)
+
+
+def test_files_in_another_format_or_directory_are_found(tmp_path):
+    directory = _fsd50k(tmp_path)
+    dev = directory / "FSD50K.dev_audio"
+    (dev / "train").mkdir()
+    for name in ("64760.flac", "train/345111.ogg", "345111.json"):
+        (dev / name).touch()
+    paths = [row.path for row in _rows(directory)]
+    assert paths[:2] == [str(dev / "64760.flac"), str(dev / "train/345111.ogg")]
+    assert paths[2].endswith("/FSD50K.eval_audio/37199.wav")

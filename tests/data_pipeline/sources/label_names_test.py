@@ -55,6 +55,8 @@ def test_rows_that_keep_some_of_their_labels_are_counted(caplog):
         ([(1, ["0", "/a", "a"]), (2, ["0", "/b", "b"])], "line 2: the index 0"),
         ([(1, ["0", "/a", "a"]), (2, ["1", "/a", "b"])], "2 times: '/a'"),
         ([(1, ["0", "/a", "a"]), (2, ["1", "/b", "a"])], "2 times: 'a'"),
+        ([(1, ["0", "/a", "a"]), (2, ["1", "/b", "\u200ba"])], "2 times: 'a'"),
+        ([(1, ["0", "/a", "a\nb"])], "line 1: a class name is a line of text"),
     ],
 )
 def test_broken_tables_are_refused(entries, message):

@@ -71,9 +71,15 @@ def test_names_that_lead_out_are_skipped(audio, name, allow_symlinks):
     assert skipped.split == "train"
 
 
-def test_an_absolute_path_into_the_directory_is_rejected_too(audio):
-    skipped = AudioRoot(audio).join(str(audio / "a/x.wav"), "id")
-    assert skipped.code == "path_escape"
+def test_an_absolute_path_into_the_directory_is_taken(audio):
+    path = str(audio / "a/x.wav")
+    assert AudioRoot(audio).join(path, "id") == path
+    link = audio.parent / "link"
+    assert AudioRoot(link).join(path, "id") == f"{link}/a/x.wav"
+    for escape in ("_evil/x.wav", "/../audio_evil/x.wav", "/out/x.wav"):
+        skipped = AudioRoot(audio).join(f"{audio}{escape}", "id")
+        assert skipped.code == "path_escape"
+    assert AudioRoot(audio).join(str(audio), "id").code == "bad_path"
 
 
 @pytest.mark.parametrize(

@@ -60,12 +60,32 @@ def test_tables_are_read_as_they_are_published(tmp_path):
         b"#\r\na, 1, 2, /m/x\r\n\r\n",
         b'"a","1","2","/m/x"\n',
         b'a,1,2," /m/x , "\n#\n',
+        b"YTID,start_seconds,end_seconds,positive_labels\na,1,2,/m/x\n",
+        b"#\nYtid, Start_Seconds, End_Seconds, Positive_Labels\r\n"
+        b"a,1,2,/m/x\r\n",
+        b'# YTID, start_seconds, end_seconds, positive_labels\na,1,2,"/m/x"\n',
+        b'\xef\xbb\xbf"YTID","start_seconds","end_seconds","positive_labels"\n'
+        b'"a","1","2","/m/x"\n',
     ],
-    ids=["BOM", "quote in comment", "no comment", "CRLF", "quotes", "blanks"],
+    ids=["BOM", "quote in comment", "no comment", "CRLF", "quotes", "blanks"]
+    + ["header", "header after comments", "header as comment", "all quoted"],
 )
 def test_variants_are_read(tmp_path, content):
     (segment,) = _read(tmp_path, content)
     assert segment == Segment("a", 1.0, 2.0, ("/m/x",))
+
+
+def test_labels_need_no_quotes(tmp_path):
+    first, second = _read(
+        tmp_path, "a, 1, 2, /m/x, /t/y,/m/z\nb, 1, 2, /m/x,\n"
+    )
+    assert first.mids == ("/m/x", "/t/y", "/m/z")
+    assert second.mids == ("/m/x",)
+
+
+def test_a_segment_may_have_no_labels(tmp_path):
+    first, second = _read(tmp_path, 'a, 1, 2, ""\nb,1,2,\n')
+    assert (first.mids, second.mids) == ((), ())
 
 
 def test_clip_ids_have_the_start_in_milliseconds():
@@ -93,7 +113,7 @@ def test_segments_without_good_times_are_skipped(tmp_path, start, end):
     ("content", "message"),
     [
         ("a, 1, 2\n", r"line 1: expected YTID.*\['a', '1', '2'\]"),
-        ("#\na, 1, 2, /m/x,/m/y\n", "line 2: expected YTID.*quotes around"),
+        ("#\na, 1, 2, /m/x,dog\n", "line 2: expected YTID.*quotes around"),
         (", 1, 2, /m/x\n", "line 1: expected YTID"),
         ('a, 1, 2, "/m/x\nb, 1, 2, /m/x\n', "Close every quote"),
         ("# only\n# comments\n", "segments.csv has no segments"),
@@ -168,8 +188,9 @@ def test_any_id_and_labels_come_back_from_a_csv_writer(
         _HEADER
         + '--PJHxphWEs, 0.000, 10.000, "/m/a,/m/b"\n'
         + 'abc_DEF-123, bad, 10.000, "/m/a"\n',
+        "YTID\n--PJHxphWEs\nabc_DEF-123\n",
     ],
-    ids=["list", "segments"],
+    ids=["list", "segments", "header"],
 )
 def test_ids_are_read_from_lists_and_segments(tmp_path, content):
     youtube_ids = read_youtube_ids(_file(tmp_path, content))

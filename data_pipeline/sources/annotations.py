@@ -1,0 +1,353 @@
+"""Long recordings with annotation files, cut into labelled clips."""
+
+import bisect
+import dataclasses
+import os
+import pathlib
+import re
+import unicodedata
+from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from data_pipeline import splits
+from data_pipeline.clips import ClipRow
+from data_pipeline.clips import SkippedRow
+from data_pipeline.sources import audio_tree
+from data_pipeline.sources import cutting
+from data_pipeline.sources import event_tables
+from data_pipeline.sources.event_tables import Event
+from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.sources.source import Source
+
+MIN_OVERLAP_SECONDS = 0.1
+
+_SLASHES = re.compile(r"[/\\]+")
+_ROUNDING_SECONDS = 1e-6
+
+
+class _Recordings:
+    """Finds recordings by the names that annotations have for them.
+
+    Args:
+        names: sequence of str. Of the audio files, relative to their root.
+    """
+
+    def __init__(self, names: Sequence[str]):
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            file = _composed(name).rsplit("/", 1)[-1]
+            for key in {file, os.path.splitext(file)[0]}:
+                self._by_name[key].append(name)
+
+    def of_table(self, path: str) -> list[str]:
+        """The recordings that a table may be of, by its name.
+
+        `X.Table.1.selections.txt` is of `X.wav`.
+
+        Args:
+            path: str. Of the table, relative to the annotations, with `/`.
+        """
+        *folders, file = _composed(path).split("/")
+        parts = file.split(".")
+        for stop in range(len(parts) - 1, 0, -1):
+            name = ".".join(parts[:stop])
+            if name in self._by_name:
+                return self._nearest(name, folders)
+        return []
+
+    def named(self, filename: str, path: str) -> list[str]:
+        """The recordings that a row may be of.
+
+        Args:
+            filename: str, of its table: a name, or a path on the machine on
+                which the table was made.
+            path: str. Of the table, as in `of_table`.
+        """
+        *folders, file = _SLASHES.split(_composed(filename))
+        if not any(folders):
+            *folders, _ = _composed(path).split("/")
+        for name in (file, os.path.splitext(file)[0]):
+            if name in self._by_name:
+                return self._nearest(name, folders)
+        return []
+
+    def _nearest(self, name: str, folders: Sequence[str]) -> list[str]:
+        """Those of a name with the most folders in common, from the last."""
+        common = {
+            candidate: _num_common(
+                _composed(candidate).split("/")[:-1], folders
+            )
+            for candidate in self._by_name[name]
+        }
+        most = max(common.values())
+        return [candidate for candidate, n in common.items() if n == most]
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _num_common(folders: Sequence[str], others: Sequence[str]) -> int:
+    count = 0
+    for one, other in zip(reversed(folders), reversed(others)):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def _tables(directory: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
+    """Text files of a directory, and their names relative to it."""
+    if directory.is_file():
+        return [(directory, directory.name)]
+    if not directory.is_dir():
+        raise ValueError(
+            "--annotations_dir must be a directory or a file. Received: "
+            f"--annotations_dir={directory}"
+        )
+    found = (
+        (path, path.relative_to(directory).as_posix())
+        for path in sorted(directory.rglob("*"))
+        if path.suffix.lower() in event_tables.SUFFIXES and path.is_file()
+    )
+    return [
+        (path, name)
+        for path, name in found
+        if not any(part.startswith(".") for part in name.split("/"))
+    ]
+
+
+def annotations_source(
+    audio_dir,
+    cutter: cutting.Cutter,
+    annotations_dir=None,
+    label_column: str | None = None,
+    min_overlap_seconds: float = MIN_OVERLAP_SECONDS,
+    allow_symlinks: bool = False,
+) -> Source:
+    """Rows of recordings with annotation files.
+
+    Every annotated recording is cut. A segment has the labels of the events
+    that last in it for `min_overlap_seconds`, for half of the event or for all
+    of the segment, so that no event is lost. One without events is a clip of
+    nothing; one that has only uncertain ones is left out as `uncertain`.
+
+    Annotations name their recording by a column, or are called as it is.
+    Folders such as `train` and `test` say the split.
+
+    Args:
+        audio_dir: path of the directory of the recordings.
+        cutter: Cutter.
+        annotations_dir: path of the directory of the annotation files, or of
+            the one file; by default `audio_dir`.
+        label_column: str or None. As in `event_tables.read_events`.
+        min_overlap_seconds: float.
+        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
+
+    Returns:
+        Source with the recording as group.
+
+    Raises:
+        ValueError: if no annotation is of a recording, or as in
+            `event_tables.read_events`.
+    """
+    root = AudioRoot(audio_dir, allow_symlinks)
+    audio_files, others, unread = audio_tree.list_files(root)
+    recordings = _Recordings(audio_files)
+    reader = _Reader(recordings, label_column)
+    annotations = pathlib.Path(annotations_dir or root.path)
+    for path, name in _tables(annotations):
+        reader.read(path, name)
+    if not reader.events:
+        codes = Counter(row.code for row in reader.skipped)
+        raise ValueError(
+            f"No annotation file in {annotations} is of a recording in "
+            f"{root.path}: received {len(audio_files)} recordings, and "
+            f"{dict(codes) or 'no annotation files'}. An annotation file has "
+            "the name of its recording, or a column with it."
+        )
+    skipped = unread + reader.skipped
+    skipped += [
+        audio_tree.not_audio(name)
+        for name in others
+        if pathlib.Path(name).suffix.lower() not in event_tables.SUFFIXES
+    ]
+    skipped += [
+        SkippedRow(name, name, "no_annotations", "no annotations are of it")
+        for name in audio_files
+        if name not in reader.events
+    ]
+    notes: Counter[str] = Counter()
+    maker = _RowMaker(root, cutter, min_overlap_seconds, notes)
+    return Source(maker.rows(reader.events, skipped), notes=notes)
+
+
+class _Reader:
+    """Reads annotation files, and sorts events by recording.
+
+    Args:
+        recordings: _Recordings.
+        label_column: str or None.
+    """
+
+    def __init__(self, recordings: _Recordings, label_column: str | None):
+        self._recordings = recordings
+        self._label_column = label_column
+        self.events: dict[str, list[Event]] = {}
+        self.skipped: list[SkippedRow] = []
+
+    def read(self, path: pathlib.Path, name: str) -> None:
+        """Reads a file.
+
+        Args:
+            path: path.
+            name: str. Relative to the directory of the annotations.
+        """
+        rows = event_tables.read_events(path, self._label_column)
+        of_table = self._recordings.of_table(name)
+        if rows is None or not (rows or of_table):
+            reason = "no annotations, by its content"
+            self.skipped.append(
+                SkippedRow(name, name, "not_annotations", reason)
+            )
+            return
+        if len(of_table) == 1:
+            # Also without events: then it is all background.
+            self.events.setdefault(of_table[0], [])
+        unfound: dict[str, SkippedRow] = {}
+        for row in rows:
+            if isinstance(row, SkippedRow):
+                self.skipped.append(row)
+                continue
+            found = of_table
+            if row.filename:
+                found = self._recordings.named(row.filename, name)
+            if len(found) == 1:
+                self.events.setdefault(found[0], []).append(row)
+            else:
+                filename = row.filename or name
+                unfound.setdefault(filename, _unfound(filename, found, row))
+        self.skipped += unfound.values()
+
+
+def _unfound(filename: str, found: list[str], event: Event) -> SkippedRow:
+    if found:
+        code = "ambiguous_file"
+        reason = f"{event.where}: may be of any of {found[:3]}"
+    else:
+        code = "missing"
+        reason = f"{event.where}: there is no such recording"
+    return SkippedRow(filename, filename, code, reason)
+
+
+@dataclasses.dataclass
+class _RowMaker:
+    """Makes rows of recordings and their events.
+
+    Args:
+        root: AudioRoot of the recordings.
+        cutter: Cutter.
+        min_overlap_seconds: float.
+        notes: Counter. Of the Source.
+    """
+
+    root: AudioRoot
+    cutter: cutting.Cutter
+    min_overlap_seconds: float
+    notes: Counter[str]
+
+    def rows(
+        self, events: dict[str, list[Event]], skipped: Sequence[SkippedRow]
+    ) -> Iterator[ClipRow | SkippedRow]:
+        """Rows of all recordings.
+
+        Args:
+            events: dict from the name of a recording to its events.
+            skipped: sequence of SkippedRow, which come first.
+        """
+        yield from skipped
+        for name in sorted(events):
+            split = splits.of_folders(name)
+            path = self.root.join(name, name, split)
+            if isinstance(path, SkippedRow):
+                yield path
+            else:
+                recording = ClipRow(name, path, (), split, group=name)
+                yield from self._parts(recording, events[name])
+        self.cutter.report()
+
+    def _parts(
+        self, recording: ClipRow, events: Sequence[Event]
+    ) -> Iterator[ClipRow | SkippedRow]:
+        cut = self.cutter.cut(recording)
+        labels: list[set[str]] = [set() for _ in cut.segments]
+        uncertain = [False] * len(cut.segments)
+        for event in events if cut.segments else ():
+            if event.start_seconds >= cut.duration_seconds:
+                reason = (
+                    f"{event.where}: begins at {event.start_seconds:g} s, in a "
+                    f"recording of {cut.duration_seconds:g} s"
+                )
+                yield _skipped_event(recording, event, "bad_segment", reason)
+                continue
+            if event.end_seconds > cut.duration_seconds + _ROUNDING_SECONDS:
+                self.notes["cut_event"] += 1
+                event = dataclasses.replace(
+                    event, end_seconds=cut.duration_seconds
+                )
+            if event.uncertain:
+                self.notes["uncertain_event"] += 1
+            numbers = _touched(event, cut.segments)
+            if not numbers:
+                reason = f"{event.where}: in the rest that is not used"
+                yield _skipped_event(recording, event, "cropped_rest", reason)
+            for number in numbers:
+                uncertain[number] |= event.uncertain
+                if self._is_heard(event, cut.segments[number]):
+                    labels[number].update(event.labels)
+        for number, segment in enumerate(cut.segments):
+            row = cutting.part(
+                recording, segment, tuple(sorted(labels[number]))
+            )
+            if uncertain[number] and not row.labels:
+                yield SkippedRow(
+                    row.clip_id,
+                    recording.clip_id,
+                    "uncertain",
+                    "has nothing but events that may be anything",
+                    recording.split,
+                )
+            else:
+                yield row
+        yield from cut.skipped
+
+    def _is_heard(self, event: Event, segment: cutting.Segment) -> bool:
+        overlap_seconds = min(event.end_seconds, segment.end_seconds) - max(
+            event.start_seconds, segment.start_seconds
+        )
+        enough_seconds = min(
+            self.min_overlap_seconds,
+            (event.end_seconds - event.start_seconds) / 2,
+            segment.end_seconds - segment.start_seconds,
+        )
+        return overlap_seconds >= enough_seconds - _ROUNDING_SECONDS
+
+
+def _touched(event: Event, segments: Sequence[cutting.Segment]) -> range:
+    """Numbers of the segments that an event is in, for however long."""
+    if event.start_seconds >= segments[-1].end_seconds:
+        return range(0)
+    starts = [segment.start_seconds for segment in segments]
+    first = bisect.bisect_right(starts, event.start_seconds) - 1
+    # A moment is in one segment.
+    stop = max(first + 1, bisect.bisect_left(starts, event.end_seconds))
+    return range(first, stop)
+
+
+def _skipped_event(
+    recording: ClipRow, event: Event, code: str, reason: str
+) -> SkippedRow:
+    clip_id = f"{recording.clip_id}@{event.start_seconds:g}"
+    return SkippedRow(clip_id, recording.clip_id, code, reason, recording.split)

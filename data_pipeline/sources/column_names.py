@@ -1,0 +1,37 @@
+"""Names that people give the columns of tables of clips."""
+
+# Keys of names (`name_key`), in the order of preference.
+FILES = (
+    "filename filenames fname file audiofilename audiofile slicefilename "
+    "filepath audiofilepath audiopath path wavfile wav wavfilename audio clip "
+    "clipname itemid soundfile recordingfilename"
+).split()
+LABELS = (
+    "labels label classname class category scenelabel primarylabel eventlabel "
+    "soundclass soundevent species speciescode commonname scientificname "
+    "classes categories events event tags tag annotation keyword command word"
+).split()
+# Taken only where nothing else names the class.
+NUMBERS = "target classid labelid classindex labelindex y".split()
+SPLITS = ("split", "subset", "set", "partition", "datasplit", "datasetsplit")
+FOLDS = ("fold", "folds", "foldid", "cvfold", "kfold")
+GROUPS = (
+    "group groupid fsid srcfile sourcefile speaker speakerid identifier "
+    "recordingid ytid youtubeid clientid"
+).split()
+STARTS = (
+    "startseconds start starttime starttimes starts startsec onset "
+    "onsetseconds begin begintime begintimes"
+).split()
+ENDS = (
+    "endseconds end endtime endtimes ends endsec offsetseconds stop stoptime"
+).split()
+DURATIONS = ("duration", "durationseconds", "durations", "durationsec")
+# Of these the cells must be times, and splits; of others they may be.
+UNMISTAKABLE = ("startseconds", "endseconds", "split")
+KNOWN = frozenset(
+    (*FILES, *LABELS, *NUMBERS, *SPLITS, *FOLDS, *GROUPS)
+    + (*STARTS, *ENDS, *DURATIONS, "offset")
+)
+# Numbers of rows, which are no class.
+ROW_NUMBERS = ("", "index", "id", "unnamed0")

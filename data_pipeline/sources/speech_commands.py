@@ -1,0 +1,171 @@
+"""Speech Commands, and sets that are made like it: spoken words."""
+
+import dataclasses
+import pathlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+
+from data_pipeline import class_names
+from data_pipeline import splits
+from data_pipeline.clips import ClipRow
+from data_pipeline.clips import SkippedRow
+from data_pipeline.sources import audio_tree
+from data_pipeline.sources.cutting import Cutter
+from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.sources.source import Source
+
+BACKGROUND = "background"
+
+_BACKGROUND_FOLDER = "_background_noise_"
+_SPEAKER_END = "_nohash_"
+# In the order of their weight: what tests must not do anything else.
+_LISTS = {
+    splits.TEST: "testing_list.txt",
+    splits.VALIDATION: "validation_list.txt",
+}
+# As many of the words are in the lists.
+_BACKGROUND_FRACTION = 0.1
+
+
+@dataclasses.dataclass
+class _Lists:
+    """The files that do not train.
+
+    Args:
+        split_of: dict from the name of a file, in NFC, to its split.
+        line_of: dict from it to the place where it is listed.
+        present: set of the splits that have a list with names.
+    """
+
+    split_of: dict[str, str]
+    line_of: dict[str, str]
+    present: set[str]
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _read_lists(directory: pathlib.Path, notes: Counter[str]) -> _Lists:
+    lists = _Lists({}, {}, set())
+    for split, file in _LISTS.items():
+        path = directory / file
+        if not path.is_file():
+            continue
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        for number, line in enumerate(lines, 1):
+            name = line.strip().replace("\\", "/").removeprefix("./")
+            if not name:
+                continue
+            lists.present.add(split)
+            first = lists.split_of.setdefault(_key(name), split)
+            lists.line_of.setdefault(_key(name), f"{file}, line {number}")
+            if first != split:
+                notes["in_both_lists"] += 1
+            elif lists.line_of[_key(name)] != f"{file}, line {number}":
+                notes["repeated_row"] += 1
+    return lists
+
+
+def speech_commands_source(
+    audio_dir,
+    cutter: Cutter,
+    background_labels: tuple[str, ...] = (BACKGROUND,),
+    allow_symlinks: bool = False,
+) -> Source:
+    """Rows of Speech Commands, or of a set with the same layout.
+
+    A folder is a word. `validation_list.txt` and `testing_list.txt` say which
+    files validate and test; what is in both tests. The speaker, before
+    `_nohash_` in a name, is the group. The recordings of
+    `_background_noise_/` are cut into clips, and each of them is in one
+    split.
+
+    Args:
+        audio_dir: path of the directory of the folders and the lists.
+        cutter: Cutter of the recordings of background noise.
+        background_labels: tuple of str. Labels of their clips.
+        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
+
+    Returns:
+        Source with the rows sorted by name; with splits where there is a
+        list.
+
+    Raises:
+        ValueError: if there are no folders of audio.
+    """
+    root = AudioRoot(audio_dir, allow_symlinks)
+    notes: Counter[str] = Counter()
+    lists = _read_lists(root.path, notes)
+    audio_files, others, unread = audio_tree.list_files(root)
+    rows: list[ClipRow | SkippedRow] = list(unread)
+    background: list[ClipRow] = []
+    for name in audio_files:
+        row = _row(root, name, lists)
+        if isinstance(row, ClipRow) and row.labels == (_BACKGROUND_FOLDER,):
+            background.append(
+                dataclasses.replace(row, labels=background_labels, group=name)
+            )
+        else:
+            rows.append(row)
+    if not any(isinstance(row, ClipRow) for row in rows):
+        raise ValueError(
+            f"{root.path} must be laid out as Speech Commands: a folder of "
+            "audio files for each word. Received: "
+            f"{sorted(path.name for path in root.path.iterdir())[:10]}"
+        )
+    found = {_key(name) for name in audio_files}
+    rows += _absent(root, lists, found)
+    rows += [
+        audio_tree.not_audio(name)
+        for name in others
+        if name not in _LISTS.values()
+    ]
+    rows += cutter.cut_all(_with_splits(background, lists.present))
+    return Source(rows, notes=notes)
+
+
+def _row(root: AudioRoot, name: str, lists: _Lists) -> ClipRow | SkippedRow:
+    word, _, rest = name.partition("/")
+    split = lists.split_of.get(_key(name))
+    if lists.present and split is None:
+        split = splits.TRAIN
+    path = root.join(name, name, split)
+    if isinstance(path, SkippedRow):
+        return path
+    if not rest:
+        reason = "in no folder, whose name would be its word"
+        return SkippedRow(name, name, "loose_file", reason)
+    stem = pathlib.PurePosixPath(name).stem
+    speaker, mark, _ = stem.partition(_SPEAKER_END)
+    label = class_names.clean(word, f"the folder {word!r}")
+    return ClipRow(name, path, (label,), split, group=speaker if mark else None)
+
+
+def _absent(
+    root: AudioRoot, lists: _Lists, found: set[str]
+) -> Iterator[SkippedRow]:
+    for name, split in lists.split_of.items():
+        if name in found:
+            continue
+        path = root.join(name, name, split)
+        if isinstance(path, SkippedRow):
+            yield path
+        else:
+            reason = f"there is no such file; {lists.line_of[name]} names it"
+            word, *_ = name.split("/")
+            yield SkippedRow(name, name, "missing", reason, split, (word,))
+
+
+def _with_splits(rows: list[ClipRow], present: set[str]) -> list[ClipRow]:
+    """Recordings of noise with splits, where the words have them."""
+    if not present:
+        return rows
+    if len(rows) <= len(present):
+        return [dataclasses.replace(row, split=splits.TRAIN) for row in rows]
+    validation_fraction, test_fraction = (
+        _BACKGROUND_FRACTION * (split in present)
+        for split in (splits.VALIDATION, splits.TEST)
+    )
+    return splits.by_hash(rows, validation_fraction, test_fraction)

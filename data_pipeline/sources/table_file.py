@@ -1,0 +1,232 @@
+"""Tables as programs and spreadsheets write them: encodings and delimiters."""
+
+import codecs
+import csv
+import pathlib
+import re
+import unicodedata
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import NamedTuple
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+
+# UTF-32 first: its mark begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF8: "utf-8-sig",
+}
+# Enough to tell delimiters apart.
+_SAMPLE_CHARACTERS = 2**16
+_SAMPLE_ROWS = 100
+# The first line of some of Excel's files.
+_DELIMITER_LINE = re.compile(r"sep=(.)\s*")
+
+
+class Table(NamedTuple):
+    """A table whose cells mean nothing yet.
+
+    Args:
+        header: list of str. Its first row.
+        line: int. Of the header.
+        rows: iterator of the others, as tuples of the number of the line where
+            the row ends, and its cells. Rows without any content are there.
+        delimiter: str. What its cells were taken apart by.
+    """
+
+    header: list[str]
+    line: int
+    rows: Iterator[tuple[int, list[str]]]
+    delimiter: str
+
+
+def name_key(name: str) -> str:
+    """What is equal in two spellings of a column's name."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(c for c in folded if c.isalnum())
+
+
+def _encoding(path: pathlib.Path, kind: str) -> str:
+    if not path.is_file():
+        raise ValueError(f"There is no {kind} {path}.")
+    with open(path, "rb") as file:
+        head = file.read(1024)
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            return encoding
+    if head.startswith(b"PK\3\4"):
+        raise ValueError(
+            f"The {kind} {path} is a spreadsheet or another archive. Save it "
+            "as CSV in UTF-8."
+        )
+    # Letters of UTF-16, which would pass for UTF-8 with a zero between.
+    if head.count(0) * 4 > len(head):
+        raise ValueError(
+            f"The {kind} {path} looks like UTF-16 or UTF-32 without a byte "
+            "order mark. Save it as UTF-8."
+        )
+    return "utf-8"
+
+
+def read_cells(
+    path,
+    comment: str | None = None,
+    kind: str = "labels file",
+    delimiter: str = ",",
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows of a table that are not empty lines.
+
+    Args:
+        path: path of a CSV file in UTF-8, or in UTF-16 with a byte order mark.
+            Blanks before a cell do not count.
+        comment: str or None. Lines that begin with it are left out.
+        kind: str. What the file is, for the error.
+        delimiter: str, of one character.
+
+    Yields:
+        Tuples of the number of the line where the row ends, and its cells.
+
+    Raises:
+        ValueError: naming the line, if it is not such a file.
+    """
+    path = pathlib.Path(path)
+    encoding = _encoding(path, kind)
+    with open(path, encoding=encoding, newline="") as file:
+        lines: Iterable[str] = file
+        if comment is not None:
+            # Emptied before the parser sees them, as a comment may hold
+            # quotes; not dropped, so that lines are counted.
+            lines = ("\n" if ln.startswith(comment) else ln for ln in file)
+        reader = _reader(lines, delimiter)
+        try:
+            for cells in reader:
+                if cells:
+                    yield reader.line_num, cells
+        except csv.Error as error:
+            raise ValueError(
+                f"{path}, after line {reader.line_num}: not a CSV file "
+                f"({error}). Close every quote."
+            ) from error
+        except UnicodeDecodeError as error:
+            name = encoding.removesuffix("-sig").upper()
+            hint = (
+                "it may be in Windows-1252 or Latin-1; save it as UTF-8"
+                if name == "UTF-8"
+                else "save it as UTF-8"
+            )
+            raise ValueError(
+                f"{path}, line {_line_of(path, encoding)}: not a text in "
+                f"{name} ({error.reason}): {hint}."
+            ) from error
+
+
+def _line_of(path: pathlib.Path, encoding: str) -> int:
+    """The line where a file ceases to be a text."""
+    content = path.read_bytes()
+    try:
+        content.decode(encoding)
+    except UnicodeDecodeError as error:
+        content = content[: error.start]
+    return content.count(b"\n") + 1
+
+
+def _reader(lines: Iterable[str], delimiter: str):
+    # strict: a quote that is never closed would swallow the other rows.
+    return csv.reader(
+        lines, strict=True, skipinitialspace=True, delimiter=delimiter
+    )
+
+
+def delimiter_of(text: str) -> str:
+    """The delimiter that a flag names.
+
+    Args:
+        text: str. The character, or its name in `DELIMITERS`.
+
+    Raises:
+        ValueError: if it cannot be one.
+    """
+    delimiter = DELIMITERS.get(text.lower(), text.replace("\\t", "\t"))
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ValueError(
+            f"--delimiter is one of {', '.join(DELIMITERS)}, or a character. "
+            f"Received: {text!r}"
+        )
+    return delimiter
+
+
+def read_header(
+    path, known: Collection[str], delimiter: str | None = None
+) -> Table:
+    """Opens a table, with the delimiter that it has.
+
+    Args:
+        path: path, as for `read_cells`.
+        known: collection of str. Keys of the names that columns may have,
+            which tell apart delimiters that would all do.
+        delimiter: str or None. Of one character; by default it is found.
+
+    Returns:
+        Table. Its delimiter is a comma where it has one column only.
+
+    Raises:
+        ValueError: as in `read_cells`; if it is empty, or several delimiters
+            would do.
+    """
+    sample = _sample(path)
+    marked = _DELIMITER_LINE.fullmatch(sample[0]) if sample else None
+    if not delimiter:
+        delimiter = (
+            marked[1] if marked else _find_delimiter(sample, path, known)
+        )
+    rows = read_cells(path, delimiter=delimiter)
+    if marked:
+        next(rows)
+    for line, header in rows:
+        header = [cell.strip() for cell in header]
+        if any(header):
+            return Table(header, line, rows, delimiter)
+    raise ValueError(f"The labels file {path} is empty. Expected a header.")
+
+
+def _sample(path) -> list[str]:
+    """Lines from the beginning of a table, with marks for what is no text."""
+    path = pathlib.Path(path)
+    encoding = _encoding(path, "labels file")
+    with open(path, encoding=encoding, errors="replace", newline="") as file:
+        return file.readlines(_SAMPLE_CHARACTERS)
+
+
+def _find_delimiter(lines: list[str], path, known: Collection[str]) -> str:
+    fits: dict[tuple[int, float], list[str]] = {}
+    for name, delimiter in DELIMITERS.items():
+        rows = []
+        try:
+            for cells in _reader(lines, delimiter):
+                if any(cell.strip() for cell in cells):
+                    rows.append(cells)
+                if len(rows) == _SAMPLE_ROWS:
+                    break
+        except csv.Error:
+            # Told with its line, if no other delimiter does.
+            pass
+        if not rows or len(rows[0]) < 2:
+            continue
+        num_known = sum(name_key(cell) in known for cell in rows[0])
+        width = len(rows[0])
+        share = sum(len(cells) == width for cells in rows) / len(rows)
+        fits.setdefault((num_known, share), []).append(name)
+    if not fits:
+        return ","
+    best = fits[max(fits)]
+    if len(best) > 1:
+        raise ValueError(
+            f"{path}: its cells may be separated by {' or '.join(best)} "
+            f"(tried: {', '.join(DELIMITERS)}). Name one with --delimiter. "
+            f"Received: {lines[0]!r}"
+        )
+    return DELIMITERS[best[0]]

@@ -1,0 +1,66 @@
+"""Whether the length that an MP3 file announces is that of all its frames."""
+
+import os
+import struct
+
+from ofa_aec_tf.audio import coded_frames
+
+# The header of the frame, up to 32 bytes of side information, and the tag.
+_HEAD_BYTES = 200
+_TAG_POSITIONS = (13, 21, 36)
+_HAS_FRAMES, _HAS_BYTES = 1, 2
+_REGION_BYTES = 65_536
+# More frames than any file has.
+_UNBOUNDED = struct.pack(">I", 2**28)
+
+
+def end_of_frames(descriptor: int) -> int:
+    """The byte at which the tags at the end of a file begin, or its size."""
+    end = os.fstat(descriptor).st_size
+    if os.pread(descriptor, 3, max(0, end - 128)) == b"TAG":
+        end -= 128
+    footer = os.pread(descriptor, 32, max(0, end - 32))
+    if footer.startswith(b"APETAGEX"):
+        _, num_bytes, _, flags = struct.unpack_from("<IIII", footer, 8)
+        has_header = bool(flags & 0x80000000)
+        end -= num_bytes + 32 * has_header
+    return end
+
+
+def unbounded(descriptor: int, start: int) -> dict[int, bytes] | None:
+    """What to change in a file, so that nothing of it is left unread.
+
+    libsndfile reads no more than the first frame announces, or than the file
+    would have if all frames were like its first.
+
+    Args:
+        descriptor: int. An open file.
+        start: int. The byte of its first frame.
+
+    Returns:
+        dict from positions to the bytes that stand there instead, empty where
+        there is no announcement to change; None if it is right.
+    """
+    head = os.pread(descriptor, _HEAD_BYTES, start)
+    for position in _TAG_POSITIONS:
+        if head[position : position + 4] not in (b"Xing", b"Info"):
+            continue
+        flags, num_frames, num_bytes = struct.unpack_from(
+            ">III", head, position + 4
+        )
+        if not flags & _HAS_FRAMES or not num_frames:
+            break
+        if not flags & _HAS_BYTES:
+            return None
+        rest = start + num_bytes
+        end = end_of_frames(descriptor)
+        if rest >= end:
+            return None
+        region = os.pread(descriptor, min(_REGION_BYTES, end - rest), rest)
+        is_whole = rest + len(region) == end
+        if coded_frames.find(region, is_whole) is None:
+            return None
+        # More follows, as where files were joined.
+        num_bytes = struct.pack(">I", min(end - start, 2**32 - 1))
+        return {start + position + 8: _UNBOUNDED + num_bytes}
+    return {}

@@ -1,0 +1,217 @@
+"""Tables and folders as people have them, through the command."""
+
+import json
+import unicodedata
+
+import numpy as np
+import soundfile
+
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+from tests import commands
+
+_RATE_HZ = 16_000
+
+
+def _write_sounds(directory, *names):
+    for index, name in enumerate(names):
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(index).uniform(-0.5, 0.5, _RATE_HZ // 2)
+        with open(directory / name, "wb") as file:
+            soundfile.write(file, noise, _RATE_HZ, format="WAV")
+
+
+def _preprocess(tmp_path, **flag_values):
+    flag_values = {
+        "audio_dir": tmp_path / "audio",
+        "output_dir": tmp_path / "out",
+        "clip_seconds": 0.5,
+        "num_workers": 1,
+        "num_shards": 1,
+        **flag_values,
+    }
+    return commands.run(
+        "data_pipeline.preprocess",
+        *(f"--{name}={value}" for name, value in flag_values.items()),
+    )
+
+
+def _num_clips(info):
+    return sum(split.num_clips for split in info.splits.values())
+
+
+def _counts(info):
+    """Clips of each class, in all splits."""
+    counts = np.sum([s.class_counts for s in info.splits.values()], axis=0)
+    return dict(zip(info.class_map.names, counts.tolist()))
+
+
+def _skipped(tmp_path):
+    lines = (tmp_path / "out" / "dead_letters.jsonl").read_text().splitlines()
+    return {d["filename"]: d["code"] for d in map(json.loads, lines)}
+
+
+def _refused(finished):
+    """The one line of a command that refuses what it was given."""
+    assert finished.returncode == 2, finished.stdout + finished.stderr
+    (line,) = finished.stderr.strip().splitlines()
+    return line
+
+
+def test_scenes_of_dcase_with_their_tables_beside(tmp_path):
+    root = tmp_path / "TAU"
+    names = [f"audio/bus-lyon-{i}-{i}0-a.wav" for i in range(4)]
+    names += [f"audio/park-oslo-{i}-{i}0-a.wav" for i in range(4)]
+    _write_sounds(root, *names)
+    (root / "meta.csv").write_text(
+        "filename\tscene_label\tidentifier\tsource_label\r\n"
+        + "".join(
+            f"{name}\t{name[6:].split('-')[0]}\t{name[10:16]}{i % 4}\ta\r\n"
+            for i, name in enumerate(names)
+        )
+    )
+    setup = root / "evaluation_setup"
+    setup.mkdir()
+    (setup / "fold1_train.csv").write_text(
+        "filename\tscene_label\n"
+        + "".join(
+            f"{n}\t{n[6:].split('-')[0]}\n" for n in names[:3] + names[5:]
+        )
+    )
+    for number, (table, expected) in enumerate(
+        [
+            (root / "meta.csv", {"bus": 4, "park": 4}),
+            (setup / "fold1_train.csv", {"bus": 3, "park": 3}),
+        ]
+    ):
+        finished = _preprocess(
+            tmp_path,
+            source="csv",
+            audio_dir=root,
+            labels_csv=table,
+            output_dir=tmp_path / str(number),
+        )
+        assert finished.returncode == 0, finished.stderr
+        assert _counts(DatasetInfo.read(tmp_path / str(number))) == expected
+        assert ("source_label" in finished.stdout) == (number == 0)
+
+
+def test_columns_of_0_and_1_and_names_without_suffix(tmp_path):
+    _write_sounds(tmp_path / "audio", *(f"wav/{i}.wav" for i in range(6)))
+    (tmp_path / "t.csv").write_text(
+        "itemid;datasetid;hasbird;wind\r\n"
+        + "".join(f"{i};ff;{i % 2};0.0\r\n" for i in range(6))
+        + "5;ff;1;0.0\r\n;;;\r\n"
+    )
+    finished = _preprocess(
+        tmp_path, source="csv", labels_csv=tmp_path / "t.csv"
+    )
+    assert finished.returncode == 0, finished.stderr
+    info = DatasetInfo.read(tmp_path / "out")
+    # In the order of the columns, and with a class that no clip has.
+    assert info.class_map.names == ("hasbird", "wind")
+    assert _counts(info) == {"hasbird": 3, "wind": 0}
+    assert _num_clips(info) == 6
+    assert "datasetid" in finished.stdout
+    for note in ("1 blank_row", "7 found_elsewhere", "3 no_labels"):
+        assert note in finished.stdout
+    assert "1 repeated_row" in finished.stdout
+
+
+def test_class_folders_with_all_that_lies_about(tmp_path):
+    directory = tmp_path / "audio"
+    _write_sounds(directory, *(f"dog/{i}.w64" for i in range(4)), "loose.wav")
+    _write_sounds(directory, "rain/a", "rain/b.wave", "rain/c.WAVE")
+    _write_sounds(tmp_path / "site 1", *(f"{i}.wav" for i in range(6)))
+    (directory / "rain" / "site1").symlink_to(tmp_path / "site 1")
+    (directory / "rain" / "up").symlink_to(directory)
+    (directory / "dog" / "cover.png").write_bytes(b"\x89PNG\r\n\x1a\n" * 9)
+    (directory / "empty").mkdir()
+    listed = {
+        "loose.wav": "loose_file",
+        "rain/up": "repeated_link",
+        "dog/cover.png": "not_audio",
+        "empty": "empty_class",
+    }
+    finished = _preprocess(
+        tmp_path, source="folder", allow_symlinks=True, test_fraction=0
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert _counts(DatasetInfo.read(tmp_path / "out")) == {"dog": 4, "rain": 9}
+    assert _skipped(tmp_path) == listed
+    # The link is a fault; what was never meant as a clip is none.
+    finished = _preprocess(
+        tmp_path,
+        source="folder",
+        test_fraction=0,
+        output_dir=tmp_path / "out2",
+        max_bad_fraction=0.13,
+    )
+    assert finished.returncode == 0, finished.stderr
+    (tmp_path / "out").rename(tmp_path / "out1")
+    (tmp_path / "out2").rename(tmp_path / "out")
+    assert _counts(DatasetInfo.read(tmp_path / "out")) == {"dog": 4, "rain": 3}
+    assert _skipped(tmp_path) == listed | {"rain/site1": "path_escape"}
+
+
+def test_a_class_without_any_file_fails_before_anything_is_written(tmp_path):
+    _write_sounds(tmp_path / "audio", *(f"d{i}.wav" for i in range(6)))
+    table = tmp_path / "t.csv"
+    table.write_text(
+        "filename,labels\n"
+        + "".join(f"d{i}.wav,dog\n" for i in range(6))
+        + "r0.wav,rain\nr1.wav,rain;dog\n"
+    )
+    refused = _refused(_preprocess(tmp_path, source="csv", labels_csv=table))
+    assert "No file of 1 classes is there: ['rain']" in refused
+    assert "audio/r0.wav" in refused
+    for path in (tmp_path / "audio").iterdir():
+        path.unlink()
+    refused = _refused(_preprocess(tmp_path, source="csv", labels_csv=table))
+    assert "None of the files is there" in refused and "mounted" in refused
+    assert not (tmp_path / "out" / "dataset.json").exists()
+
+
+def test_names_and_labels_in_both_unicode_forms(tmp_path):
+    names = [f"Gr\u00fcnspecht_{i}.wav" for i in range(4)]
+    _write_sounds(
+        tmp_path / "audio",
+        *(unicodedata.normalize("NFD", name) for name in names),
+        *(f"d{i}.wav" for i in range(4)),
+    )
+    labels = ("Dog", "dog", "d\u00f6g\u200b", "do\u0308g")
+    (tmp_path / "t.csv").write_text(
+        "filename,labels\n"
+        + "".join(f"{name},Gr\u00fcnspecht\n" for name in names)
+        + "".join(f"d{i}.wav,{label}\n" for i, label in enumerate(labels))
+    )
+    finished = _preprocess(
+        tmp_path, source="csv", labels_csv=tmp_path / "t.csv"
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert _counts(DatasetInfo.read(tmp_path / "out")) == {
+        "Dog": 1,
+        "Gr\u00fcnspecht": 4,
+        "dog": 1,
+        "d\u00f6g": 2,
+    }
+    alike = "'Dog' and 'dog' look like one class under two names"
+    assert finished.stdout.count(alike) == 1
+    assert _skipped(tmp_path) == {}
+
+
+def test_names_that_are_no_lines_of_text_are_refused(tmp_path):
+    _write_sounds(tmp_path / "audio", "dog/0.wav", "dog/1.wav", "a\nb/2.wav")
+    table = tmp_path / "t.csv"
+    table.write_text('file,label\ndog/0.wav,dog\ndog/1.wav,"dog\nwind"\n')
+    line = "a class name is a line of text, without line breaks"
+    refused = _refused(_preprocess(tmp_path, source="csv", labels_csv=table))
+    assert f"t.csv, line 4: {line}" in refused and r"'dog\nwind'" in refused
+    refused = _refused(_preprocess(tmp_path, source="folder"))
+    assert line in refused and r"a\nb" in refused
+    table.write_text("file,label\ndog/0.wav,dog\n")
+    refused = _refused(
+        _preprocess(
+            tmp_path, source="csv", labels_csv=table, classes="dog,a\x07b"
+        )
+    )
+    assert f"--classes: {line}" in refused
