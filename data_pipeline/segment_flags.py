@@ -5,6 +5,7 @@ from absl import flags
 from data_pipeline import sources
 from data_pipeline.sources import annotations
 from data_pipeline.sources.cutting import Cutter
+from ofa_aec_tf import path_flags
 
 _SEGMENT_SECONDS = flags.DEFINE_float(
     "segment_seconds",
@@ -14,7 +15,7 @@ _SEGMENT_SECONDS = flags.DEFINE_float(
     "background noise of speech_commands, are cut in any case, by default "
     "into clips of --clip_seconds.",
 )
-_ANNOTATIONS_DIR = flags.DEFINE_string(
+_ANNOTATIONS_DIR = path_flags.define_path(
     "annotations_dir",
     None,
     "Directory of the annotation files, or the one file; by default "
