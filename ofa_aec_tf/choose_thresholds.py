@@ -7,7 +7,14 @@ Thresholds are chosen on the validation split, so that the test split still
 tells how good they are, and written beside the model as
 `<stem>.thresholds.json`, where ofa_aec_tf.predict finds them. Each file has
 its own: int8 scores are not those of the float model.
+
+Of an export, the file that takes samples has the scores of the one that takes
+log-mel spectrograms: whichever is named, both get the thresholds, the former
+in its metadata too, where apps find them.
 """
+
+import pathlib
+import sys
 
 from absl import flags
 
@@ -19,8 +26,10 @@ from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.class_thresholds import ClassThresholds
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import log_mel_windows
+from ofa_aec_tf.deployment import packed_thresholds
 from ofa_aec_tf.deployment import scorers
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import thresholds
@@ -31,8 +40,9 @@ _CELL_WIDTHS = {"threshold": 9, "precision": 9, "recall": 6, "f1": 6}
 _MODEL = path_flags.define_paths(
     "model",
     None,
-    "`.keras` files of networks and `.tflite` files that take log-mel "
-    "spectrograms, with commas between them.",
+    "`.keras` files of networks and `.tflite` files, with commas between "
+    "them. Of one that takes samples, the one on log-mel spectrograms must be "
+    "in its export.",
     required=True,
 )
 _DATA_DIR = path_flags.define_path(
@@ -63,14 +73,23 @@ def _load(path, dataset):
     scorer = scorers.load_scorer(
         path, info.frontend, info.clip_seconds, len(info.class_map)
     )
-    if scorer.num_frames is None:
+    if scorer.num_frames is not None:
+        return pathlib.Path(path), scorer
+    sibling = _sibling(path)
+    if sibling is None:
         raise ValueError(
             f"{path} takes waveforms, and {_DATA_DIR.value} has log-mel "
-            "spectrograms. Choose the thresholds of the `.tflite` that takes "
-            "those, or of the `.keras`, and name them with "
+            f"spectrograms, as has no file of this mode in the {EXPORT_REPORT} "
+            "beside it. Export this mode with --log_mel_modes too, or choose "
+            "the thresholds of the `.keras`, and name them with "
             "`predict --thresholds=FILE`."
         )
-    return scorer
+    return _load(sibling, dataset)
+
+
+def _sibling(path):
+    path = pathlib.Path(path)
+    return packed_thresholds.sibling(path, path.parent / EXPORT_REPORT)
 
 
 def _choose(path, scorer, dataset):
@@ -92,19 +111,28 @@ def _choose(path, scorer, dataset):
     )
     names = dataset.class_map.names
     report = thresholds.report(choices, dataset.class_map)
-    output = ClassThresholds.path_beside(path)
-    ClassThresholds(
-        {name: choice.threshold for name, choice in zip(names, choices)},
-        workdir.file_digest(path),
-        {
-            "method": _METHOD.value,
-            "target_precision": _TARGET_PRECISION.value,
-            "split": _SPLIT,
-            "num_clips": len(labels),
-            "data_fingerprint": dataset.fingerprint,
-            **report,
-        },
-    ).write(output)
+    chosen = {name: choice.threshold for name, choice in zip(names, choices)}
+    paths = [path]
+    sibling = _sibling(path)
+    if sibling is not None:
+        packed_thresholds.pack(
+            sibling, sibling.parent / EXPORT_REPORT, tuple(chosen.values())
+        )
+        paths.append(sibling)
+    outputs = list(map(ClassThresholds.path_beside, paths))
+    for each, output in zip(paths, outputs):
+        ClassThresholds(
+            chosen,
+            workdir.file_digest(each),
+            {
+                "method": _METHOD.value,
+                "target_precision": _TARGET_PRECISION.value,
+                "split": _SPLIT,
+                "num_clips": len(labels),
+                "data_fingerprint": dataset.fingerprint,
+                **report,
+            },
+        ).write(output)
     _print_table(names, choices, report)
     without = report["classes_without_threshold"]
     if without:
@@ -113,7 +141,10 @@ def _choose(path, scorer, dataset):
             "will never be reported, for lack of positives or of precision: "
             + ", ".join(without)
         )
-    print(f"wrote {output}")
+    for output in outputs:
+        print(f"wrote {output}")
+    if sibling is not None:
+        print(f"packed them into {sibling}")
 
 
 def _print_table(names, choices, report):
@@ -148,10 +179,24 @@ def main(unused_arguments):
         )
     dataset = DatasetInfo.read(_DATA_DIR.value)
     dataset.split(_SPLIT)
+    for output in outputs:
+        workdir.check_writable(output)
     # All before the first is run: a wrong path shows at once.
-    loaded = {path: _load(path, dataset) for path in _MODEL.value}
+    loaded = dict(_load(path, dataset) for path in _MODEL.value)
+    skipped = []
     for path, scorer in loaded.items():
-        _choose(path, scorer, dataset)
+        try:
+            _choose(path, scorer, dataset)
+        except ValueError as error:
+            if len(loaded) == 1:
+                raise
+            print(f"warning: skipped {path}: {error}", file=sys.stderr)
+            skipped.append(str(path))
+    if skipped:
+        raise ValueError(
+            f"{len(skipped)} of {len(loaded)} models have no thresholds; the "
+            f"warnings above say why: {skipped}"
+        )
 
 
 if __name__ == "__main__":

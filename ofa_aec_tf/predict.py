@@ -29,6 +29,7 @@ from ofa_aec_tf.data.class_thresholds import ClassThresholds
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import event_formats
 from ofa_aec_tf.deployment import microphone
+from ofa_aec_tf.deployment import packed_thresholds
 from ofa_aec_tf.deployment import prediction
 from ofa_aec_tf.deployment import scorers
 from ofa_aec_tf.deployment import sliding_windows
@@ -57,8 +58,8 @@ _THRESHOLDS = path_flags.define_path(
     "thresholds",
     None,
     "File of ofa_aec_tf.choose_thresholds: events below the threshold of "
-    "their class are not listed. By default the one beside the model, if it "
-    f"is there; `{_NO_THRESHOLDS}` for none.",
+    "their class are not listed. By default the one beside the model, or else "
+    f"those in its metadata, if they are there; `{_NO_THRESHOLDS}` for none.",
 )
 _THRESHOLD = flags.DEFINE_float(
     "threshold",
@@ -158,7 +159,8 @@ def _read_thresholds(class_map):
         return thresholds.of_classes(class_map), _THRESHOLDS.value
     path = ClassThresholds.path_beside(_MODEL.value)
     if not path.is_file():
-        return None, None
+        packed = packed_thresholds.read(_MODEL.value, class_map.names)
+        return packed, None if packed is None else _MODEL.value
     thresholds = ClassThresholds.read(path)
     if thresholds.model_digest != workdir.file_digest(_MODEL.value):
         raise ValueError(

@@ -1,5 +1,6 @@
 """Finds MP3 and AAC, which have no header, by the frames they consist of."""
 
+import itertools
 import math
 import re
 
@@ -25,7 +26,7 @@ AAC = "AAC"
 
 
 def _mpeg_frame(head):
-    """Kind and bytes of the MPEG audio frame that begins so, or None."""
+    """Kind, bytes and padding of the MPEG audio frame with this header."""
     version = {3: 1, 2: 2, 0: 2.5}.get(head[1] >> 3 & 3)
     layer = 4 - (head[1] >> 1 & 3)
     bitrate_index = head[2] >> 4
@@ -33,62 +34,79 @@ def _mpeg_frame(head):
     if version is None or layer == 4 or bitrate_index == 15 or rate_index == 3:
         return None
     kind = MPEG_AUDIO, version, layer, rate_index
+    padding = head[2] >> 1 & 1
+    padding *= 4 if layer == 1 else 1
     if not bitrate_index:
         # Free format: the header does not tell.
-        return kind, None
+        return kind, None, padding
     rate_hz = _RATES_HZ[rate_index] / {1: 1, 2: 2, 2.5: 4}[version]
     kbps = _KBPS[min(2, int(version)), layer][bitrate_index - 1]
-    padding = head[2] >> 1 & 1
     if layer == 1:
-        return kind, (int(12_000 * kbps / rate_hz) + padding) * 4
+        return kind, int(12_000 * kbps / rate_hz) * 4 + padding, padding
     slots = 72_000 if layer == 3 and version > 1 else 144_000
-    return kind, int(slots * kbps / rate_hz) + padding
+    return kind, int(slots * kbps / rate_hz) + padding, padding
 
 
 def _aac_frame(head):
-    """Kind and bytes of the ADTS frame that begins so, or None."""
+    """Kind, bytes and padding of the ADTS frame with this header."""
     num_bytes = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
     rate_index = head[2] >> 2 & 15
     if rate_index > 12 or num_bytes <= _HEADER_BYTES:
         return None
-    return (AAC, head[1] & 8, rate_index), num_bytes
+    return (AAC, head[1] & 8, rate_index), num_bytes, 0
 
 
 def _frame(content, position):
+    """What the header at a position says; None if there is none."""
     head = content[position : position + _HEADER_BYTES]
     if len(head) < _HEADER_BYTES or not _SYNC.match(head):
         return None
     return _aac_frame(head) if head[1] & 0xF6 == 0xF0 else _mpeg_frame(head)
 
 
-def _free_format_bytes(content, position, kind):
-    """Bytes of a frame of free format: up to the next of the same kind."""
+def _free_format_bytes(content, position, kind, padding):
+    """Bytes of a frame of free format without padding: up to the next."""
     stop = position + _MAX_FREE_BYTES
     for match in _SYNC.finditer(content, position + _HEADER_BYTES, stop):
-        if _frame(content, match.start()) == (kind, None):
-            return match.start() - position
+        found = _frame(content, match.start())
+        if found is None or found[:2] != (kind, None):
+            continue
+        num_bytes = match.start() - position - padding
+        after = _frame(content, match.start() + num_bytes + found[2])
+        # Its own samples may look like a header once.
+        if after is not None and after[:2] == (kind, None):
+            return num_bytes
     return None
+
+
+def _frames(content, position):
+    """Kind and end of frames of one kind that follow each other."""
+    first_kind = free_bytes = None
+    while (found := _frame(content, position)) is not None:
+        kind, num_bytes, padding = found
+        if kind != (first_kind or kind):
+            return
+        first_kind = kind
+        if num_bytes is None:
+            if free_bytes is None:
+                free_bytes = _free_format_bytes(
+                    content, position, kind, padding
+                )
+            if free_bytes is None:
+                return
+            num_bytes = free_bytes + padding
+        position += num_bytes
+        yield kind[0], position
 
 
 def _kind_at(content, position, end):
     """The kind of the frames that begin at a position, or None."""
-    first_kind = None
-    num_bytes = None
-    for number in range(_NUM_FRAMES):
+    frames = itertools.islice(_frames(content, position), _NUM_FRAMES)
+    number = 0
+    for number, (kind, position) in enumerate(frames, 1):
         if number >= _MIN_FRAMES and position >= end:
-            break
-        found = _frame(content, position)
-        if found is None or first_kind not in (None, found[0]):
-            return None
-        first_kind = found[0]
-        if found[1] is not None:
-            num_bytes = found[1]
-        elif num_bytes is None:
-            num_bytes = _free_format_bytes(content, position, first_kind)
-            if num_bytes is None:
-                return None
-        position += num_bytes
-    return first_kind[0]
+            return kind
+    return kind if number == _NUM_FRAMES else None
 
 
 def find(content: bytes, is_whole: bool) -> tuple[str, int] | None:
@@ -108,3 +126,24 @@ def find(content: bytes, is_whole: bool) -> tuple[str, int] | None:
         if kind is not None:
             return kind, match.start()
     return None
+
+
+def end_of_whole(content: bytes) -> int | None:
+    """Where the last frame ends of which all bytes are there.
+
+    Args:
+        content: bytes. The end of a file.
+
+    Returns:
+        int, a position; None if there are no frames.
+    """
+    last_end = None
+    position = 0
+    # After other bytes, such as tags, there may be more of them.
+    while (found := find(content[position:], is_whole=True)) is not None:
+        position += found[1]
+        for _, end in _frames(content, position):
+            position = end
+            if end <= len(content):
+                last_end = end
+    return last_end

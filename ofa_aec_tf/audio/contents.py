@@ -45,6 +45,8 @@ AUDIO_SUFFIXES = (
     ".tta",
 )
 
+WAV = "WAV"
+
 # More than any position looked at below.
 _HEAD_BYTES = 512
 _ID3_BYTES = 10
@@ -83,7 +85,7 @@ def _compiled(*formats):
 # Where a word is common in texts too, with some of the bytes behind it.
 _SIGNATURES = _compiled(
     # Or no more than a part of its header.
-    ("WAV", False, rb"(RIFF|RIFX|RF64|BW64)(....WAVE|.{0,7}\Z)"),
+    (WAV, False, rb"(RIFF|RIFX|RF64|BW64)(....WAVE|.{0,7}\Z)"),
     ("W64", False, rb"riff\x2e\x91\xcf\x11"),
     ("AIFF", False, rb"FORM(....AIF[FC]|.{0,7}\Z)"),
     ("AU", False, rb"\.snd\0|dns\."),

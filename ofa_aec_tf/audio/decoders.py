@@ -15,8 +15,6 @@ from ofa_aec_tf.audio.errors import AudioError
 DECODERS = ("auto", "soundfile", "av", "tfio")
 
 _AV_INSTALLATION = "pip install 'ofa_aec_tf[av]'"
-# What another decoder may be able to read.
-_DECODER_CODES = ("undecodable", "no_samples")
 
 _Prepared = TypeVar("_Prepared")
 _Result = TypeVar("_Result")
@@ -152,7 +150,9 @@ class Attempts(Generic[_Prepared]):
             try:
                 result = read(prepared)
             except AudioError as error:
-                if error.code not in _DECODER_CODES:
+                # Of a file without samples FFmpeg makes sound from what is
+                # behind them.
+                if error.code != "undecodable":
                     raise
                 failures.append(error)
                 continue
@@ -167,5 +167,5 @@ class Attempts(Generic[_Prepared]):
                 f"{_AV_INSTALLATION}"
             )
         raise AudioError(
-            self._path, failures[0].code, "; ".join(dict.fromkeys(reasons))
+            self._path, "undecodable", "; ".join(dict.fromkeys(reasons))
         )

@@ -1,6 +1,7 @@
 """Reads audio files with the decoder that suits them."""
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 import operator
@@ -46,9 +47,8 @@ def _finish(path, decoded, window, notes) -> Recording:
     if rate_hz != window.sample_rate_hz:
         waveform = soxr.resample(waveform, rate_hz, window.sample_rate_hz, "HQ")
     wanted = window.wanted_slice(rate_hz, window.sample_rate_hz)
-    # A copy: parts that overlap would share it.
     return Recording(
-        np.array(waveform[wanted], np.float32),
+        np.ascontiguousarray(waveform[wanted], np.float32),
         notes,
         recording.file_seconds(decoded, window),
     )
@@ -75,6 +75,11 @@ def _read_windows(path, windows_, decoder) -> Iterator[Recording | AudioError]:
                     operator.methodcaller("decode", index)
                 )
                 part = _finish(path, decoded, window, notes)
+                if len(windows_) > 1:
+                    # Those that overlap would share it.
+                    part = dataclasses.replace(
+                        part, waveform=part.waveform.copy()
+                    )
             except AudioError as error:
                 part = error
             yield part

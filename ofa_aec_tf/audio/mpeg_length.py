@@ -10,11 +10,12 @@ _HEAD_BYTES = 200
 _TAG_POSITIONS = (13, 21, 36)
 _HAS_FRAMES, _HAS_BYTES = 1, 2
 _REGION_BYTES = 65_536
+_TAIL_BYTES = 16_384
 # More frames than any file has.
 _UNBOUNDED = struct.pack(">I", 2**28)
 
 
-def end_of_frames(descriptor: int) -> int:
+def _before_tags(descriptor):
     """The byte at which the tags at the end of a file begin, or its size."""
     end = os.fstat(descriptor).st_size
     if os.pread(descriptor, 3, max(0, end - 128)) == b"TAG":
@@ -25,6 +26,22 @@ def end_of_frames(descriptor: int) -> int:
         has_header = bool(flags & 0x80000000)
         end -= num_bytes + 32 * has_header
     return end
+
+
+def end_of_frames(descriptor: int) -> int:
+    """The byte at which the last whole frame of a file ends.
+
+    Or tags begin, or the file ends, where its last bytes are no frames.
+
+    Args:
+        descriptor: int. An open file.
+    """
+    end = _before_tags(descriptor)
+    start = max(0, end - _TAIL_BYTES)
+    last_end = coded_frames.end_of_whole(
+        os.pread(descriptor, max(0, end - start), start)
+    )
+    return end if last_end is None else start + last_end
 
 
 def unbounded(descriptor: int, start: int) -> dict[int, bytes] | None:
@@ -53,7 +70,7 @@ def unbounded(descriptor: int, start: int) -> dict[int, bytes] | None:
         if not flags & _HAS_BYTES:
             return None
         rest = start + num_bytes
-        end = end_of_frames(descriptor)
+        end = _before_tags(descriptor)
         if rest >= end:
             return None
         region = os.pread(descriptor, min(_REGION_BYTES, end - rest), rest)

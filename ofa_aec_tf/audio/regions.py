@@ -4,8 +4,9 @@ import io
 import os
 
 from ofa_aec_tf.audio import coded_frames
+from ofa_aec_tf.audio import contents
 from ofa_aec_tf.audio import mpeg_length
-from ofa_aec_tf.audio.contents import Content
+from ofa_aec_tf.audio import wav_length
 
 # Of MP3 frames, from 8 to 448 kbit/s.
 _MAX_BITRATE_RATIO = 56
@@ -33,6 +34,8 @@ class Region(io.RawIOBase):
         self._size = size
         self._changes = changes
         self._position = 0
+        # The file itself is read faster.
+        self.is_whole_file = not start and not changes and size == stop
 
     def readinto(self, buffer):
         begin = self._start + self._position
@@ -64,13 +67,13 @@ class Region(io.RawIOBase):
 
 
 def find_regions(
-    descriptor: int, content: Content
+    descriptor: int, content: contents.Content
 ) -> tuple[list[Region], bool]:
     """Divides a file into what libsndfile is to open, one after the other.
 
     Args:
         descriptor: int.
-        content: Content of the file.
+        content: contents.Content of the file.
 
     Returns:
         tuple of a list of Region, and of whether the length that libsndfile
@@ -88,6 +91,8 @@ def find_regions(
             stop = mpeg_length.end_of_frames(descriptor)
             changes = unbounded
             claimed_ratio = 1 if changes else _MAX_BITRATE_RATIO
+    elif content.name == contents.WAV:
+        changes = wav_length.unbounded(descriptor, content.start)
     regions = [
         Region(descriptor, start, stop, (stop - start) * claimed_ratio, changes)
         for start, stop in zip(starts, (*content.links, stop))

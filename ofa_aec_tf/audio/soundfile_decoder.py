@@ -93,10 +93,8 @@ def open_source(path: pathlib.Path) -> Iterator[Source]:
         content = contents.sniff(descriptor)
         following, is_length_sure = find_regions(descriptor, content)
         region = following.pop(0)
-        # The file itself is read faster.
-        is_whole = is_length_sure and not content.start
         file = stack.enter_context(
-            _opened(path, descriptor if is_whole else region)
+            _opened(path, descriptor if region.is_whole_file else region)
         )
         rate_hz = file.samplerate
         check_sample_rate(path, rate_hz)

@@ -1,9 +1,13 @@
-"""What a TFLite file says of itself: sound format and class names.
+"""What a TFLite file says of itself: sound format, class names, thresholds.
 
 MediaPipe Tasks and the TFLite Task Library load an audio classifier only with
 this. It is a flatbuffer of its own inside the file, of the schema "TFLite Model
 Metadata" (`metadata_schema.fbs`, identifier M001), and a zip archive with the
 labels behind the file. Numbers of fields below are positions in its tables.
+
+Thresholds of classes are a score calibration: each score is kept as it is, as
+the logistic function of its own logit, unless it is below the least score of
+its class, and 0 then. That is what these libraries have of the kind.
 """
 
 import dataclasses
@@ -19,6 +23,9 @@ from ofa_aec_tf.argument_checks import check_class_names
 from ofa_aec_tf.deployment import tflite_flatbuffer
 
 LABELS = "labels.txt"
+_CALIBRATION = "score_calibration.csv"
+# Scale, slope and offset that change no score; behind them the least score.
+_IDENTITY = (1.0, 1.0, 0.0)
 
 _ENTRY = "TFLITE_METADATA"
 _IDENTIFIER = b"M001"
@@ -34,7 +41,7 @@ _NUM_MODEL_FIELDS = 8
 _SUBGRAPH_INPUTS, _SUBGRAPH_OUTPUTS = 2, 3
 _NUM_SUBGRAPH_FIELDS = 10
 _TENSOR_NAME, _TENSOR_DESCRIPTION, _TENSOR_CONTENT = 0, 1, 3
-_TENSOR_STATISTICS, _TENSOR_FILES = 5, 6
+_TENSOR_PROCESS_UNITS, _TENSOR_STATISTICS, _TENSOR_FILES = 4, 5, 6
 _NUM_TENSOR_FIELDS = 7
 _CONTENT_TYPE, _CONTENT_PROPERTIES = 0, 1
 _NUM_CONTENT_FIELDS = 3
@@ -44,7 +51,13 @@ _FILE_NAME, _FILE_TYPE = 0, 2
 _NUM_FILE_FIELDS = 5
 _NUM_STATISTICS_FIELDS = 2
 _FEATURE_PROPERTIES, _AUDIO_PROPERTIES = 1, 4
-_TENSOR_AXIS_LABELS = 2
+_TENSOR_AXIS_LABELS, _TENSOR_AXIS_SCORE_CALIBRATION = 2, 4
+_UNIT_TYPE, _UNIT_OPTIONS = 0, 1
+_NUM_UNIT_FIELDS = 2
+_SCORE_CALIBRATION = 2
+_CALIBRATION_TRANSFORMATION = 0
+_NUM_CALIBRATION_FIELDS = 2
+_INVERSE_LOGISTIC = 2
 
 # What archives raise that are encrypted, of unknown compression or damaged.
 _UNREADABLE = (
@@ -68,6 +81,9 @@ class AudioMetadata:
         sample_rate_hz: int. Of the waveform that it takes.
         num_channels: int. 1: the front end takes mono.
         labels: tuple of str. One for each output, in their order.
+        thresholds: tuple of float or None, one for each output: the lowest
+            score that is reported, None for a class that never is. None
+            where all scores are.
     """
 
     name: str
@@ -76,8 +92,17 @@ class AudioMetadata:
     sample_rate_hz: int
     num_channels: int
     labels: tuple[str, ...]
+    thresholds: tuple[float | None, ...] | None = None
 
     def __post_init__(self):
+        if self.thresholds is not None and (
+            len(self.thresholds) != len(self.labels)
+            or not all(t is None or 0 <= t <= 1 for t in self.thresholds)
+        ):
+            raise ValueError(
+                "Expected a threshold in [0, 1], or none, for each of the "
+                f"{len(self.labels)} labels. Received: {self.thresholds}"
+            )
         if self.sample_rate_hz < _MIN_RATE_HZ or self.num_channels != 1:
             raise ValueError(
                 f"Expected one channel at {_MIN_RATE_HZ} Hz or more. Received: "
@@ -122,13 +147,46 @@ def _content(builder, content_type, properties):
     )
 
 
-def _labels_file(builder):
+def _file(builder, name, file_type):
     return _table(
         builder,
         _NUM_FILE_FIELDS,
-        {_FILE_NAME: builder.CreateString(LABELS)},
-        lambda: builder.PrependInt8Slot(_FILE_TYPE, _TENSOR_AXIS_LABELS, 0),
+        {_FILE_NAME: builder.CreateString(name)},
+        lambda: builder.PrependInt8Slot(_FILE_TYPE, file_type, 0),
     )
+
+
+def _score_calibration(builder):
+    """A unit that does to the scores what the file of calibration says."""
+    options = _table(
+        builder,
+        _NUM_CALIBRATION_FIELDS,
+        {},
+        lambda: builder.PrependInt8Slot(
+            _CALIBRATION_TRANSFORMATION, _INVERSE_LOGISTIC, 0
+        ),
+    )
+    return _table(
+        builder,
+        _NUM_UNIT_FIELDS,
+        {_UNIT_OPTIONS: options},
+        lambda: builder.PrependUint8Slot(_UNIT_TYPE, _SCORE_CALIBRATION, 0),
+    )
+
+
+def _packed_files(metadata):
+    """Names and texts of the files in the archive, and their types."""
+    files = [(LABELS, _TENSOR_AXIS_LABELS, metadata.labels)]
+    if metadata.thresholds is not None:
+        lines = [
+            # A class without a line is never reported.
+            ""
+            if threshold is None
+            else ",".join(map(repr, (*_IDENTITY, float(threshold))))
+            for threshold in metadata.thresholds
+        ]
+        files.append((_CALIBRATION, _TENSOR_AXIS_SCORE_CALIBRATION, lines))
+    return [(n, kind, "\n".join(lines) + "\n") for n, kind, lines in files]
 
 
 def _input_tensor(builder, metadata):
@@ -147,11 +205,20 @@ def _input_tensor(builder, metadata):
     )
 
 
-def _output_tensor(builder):
+def _output_tensor(builder, metadata):
+    files = [
+        _file(builder, name, kind) for name, kind, _ in _packed_files(metadata)
+    ]
+    units = {}
+    if metadata.thresholds is not None:
+        units[_TENSOR_PROCESS_UNITS] = _vector(
+            builder, [_score_calibration(builder)]
+        )
     return _table(
         builder,
         _NUM_TENSOR_FIELDS,
         {
+            **units,
             _TENSOR_NAME: builder.CreateString("scores"),
             _TENSOR_DESCRIPTION: builder.CreateString(
                 "Probability of each class"
@@ -160,7 +227,7 @@ def _output_tensor(builder):
                 builder, _FEATURE_PROPERTIES, _table(builder, 0, {})
             ),
             _TENSOR_STATISTICS: _table(builder, _NUM_STATISTICS_FIELDS, {}),
-            _TENSOR_FILES: _vector(builder, [_labels_file(builder)]),
+            _TENSOR_FILES: _vector(builder, files),
         },
     )
 
@@ -174,7 +241,9 @@ def _serialize(metadata: AudioMetadata) -> bytes:
             _SUBGRAPH_INPUTS: _vector(
                 builder, [_input_tensor(builder, metadata)]
             ),
-            _SUBGRAPH_OUTPUTS: _vector(builder, [_output_tensor(builder)]),
+            _SUBGRAPH_OUTPUTS: _vector(
+                builder, [_output_tensor(builder, metadata)]
+            ),
         },
     )
     texts = {
@@ -210,10 +279,9 @@ def attach(content: bytes, metadata: AudioMetadata) -> bytes:
     file = io.BytesIO(tflite_flatbuffer.pack(model))
     file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
-        # With a date of its own, that of the epoch of the format.
-        archive.writestr(
-            zipfile.ZipInfo(LABELS), "\n".join(metadata.labels) + "\n"
-        )
+        for name, _, text in _packed_files(metadata):
+            # With a date of its own, that of the epoch of the format.
+            archive.writestr(zipfile.ZipInfo(name), text)
     return file.getvalue()
 
 
@@ -308,32 +376,66 @@ def _read_format(tensor):
     )
 
 
-def _read_labels(content, tensor):
-    names = [
+def _file_names(tensor, file_type):
+    return [
         file.text(_FILE_NAME)
         for file in tensor.children(_TENSOR_FILES)
-        if file.scalar(_FILE_TYPE, number_types.Int8Flags)
-        == _TENSOR_AXIS_LABELS
+        if file.scalar(_FILE_TYPE, number_types.Int8Flags) == file_type
     ]
+
+
+def _read_lines(content, name, what):
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return archive.read(name).decode().splitlines()
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ValueError(
+            f"The metadata names the {what} {name!r}, but no such file is "
+            f"packed into the model ({error})."
+        ) from error
+    except _UNREADABLE as error:
+        raise ValueError(
+            f"The {what} {name!r} that are packed into the model cannot be "
+            f"read: {error}."
+        ) from error
+
+
+def _read_labels(content, tensor):
+    names = _file_names(tensor, _TENSOR_AXIS_LABELS)
     if len(names) != 1:
         raise ValueError(
             "The metadata of the output must name one file of labels. "
             f"Received: {names}"
         )
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            text = archive.read(names[0]).decode()
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(
-            f"The metadata names the labels {names[0]!r}, but no such file is "
-            f"packed into the model ({error})."
-        ) from error
-    except _UNREADABLE as error:
-        raise ValueError(
-            f"The labels {names[0]!r} that are packed into the model cannot "
-            f"be read: {error}."
-        ) from error
-    return tuple(text.splitlines())
+    return tuple(_read_lines(content, names[0], "labels"))
+
+
+def _read_thresholds(content, tensor):
+    names = _file_names(tensor, _TENSOR_AXIS_SCORE_CALIBRATION)
+    if not names:
+        return None
+    thresholds = []
+    for line in _read_lines(content, names[0], "score calibration"):
+        values = [float(text) for text in line.split(",")] if line else None
+        if values is not None and (*values[:3],) != _IDENTITY:
+            # Of another tool: it changes scores, which only apps apply.
+            return None
+        thresholds.append(values and (*values[3:], 0.0)[0])
+    return tuple(thresholds)
+
+
+def is_there(content: bytes) -> bool:
+    """Whether a TFLite file has metadata of this schema.
+
+    Raises:
+        ValueError: if this is not a TFLite file, or not a whole one.
+    """
+    return (
+        tflite_flatbuffer.metadata_buffer(
+            tflite_flatbuffer.unpack(content), _ENTRY
+        )
+        is not None
+    )
 
 
 def read(content: bytes) -> AudioMetadata:
@@ -370,4 +472,5 @@ def _read(content, serialized):
         sample_rate_hz=sample_rate_hz,
         num_channels=num_channels,
         labels=_read_labels(content, scores),
+        thresholds=_read_thresholds(content, scores),
     )

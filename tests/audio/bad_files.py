@@ -160,6 +160,8 @@ FOR_ALL = {
     "rate of 0": (edited(_set_rate(0)), "undecodable"),
     "no channels": (edited(_set_channels(0)), "undecodable"),
     "9999 channels": (edited(_set_channels(9999)), "undecodable"),
+    "data size of 0": (edited(_set_data_size(0)), ()),
+    "data size too small": (edited(_set_data_size(1000)), ()),
     "data size of all ones": (edited(_set_data_size(0xFFFFFFFF)), ()),
     "data size far too large": (edited(_set_data_size(0xFFFFFFF0)), ()),
     "header without samples": (_sound(np.zeros(0), format="WAV"), "no_samples"),
@@ -197,10 +199,11 @@ FOR_AV = {
 }
 # The same, of files that can be made without PyAV.
 DIFFERING = {
-    "wav data size of 0": (
-        edited(_set_data_size(0)),
+    # An order that libsndfile does not expect.
+    "a chunk before the format": (
+        edited(lambda c: c[:12] + b"LIST\x0a\0\0\0INFOabcdef" + c[12:]),
         ("fallback_decoder",),
-        "no_samples",
+        "undecodable",
     ),
     "mp4 that is none": (
         _content(b"\0\0\0\x20ftypM4A " + bytes(500)),

@@ -125,6 +125,8 @@ _WHOLE = {
     "a stream of 31 bits": lambda: _wav(
         data_size=0x7FFFFFFF, riff_size=0x7FFFFFFF
     ),
+    "a stream of no length": lambda: _wav(data_size=0, riff_size=36),
+    "a length of the first second": lambda: _wav(data_size=2 * _RATE_HZ),
     "a block of no bytes": lambda: _wav(align=0),
     "MP3 in WAV": lambda: _wav(
         _encoded(format="MP3"),
@@ -174,6 +176,24 @@ def test_all_of_it_is_read(tmp_path, name, without_av):
     _check(path)
 
 
+def test_a_recording_of_nothing_has_no_samples(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(_wav(b"", after_data=_chunk(b"LIST", b"INFO" * 3000)))
+    with pytest.raises(audio.AudioError, match="no_samples"):
+        audio.load_audio(path, 48000)
+
+
+@pytest.mark.parametrize("end", [b"", b"\0"])
+def test_an_odd_number_of_bytes(tmp_path, end):
+    samples = np.full(_RATE_HZ + 1, 128, np.uint8)
+    samples[::2] = 192
+    path = tmp_path / "a"
+    content = _wav(samples.tobytes(), bits=8)
+    # Some programs leave out the byte that makes them even.
+    path.write_bytes(content.removesuffix(b"\0") + end)
+    assert audio.duration_seconds(path) == (_RATE_HZ + 1) / _RATE_HZ
+
+
 def test_what_is_mono_by_mistake_is_half_as_long(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(_wav(num_channels=2))
@@ -214,6 +234,16 @@ def test_mp3_without_a_word_about_its_length(tmp_path, mode, tag, without_av):
     mp3 = _encoded(_quiet_then_loud(), format="MP3", bitrate_mode=mode)
     path.write_bytes(_without_first_frame(mp3) + tag)
     _check_length(path, 5.0)
+
+
+@pytest.mark.parametrize("num_bytes", [1, 100, 300])
+def test_mp3_that_ends_inside_of_a_frame(tmp_path, num_bytes, without_av):
+    path = tmp_path / "a"
+    mp3 = _without_first_frame(_encoded(_quiet_then_loud(), format="MP3"))
+    path.write_bytes(mp3[:-num_bytes])
+    # All but the frames that are cut off.
+    assert audio.duration_seconds(path) > 4.9
+    assert len(audio.load_audio(path, 8000)) > 39_000
 
 
 @pytest.mark.parametrize("number", [2, 3])

@@ -215,3 +215,62 @@ def test_names_that_are_no_lines_of_text_are_refused(tmp_path):
         )
     )
     assert f"--classes: {line}" in refused
+
+
+def test_folders_of_splits_become_the_splits(tmp_path):
+    _write_sounds(
+        tmp_path / "audio",
+        *(
+            f"{split}/{label}/{i}.wav"
+            for split, num in (("Train", 3), ("val", 1), ("test", 2))
+            for label in ("dog", "rain")
+            for i in range(num)
+        ),
+    )
+    finished = _preprocess(tmp_path, source="folder")
+    assert finished.returncode == 0, finished.stderr
+    info = DatasetInfo.read(tmp_path / "out")
+    assert info.class_map.names == ("dog", "rain")
+    assert {name: s.num_clips for name, s in info.splits.items()} == {
+        "train": 6,
+        "validation": 2,
+        "test": 4,
+    }
+    assert "the folders Train, test, val of" in finished.stdout
+    assert "are taken as splits" in finished.stdout
+
+
+def test_what_the_user_says_of_a_table_is_heeded(tmp_path):
+    _write_sounds(tmp_path / "audio", *(f"{i}.wav" for i in range(4)))
+    (tmp_path / "t.csv").write_text(
+        "id:what:where\n"
+        + "".join(
+            f"{i}.wav:{label}:x\n"
+            for i, label in enumerate(("dog", "dog,wind", "wind", ""))
+        )
+    )
+    flag_values = {
+        "source": "csv",
+        "labels_csv": tmp_path / "t.csv",
+        "delimiter": ":",
+        "labels_column": "what",
+        "test_fraction": 0,
+    }
+    finished = _preprocess(tmp_path, **flag_values)
+    assert finished.returncode == 0, finished.stderr
+    assert "'dog,wind': --label_separator=',' takes" in finished.stdout
+    finished = _preprocess(
+        tmp_path,
+        **flag_values,
+        label_separator=",",
+        output_dir=tmp_path / "out2",
+    )
+    assert finished.returncode == 0, finished.stderr
+    info = DatasetInfo.read(tmp_path / "out2")
+    assert _counts(info) == {"dog": 2, "wind": 2}
+    assert "--label_separator" not in finished.stdout
+    assert "where" in finished.stdout and "1 no_labels" in finished.stdout
+    refused = _refused(
+        _preprocess(tmp_path, **flag_values, label_type="single_label")
+    )
+    assert "line 5: with label type single_label" in refused

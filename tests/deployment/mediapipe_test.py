@@ -1,9 +1,12 @@
 """Exported files in MediaPipe's AudioClassifier, which Android apps use."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import soxr
 
+from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import waveform_exporter
 from tests import esc10
 from tests.deployment import small_models
@@ -139,6 +142,25 @@ def test_a_stream_gets_a_result_for_each_full_window(waveform_files, paths):
     assert len(results) >= 3
     received = np.stack([scores for _, scores in results[:3]])
     np.testing.assert_allclose(received, expected[:3], rtol=0, atol=1e-3)
+
+
+def test_scores_below_the_packed_thresholds_are_zero(waveform_files, tmp_path):
+    waveform = _events(_WINDOW_SAMPLES)
+    (expected,) = waveform_files["int8"].runner.predict(waveform[np.newaxis])
+    thresholds = [float(score) * 0.99 for score in expected]
+    thresholds[1] = float(expected[1]) * 1.01
+    thresholds[2] = None
+    content = tflite_metadata.attach(
+        waveform_files["int8"].content,
+        dataclasses.replace(
+            small_models.METADATA, thresholds=tuple(thresholds)
+        ),
+    )
+    path = tmp_path / "file.tflite"
+    path.write_bytes(content)
+    _, (scores,) = _classify(path, waveform)
+    expected[[1, 2]] = 0
+    np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-6)
 
 
 def test_labels_are_those_of_the_file(paths):

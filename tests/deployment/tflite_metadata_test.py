@@ -7,10 +7,16 @@ import zipfile
 import numpy as np
 import pytest
 
+from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import tflite_flatbuffer
 from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
 from tests.deployment import small_models
+
+_THRESHOLDS = (0.25, None, 0.0, 1.0, 1e-6, *([0.5] * 5))
+_WITH_THRESHOLDS = dataclasses.replace(
+    small_models.METADATA, thresholds=_THRESHOLDS
+)
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +131,49 @@ def test_damaged_metadata_are_refused_in_words(attached):
 def test_a_file_without_metadata_is_refused(exported):
     with pytest.raises(ValueError, match="no TFLite Model Metadata"):
         tflite_metadata.read(exported["int8"].content)
+
+
+def test_thresholds_are_read_back_and_taken_out_again(attached):
+    content = tflite_metadata.attach(attached, _WITH_THRESHOLDS)
+    assert tflite_metadata.read(content) == _WITH_THRESHOLDS
+    assert tflite_metadata.attach(content, _WITH_THRESHOLDS) == content
+    # What is left is the file that it was.
+    assert tflite_metadata.attach(content, small_models.METADATA) == attached
+    file_checks.check_file(content, "file")
+
+
+def test_the_official_schema_reads_thresholds(attached):
+    official = pytest.importorskip(
+        "mediapipe.tasks.metadata.metadata_schema_py_generated"
+    )
+    content = tflite_metadata.attach(attached, _WITH_THRESHOLDS)
+    buffer = tflite_flatbuffer.metadata_buffer(
+        tflite_flatbuffer.unpack(content), "TFLITE_METADATA"
+    )
+    model = official.ModelMetadataT.InitFromObj(
+        official.ModelMetadata.GetRootAsModelMetadata(buffer, 0)
+    )
+    (scores,) = model.subgraphMetadata[0].outputTensorMetadata
+    (unit,) = scores.processUnits
+    assert isinstance(unit.options, official.ScoreCalibrationOptionsT)
+    transformation = unit.options.scoreTransformation
+    assert transformation == official.ScoreTransformationType.INVERSE_LOGISTIC
+    assert unit.options.defaultScore == 0
+    types = {file.name: file.type for file in scores.associatedFiles}
+    kinds = official.AssociatedFileType
+    assert types == {
+        b"labels.txt": kinds.TENSOR_AXIS_LABELS,
+        b"score_calibration.csv": kinds.TENSOR_AXIS_SCORE_CALIBRATION,
+    }
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        lines = archive.read("score_calibration.csv").decode().splitlines()
+    assert lines[:3] == ["1.0,1.0,0.0,0.25", "", "1.0,1.0,0.0,0.0"]
+    assert len(lines) == 10
+
+
+@pytest.mark.parametrize(
+    "thresholds", [(), (0.5,) * 9, (0.5,) * 9 + (1.5,), (float("nan"),) * 10]
+)
+def test_thresholds_that_fit_no_labels_are_refused(thresholds):
+    with pytest.raises(ValueError, match="for each of the 10 labels"):
+        dataclasses.replace(small_models.METADATA, thresholds=thresholds)

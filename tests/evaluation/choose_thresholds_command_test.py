@@ -1,17 +1,24 @@
 """Runs the command as a user does, and predicts with what it has chosen."""
 
+import hashlib
 import json
 
 import keras
 import numpy as np
 import pytest
 import sklearn.metrics
+import soundfile
 
+from ofa_aec_tf import check
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.dataset_info import SINGLE_LABEL
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.deployment import export_directory
+from ofa_aec_tf.deployment import tflite_chaining
 from ofa_aec_tf.deployment import tflite_converter
+from ofa_aec_tf.deployment import tflite_metadata
+from ofa_aec_tf.deployment import waveform_exporter
 from tests import commands
 from tests.deployment import waveform_models
 from tests.synthetic_data import CLASS_NAMES
@@ -183,3 +190,82 @@ def test_a_model_that_takes_waveforms_is_sent_to_its_sibling(
     assert result.returncode == 2
     assert "waveform.tflite takes waveforms" in result.stderr
     assert "--thresholds=FILE" in result.stderr
+
+
+@pytest.fixture
+def exported_dir(multi_label, tmp_path):
+    """An export of one network, with the front end and without it."""
+    directory, dataset, _ = multi_label
+    num_samples = dataset.frontend.num_samples(dataset.clip_seconds)
+    network = (directory / "net_float32.tflite").read_bytes()
+    front = waveform_exporter.convert_frontend(dataset.frontend, num_samples)
+    contents = {
+        "log_mel_float32": network,
+        "float32": tflite_metadata.attach(
+            tflite_chaining.chain(front, network, "waveform", "scores"),
+            waveform_exporter.audio_metadata(
+                "net", CLASS_NAMES, dataset.clip_seconds, dataset.frontend
+            ),
+        ),
+    }
+    export_directory.write(
+        tmp_path,
+        "export.json",
+        {
+            "model": ModelInfo.for_dataset(dataset).to_json(),
+            "files": {
+                key: {
+                    "file": f"net_{key}.tflite",
+                    "sha256": hashlib.sha256(content).hexdigest(),
+                }
+                for key, content in contents.items()
+            },
+        },
+        {f"net_{key}.tflite": value for key, value in contents.items()},
+        CLASS_NAMES,
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("named", ["net_log_mel_float32", "net_float32"])
+def test_both_files_of_a_network_get_the_thresholds(
+    multi_label, exported_dir, named
+):
+    directory, _, _ = multi_label
+    result = _run(
+        f"--model={exported_dir / named}.tflite", f"--data_dir={directory}"
+    )
+    assert result.returncode == 0, result.stderr
+    stems = ("net_log_mel_float32", "net_float32")
+    chosen = []
+    for stem in stems:
+        path = exported_dir / f"{stem}.thresholds.json"
+        values = json.loads(path.read_text())
+        digest = workdir.file_digest(exported_dir / f"{stem}.tflite")
+        assert values["model_digest"] == digest
+        chosen.append(values["thresholds"])
+    assert chosen[0] == chosen[1]
+    # The export is as it should be, with them in the file.
+    check.main([str(exported_dir)])
+    content = (exported_dir / "net_float32.tflite").read_bytes()
+    thresholds = tflite_metadata.read(content).thresholds
+    assert thresholds == tuple(chosen[0].values())
+    # The file alone names what its sibling does.
+    recording = exported_dir / "a.wav"
+    noise = np.random.default_rng(0).normal(0, 0.05, 16000)
+    soundfile.write(recording, noise, 32000, "FLOAT")
+    (exported_dir / "net_float32.thresholds.json").unlink()
+    events = []
+    for stem in stems:
+        path = exported_dir / f"{stem}.tflite"
+        result = commands.run(
+            "ofa_aec_tf.predict",
+            f"--model={path}",
+            "--format=json",
+            recording,
+        )
+        report = json.loads(result.stdout)
+        events.append([e["class"] for e in report["files"][0]["events"]])
+    assert report["thresholds"] == str(path)
+    assert events[0] == events[1]
+    assert len(events[0]) < 3
