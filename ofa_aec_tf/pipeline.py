@@ -14,6 +14,7 @@ import pathlib
 from absl import flags
 
 from ofa_aec_tf import command_line
+from ofa_aec_tf import flagfiles
 from ofa_aec_tf import path_flags
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
@@ -26,6 +27,8 @@ from ofa_aec_tf.reproduction import kept_steps
 _SUMMARY, _STEPS = "summary.json", "steps"
 # What a search leaves for people and for what comes after it.
 _SEARCH_RESULTS = (".json", ".csv", ".png", ".html")
+# Those that each run has, by the names of their flagfiles.
+_STAGES = ("teacher", "supernet", "search", "export")
 _BASELINES = ("kd", "scratch")
 # What a summary shows of each subnet; export writes more.
 _SUMMARY_MODES = ("float32", "int8")
@@ -261,10 +264,18 @@ class _Pipeline:
 
 def main(unused_arguments):
     """Runs the command."""
+    _check_flagfiles()
     directory = pathlib.Path(_WORKDIR.value)
     directory.mkdir(parents=True, exist_ok=True)
     with workdir.lock(directory):
         _run_all(directory)
+
+
+def _check_flagfiles():
+    """Refuses flagfiles that cannot be read before the first step runs."""
+    preprocess = ["preprocess"] if _DATA_DIR.value is None else []
+    for name in (*preprocess, *_STAGES, *_BASELINE.value):
+        flagfiles.read(_flagfile(name))
 
 
 def _run_all(directory):

@@ -129,7 +129,9 @@ class KeptData:
             float. Seconds that it takes to make them.
         """
         record = kept_steps.read_record(self._record, _KEYS)
-        reason = "so it is wanted" if overwrite else self._reason(record)
+        reason = (
+            "--overwrite_data is given" if overwrite else self._reason(record)
+        )
         if not reason:
             gone = self._known_files().size - self._inputs.files.size
             note = f" ({gone} files that they were made of are gone)"

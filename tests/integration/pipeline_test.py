@@ -83,6 +83,19 @@ def test_a_wrong_directory_ends_in_one_line(tmp_path):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_a_flagfile_that_is_missing_is_named_before_anything_is_made(tmp_path):
+    flags_dir = tmp_path / "flags"
+    flags_dir.mkdir()
+    for stage in ("preprocess", "teacher", "supernet", "export"):
+        (flags_dir / f"{stage}.cfg").touch()
+    (flags_dir / "search.cfg").write_text("--flagfile=budgets.cfg\n")
+    result = run(f"--flags_dir={flags_dir}", f"--workdir={tmp_path / 'run'}")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert "no flagfile budgets.cfg" in line and "search.cfg includes" in line
+    assert not (tmp_path / "run").exists()
+
+
 def test_missing_data_ends_in_one_line(tmp_path):
     result = run(
         "--flags_dir=flags/quickstart",
@@ -111,6 +124,8 @@ def preprocessing(tmp_path):
     """A pipeline whose first step writes shards, for a minute or more."""
     flags_dir = tmp_path / "flags"
     flags_dir.mkdir()
+    for stage in ("teacher", "supernet", "search", "export"):
+        (flags_dir / f"{stage}.cfg").touch()
     (flags_dir / "preprocess.cfg").write_text(
         "--source=synthetic\n--num_train=4000\n--num_shards=200\n"
         "--num_workers=2\n"
