@@ -302,3 +302,12 @@ def test_wrong_usage_is_one_line_and_status_two(arguments, message):
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: ") and message in line
+
+
+def test_an_output_that_cannot_be_written_is_found_first(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    path = tmp_path / "file" / "here.json"
+    result = _benchmark(f"--json={path}", tmp_path / "absent.tflite")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: {path} cannot be written: ")

@@ -9,6 +9,7 @@ import sklearn.metrics
 from ai_edge_litert.interpreter import Interpreter
 
 from ofa_aec_tf.data import input_pipeline
+from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import tflite_converter
@@ -158,3 +159,39 @@ def test_a_missing_model_ends_in_one_line(data_dir):
     assert result.stderr.splitlines()[-1].startswith(
         "error: There is no model file gone.keras."
     )
+
+
+def test_a_model_without_scores_leaves_those_of_the_others(data_dir, tmp_path):
+    dataset = DatasetInfo.read(data_dir)
+    paths = [
+        tmp_path / f"{name}.keras" for name in ("good", "bad", "also_good")
+    ]
+    for path in paths:
+        inputs = keras.Input((dataset.num_frames, 64))
+        x = keras.layers.GlobalAveragePooling1D()(inputs)
+        dense = keras.layers.Dense(3, name="logits")
+        scores = keras.layers.Activation("sigmoid")(dense(0.01 * x))
+        network = keras.Model(inputs, scores)
+        if path.stem == "bad":
+            dense.bias.assign([0, np.nan, 0])
+        network.save(path)
+        ModelInfo.for_dataset(dataset).write(path)
+    output = tmp_path / "metrics.json"
+    result = _evaluate(
+        data_dir,
+        f"--model={','.join(map(str, paths))}",
+        f"--output={output}",
+    )
+    assert result.returncode == 2
+    assert f"warning: skipped {paths[1]}: " in result.stderr
+    assert "error: 1 of 3 models could not be evaluated" in result.stderr
+    assert list(json.loads(output.read_text())) == [
+        str(paths[0]),
+        str(paths[2]),
+    ]
+
+
+def test_an_output_that_cannot_be_written_is_found_first(data_dir, tmp_path):
+    result = _evaluate(data_dir, "--model=absent.keras", f"--output={tmp_path}")
+    assert result.returncode == 2
+    assert f"error: {tmp_path} cannot be written: " in result.stderr
