@@ -22,13 +22,14 @@ waveform_exporter.export_frontend
     check_operators: test_a_front_end_is_refused[operator]
     check_frontend: test_a_front_end_is_refused[filter]
 waveform_exporter.add_frontend
-    check_waveform_file: test_a_file_that_takes_samples_is_refused[labels]
+    check_waveform_file: test_metadata_that_went_wrong_are_refused[labels]
     metadata as they were written: ...[metadata]
-    check_same_scores: ...[chain]
+    check_same_scores: test_a_chain_that_gives_other_scores_is_refused
 export_evaluation
-    check_quality: test_a_network_is_refused[quality]
+    check_quality: test_a_loss_of_quality_is_refused
 export
     outputs and classes: test_a_record_of_other_classes_is_refused
+    classes of the data: test_data_of_other_classes_are_refused
     check_writable: test_an_output_that_cannot_be_written_is_found_first
 export_directory
     distinct names: test_models_that_would_share_a_directory_are_refused
