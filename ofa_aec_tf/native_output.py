@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from collections.abc import Iterator
 from absl import logging
 
 _STREAMS = ("stdout", "stderr")
+# Shows the file when its input ends without a line: whoever would write that
+# line is dead. No handler of a process that aborts could do as much safely.
+_SHOW_UNLESS_ENDED = 'read -r line || { cat "$0" >&2; rm -f "$0"; }'
 
 
 @contextlib.contextmanager
@@ -19,11 +23,18 @@ def to_debug_log() -> Iterator[None]:
     standard output and standard error, past Python's `sys.stdout`, where
     neither `contextlib.redirect_stdout` nor a log level reaches them. Errors
     are exceptions and pass unchanged. The descriptors belong to the process:
-    what other threads write meanwhile goes to the log too.
+    what other threads write meanwhile goes to the log too. Where the process
+    dies in this block, all of it goes to standard error instead.
     """
     for stream in _STREAMS:
         getattr(sys, stream).flush()
-    with tempfile.TemporaryFile() as captured:
+    with tempfile.NamedTemporaryFile() as captured:
+        # In a session of its own, where no Ctrl-C reaches it.
+        watcher = subprocess.Popen(
+            ["sh", "-c", _SHOW_UNLESS_ENDED, captured.name],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         saved = {fd: os.dup(fd) for fd in (1, 2)}
         try:
             for descriptor in saved:
@@ -35,6 +46,7 @@ def to_debug_log() -> Iterator[None]:
             for descriptor, copy in saved.items():
                 os.dup2(copy, descriptor)
                 os.close(copy)
+            watcher.communicate(b"ended\n")
             captured.seek(0)
             for line in captured.read().decode(errors="replace").splitlines():
                 logging.debug("%s", line)

@@ -1,4 +1,6 @@
 import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -39,3 +41,20 @@ def test_exceptions_pass_and_the_screen_comes_back(capfd):
             raise RuntimeError("inside")
     print("after")
     assert capfd.readouterr().out == "after\n"
+
+
+def test_a_process_that_aborts_shows_what_was_captured():
+    code = (
+        "import os\n"
+        "from ofa_aec_tf import native_output\n"
+        "with native_output.to_debug_log():\n"
+        "    os.write(1, b'native out\\n')\n"
+        "    os.write(2, b'check failed: rank\\n')\n"
+        "    os.abort()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert result.returncode == -signal.SIGABRT
+    assert result.stdout == ""
+    assert result.stderr == "native out\ncheck failed: rank\n"
