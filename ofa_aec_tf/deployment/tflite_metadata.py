@@ -3,7 +3,7 @@
 MediaPipe Tasks and the TFLite Task Library load an audio classifier only with
 this. It is a flatbuffer of its own inside the file, of the schema "TFLite Model
 Metadata" (`metadata_schema.fbs`, identifier M001), and a zip archive with the
-labels behind the file. Numbers of fields below are positions in its tables.
+labels behind the file.
 
 Thresholds of classes are a score calibration: each score is kept as it is, as
 the logistic function of its own logit, unless it is below the least score of
@@ -17,10 +17,10 @@ import zlib
 
 import flatbuffers
 from flatbuffers import number_types
-from flatbuffers.table import Table
 
 from ofa_aec_tf.argument_checks import check_class_names
 from ofa_aec_tf.deployment import tflite_flatbuffer
+from ofa_aec_tf.deployment import tflite_metadata_schema as schema
 
 LABELS = "labels.txt"
 _CALIBRATION = "score_calibration.csv"
@@ -34,30 +34,6 @@ _MIN_PARSER_VERSION = "1.3.0"
 
 # Less than that is no sound format, but a damaged file.
 _MIN_RATE_HZ = 4000
-
-_MODEL_NAME, _MODEL_DESCRIPTION, _MODEL_VERSION = 0, 1, 2
-_MODEL_SUBGRAPHS, _MODEL_MIN_PARSER_VERSION = 3, 7
-_NUM_MODEL_FIELDS = 8
-_SUBGRAPH_INPUTS, _SUBGRAPH_OUTPUTS = 2, 3
-_NUM_SUBGRAPH_FIELDS = 10
-_TENSOR_NAME, _TENSOR_DESCRIPTION, _TENSOR_CONTENT = 0, 1, 3
-_TENSOR_PROCESS_UNITS, _TENSOR_STATISTICS, _TENSOR_FILES = 4, 5, 6
-_NUM_TENSOR_FIELDS = 7
-_CONTENT_TYPE, _CONTENT_PROPERTIES = 0, 1
-_NUM_CONTENT_FIELDS = 3
-_AUDIO_SAMPLE_RATE, _AUDIO_CHANNELS = 0, 1
-_NUM_AUDIO_FIELDS = 2
-_FILE_NAME, _FILE_TYPE = 0, 2
-_NUM_FILE_FIELDS = 5
-_NUM_STATISTICS_FIELDS = 2
-_FEATURE_PROPERTIES, _AUDIO_PROPERTIES = 1, 4
-_TENSOR_AXIS_LABELS, _TENSOR_AXIS_SCORE_CALIBRATION = 2, 4
-_UNIT_TYPE, _UNIT_OPTIONS = 0, 1
-_NUM_UNIT_FIELDS = 2
-_SCORE_CALIBRATION = 2
-_CALIBRATION_TRANSFORMATION = 0
-_NUM_CALIBRATION_FIELDS = 2
-_INVERSE_LOGISTIC = 2
 
 # What archives raise that are encrypted, of unknown compression or damaged.
 _UNREADABLE = (
@@ -111,73 +87,61 @@ class AudioMetadata:
         check_class_names(self.labels)
 
 
-def _vector(builder, offsets):
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
-        builder.PrependUOffsetTRelative(offset)
-    return builder.EndVector()
-
-
-def _table(builder, num_fields, offsets, add_scalars=lambda: None):
-    """A table of fields that are offsets, and of scalars."""
-    builder.StartObject(num_fields)
-    for field, offset in offsets.items():
-        builder.PrependUOffsetTRelativeSlot(field, offset, 0)
-    add_scalars()
-    return builder.EndObject()
-
-
 def _audio_content(builder, metadata):
     def add_format():
         builder.PrependUint32Slot(
-            _AUDIO_SAMPLE_RATE, metadata.sample_rate_hz, 0
+            schema.AUDIO_SAMPLE_RATE, metadata.sample_rate_hz, 0
         )
-        builder.PrependUint32Slot(_AUDIO_CHANNELS, metadata.num_channels, 0)
+        builder.PrependUint32Slot(
+            schema.AUDIO_CHANNELS, metadata.num_channels, 0
+        )
 
-    properties = _table(builder, _NUM_AUDIO_FIELDS, {}, add_format)
-    return _content(builder, _AUDIO_PROPERTIES, properties)
+    properties = schema.table(builder, schema.NUM_AUDIO_FIELDS, {}, add_format)
+    return _content(builder, schema.AUDIO_PROPERTIES, properties)
 
 
 def _content(builder, content_type, properties):
-    return _table(
+    return schema.table(
         builder,
-        _NUM_CONTENT_FIELDS,
-        {_CONTENT_PROPERTIES: properties},
-        lambda: builder.PrependUint8Slot(_CONTENT_TYPE, content_type, 0),
+        schema.NUM_CONTENT_FIELDS,
+        {schema.CONTENT_PROPERTIES: properties},
+        lambda: builder.PrependUint8Slot(schema.CONTENT_TYPE, content_type, 0),
     )
 
 
 def _file(builder, name, file_type):
-    return _table(
+    return schema.table(
         builder,
-        _NUM_FILE_FIELDS,
-        {_FILE_NAME: builder.CreateString(name)},
-        lambda: builder.PrependInt8Slot(_FILE_TYPE, file_type, 0),
+        schema.NUM_FILE_FIELDS,
+        {schema.FILE_NAME: builder.CreateString(name)},
+        lambda: builder.PrependInt8Slot(schema.FILE_TYPE, file_type, 0),
     )
 
 
 def _score_calibration(builder):
     """A unit that does to the scores what the file of calibration says."""
-    options = _table(
+    options = schema.table(
         builder,
-        _NUM_CALIBRATION_FIELDS,
+        schema.NUM_CALIBRATION_FIELDS,
         {},
         lambda: builder.PrependInt8Slot(
-            _CALIBRATION_TRANSFORMATION, _INVERSE_LOGISTIC, 0
+            schema.CALIBRATION_TRANSFORMATION, schema.INVERSE_LOGISTIC, 0
         ),
     )
-    return _table(
+    return schema.table(
         builder,
-        _NUM_UNIT_FIELDS,
-        {_UNIT_OPTIONS: options},
-        lambda: builder.PrependUint8Slot(_UNIT_TYPE, _SCORE_CALIBRATION, 0),
+        schema.NUM_UNIT_FIELDS,
+        {schema.UNIT_OPTIONS: options},
+        lambda: builder.PrependUint8Slot(
+            schema.UNIT_TYPE, schema.SCORE_CALIBRATION, 0
+        ),
     )
 
 
 def _packed_files(metadata):
     """Names and texts of the files in the archive, and their types."""
     labels = "\n".join(metadata.labels) + "\n"
-    files = [(LABELS, _TENSOR_AXIS_LABELS, labels)]
+    files = [(LABELS, schema.TENSOR_AXIS_LABELS, labels)]
     if metadata.thresholds is not None:
         lines = [
             # A class without a line is never reported.
@@ -188,22 +152,24 @@ def _packed_files(metadata):
         ]
         # Without an end of its own: that would be the line of another class.
         text = "\n".join(lines)
-        files.append((_CALIBRATION, _TENSOR_AXIS_SCORE_CALIBRATION, text))
+        files.append((_CALIBRATION, schema.TENSOR_AXIS_SCORE_CALIBRATION, text))
     return files
 
 
 def _input_tensor(builder, metadata):
-    return _table(
+    return schema.table(
         builder,
-        _NUM_TENSOR_FIELDS,
+        schema.NUM_TENSOR_FIELDS,
         {
-            _TENSOR_NAME: builder.CreateString("waveform"),
-            _TENSOR_DESCRIPTION: builder.CreateString(
+            schema.TENSOR_NAME: builder.CreateString("waveform"),
+            schema.TENSOR_DESCRIPTION: builder.CreateString(
                 f"Samples in [-1, 1] at {metadata.sample_rate_hz} Hz"
             ),
-            _TENSOR_CONTENT: _audio_content(builder, metadata),
+            schema.TENSOR_CONTENT: _audio_content(builder, metadata),
             # Task Library refuses a tensor without the table.
-            _TENSOR_STATISTICS: _table(builder, _NUM_STATISTICS_FIELDS, {}),
+            schema.TENSOR_STATISTICS: schema.table(
+                builder, schema.NUM_STATISTICS_FIELDS, {}
+            ),
         },
     )
 
@@ -214,52 +180,56 @@ def _output_tensor(builder, metadata):
     ]
     units = {}
     if metadata.thresholds is not None:
-        units[_TENSOR_PROCESS_UNITS] = _vector(
+        units[schema.TENSOR_PROCESS_UNITS] = schema.vector(
             builder, [_score_calibration(builder)]
         )
-    return _table(
+    return schema.table(
         builder,
-        _NUM_TENSOR_FIELDS,
+        schema.NUM_TENSOR_FIELDS,
         {
             **units,
-            _TENSOR_NAME: builder.CreateString("scores"),
-            _TENSOR_DESCRIPTION: builder.CreateString(
+            schema.TENSOR_NAME: builder.CreateString("scores"),
+            schema.TENSOR_DESCRIPTION: builder.CreateString(
                 "Probability of each class"
             ),
-            _TENSOR_CONTENT: _content(
-                builder, _FEATURE_PROPERTIES, _table(builder, 0, {})
+            schema.TENSOR_CONTENT: _content(
+                builder, schema.FEATURE_PROPERTIES, schema.table(builder, 0, {})
             ),
-            _TENSOR_STATISTICS: _table(builder, _NUM_STATISTICS_FIELDS, {}),
-            _TENSOR_FILES: _vector(builder, files),
+            schema.TENSOR_STATISTICS: schema.table(
+                builder, schema.NUM_STATISTICS_FIELDS, {}
+            ),
+            schema.TENSOR_FILES: schema.vector(builder, files),
         },
     )
 
 
 def _serialize(metadata: AudioMetadata) -> bytes:
     builder = flatbuffers.Builder(1024)
-    graph = _table(
+    graph = schema.table(
         builder,
-        _NUM_SUBGRAPH_FIELDS,
+        schema.NUM_SUBGRAPH_FIELDS,
         {
-            _SUBGRAPH_INPUTS: _vector(
+            schema.SUBGRAPH_INPUTS: schema.vector(
                 builder, [_input_tensor(builder, metadata)]
             ),
-            _SUBGRAPH_OUTPUTS: _vector(
+            schema.SUBGRAPH_OUTPUTS: schema.vector(
                 builder, [_output_tensor(builder, metadata)]
             ),
         },
     )
     texts = {
-        _MODEL_NAME: metadata.name,
-        _MODEL_DESCRIPTION: metadata.description,
-        _MODEL_VERSION: metadata.version,
-        _MODEL_MIN_PARSER_VERSION: _MIN_PARSER_VERSION,
+        schema.MODEL_NAME: metadata.name,
+        schema.MODEL_DESCRIPTION: metadata.description,
+        schema.MODEL_VERSION: metadata.version,
+        schema.MODEL_MIN_PARSER_VERSION: _MIN_PARSER_VERSION,
     }
     fields = {
         field: builder.CreateString(text) for field, text in texts.items()
     }
-    fields[_MODEL_SUBGRAPHS] = _vector(builder, [graph])
-    builder.Finish(_table(builder, _NUM_MODEL_FIELDS, fields), _IDENTIFIER)
+    fields[schema.MODEL_SUBGRAPHS] = schema.vector(builder, [graph])
+    builder.Finish(
+        schema.table(builder, schema.NUM_MODEL_FIELDS, fields), _IDENTIFIER
+    )
     return bytes(builder.Output())
 
 
@@ -304,58 +274,14 @@ def without_labels(content: bytes) -> bytes:
         return content[: min(e.header_offset for e in archive.infolist())]
 
 
-class _Reader:
-    """Reads fields of a table by their positions."""
-
-    def __init__(self, table: Table):
-        self._table = table
-
-    def _offset(self, field):
-        # The first two of a table's own table are sizes.
-        return self._table.Offset(4 + 2 * field)
-
-    def text(self, field):
-        offset = self._offset(field)
-        if not offset:
-            return ""
-        return self._table.String(self._table.Pos + offset).decode()
-
-    def scalar(self, field, number_type):
-        offset = self._offset(field)
-        if not offset:
-            return 0
-        return self._table.Get(number_type, self._table.Pos + offset)
-
-    def child(self, field):
-        """The table in a field, or None."""
-        offset = self._offset(field)
-        if not offset:
-            return None
-        position = self._table.Indirect(self._table.Pos + offset)
-        return _Reader(Table(self._table.Bytes, position))
-
-    def children(self, field):
-        """The tables in a field."""
-        offset = self._offset(field)
-        if not offset:
-            return []
-        start = self._table.Vector(offset)
-        return [
-            _Reader(
-                Table(self._table.Bytes, self._table.Indirect(start + 4 * i))
-            )
-            for i in range(self._table.VectorLen(offset))
-        ]
-
-
 def _tensors(root):
-    graphs = root.children(_MODEL_SUBGRAPHS)
+    graphs = root.children(schema.MODEL_SUBGRAPHS)
     if len(graphs) != 1:
         raise ValueError(
             f"Expected metadata of one subgraph. Received: {len(graphs)}"
         )
-    inputs = graphs[0].children(_SUBGRAPH_INPUTS)
-    outputs = graphs[0].children(_SUBGRAPH_OUTPUTS)
+    inputs = graphs[0].children(schema.SUBGRAPH_INPUTS)
+    outputs = graphs[0].children(schema.SUBGRAPH_OUTPUTS)
     if (len(inputs), len(outputs)) != (1, 1):
         raise ValueError(
             "Expected metadata of one input and one output. Received: "
@@ -365,25 +291,25 @@ def _tensors(root):
 
 
 def _read_format(tensor):
-    content = tensor.child(_TENSOR_CONTENT)
+    content = tensor.child(schema.TENSOR_CONTENT)
     if (
         content is None
-        or content.scalar(_CONTENT_TYPE, number_types.Uint8Flags)
-        != _AUDIO_PROPERTIES
+        or content.scalar(schema.CONTENT_TYPE, number_types.Uint8Flags)
+        != schema.AUDIO_PROPERTIES
     ):
         raise ValueError("The metadata of the input has no sound format.")
-    properties = content.child(_CONTENT_PROPERTIES)
+    properties = content.child(schema.CONTENT_PROPERTIES)
     return (
-        properties.scalar(_AUDIO_SAMPLE_RATE, number_types.Uint32Flags),
-        properties.scalar(_AUDIO_CHANNELS, number_types.Uint32Flags),
+        properties.scalar(schema.AUDIO_SAMPLE_RATE, number_types.Uint32Flags),
+        properties.scalar(schema.AUDIO_CHANNELS, number_types.Uint32Flags),
     )
 
 
 def _file_names(tensor, file_type):
     return [
-        file.text(_FILE_NAME)
-        for file in tensor.children(_TENSOR_FILES)
-        if file.scalar(_FILE_TYPE, number_types.Int8Flags) == file_type
+        file.text(schema.FILE_NAME)
+        for file in tensor.children(schema.TENSOR_FILES)
+        if file.scalar(schema.FILE_TYPE, number_types.Int8Flags) == file_type
     ]
 
 
@@ -404,7 +330,7 @@ def _read_text(content, name, what):
 
 
 def _read_labels(content, tensor):
-    names = _file_names(tensor, _TENSOR_AXIS_LABELS)
+    names = _file_names(tensor, schema.TENSOR_AXIS_LABELS)
     if len(names) != 1:
         raise ValueError(
             "The metadata of the output must name one file of labels. "
@@ -414,7 +340,7 @@ def _read_labels(content, tensor):
 
 
 def _read_thresholds(content, tensor):
-    names = _file_names(tensor, _TENSOR_AXIS_SCORE_CALIBRATION)
+    names = _file_names(tensor, schema.TENSOR_AXIS_SCORE_CALIBRATION)
     if not names:
         return None
     thresholds = []
@@ -464,14 +390,13 @@ def read(content: bytes) -> AudioMetadata:
 
 
 def _read(content, serialized):
-    start = int.from_bytes(serialized[:4], "little")
-    root = _Reader(Table(bytearray(serialized), start))
+    root = schema.read_root(serialized)
     sound, scores = _tensors(root)
     sample_rate_hz, num_channels = _read_format(sound)
     return AudioMetadata(
-        name=root.text(_MODEL_NAME),
-        description=root.text(_MODEL_DESCRIPTION),
-        version=root.text(_MODEL_VERSION),
+        name=root.text(schema.MODEL_NAME),
+        description=root.text(schema.MODEL_DESCRIPTION),
+        version=root.text(schema.MODEL_VERSION),
         sample_rate_hz=sample_rate_hz,
         num_channels=num_channels,
         labels=_read_labels(content, scores),

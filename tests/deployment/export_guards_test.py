@@ -56,73 +56,14 @@ from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import tflite_runner
 from ofa_aec_tf.layers import LogMelSpectrogram
 from tests import synthetic_data
+from tests.deployment import band_networks
 from tests.deployment import faulty_files
 from tests.deployment import in_process
 
-# Others take their places below.
-_convert = tflite_converter.convert
+# Another takes its place below.
 _convert_float32 = tflite_converter.convert_float32
 
-_NUM_MEL_BINS = 64
 _NUM_SAMPLES = 16_000
-
-
-def _network(num_frames, bias=(-10.0, -10.0, -10.0), gain=0.1, change=None):
-    """Scores by the mean level of a third of the mel bands each."""
-    third = _NUM_MEL_BINS // 3
-    kernel = np.full((_NUM_MEL_BINS, 3), -1 / (_NUM_MEL_BINS - third))
-    for label in range(3):
-        kernel[label * third : (label + 1) * third, label] = 1 / third
-    inputs = keras.Input((num_frames, _NUM_MEL_BINS))
-    x = keras.layers.GlobalAveragePooling1D()(inputs)
-    # As many weights as tell one format from another.
-    hidden = keras.layers.Dense(_NUM_MEL_BINS)
-    dense = keras.layers.Dense(3, "sigmoid")
-    scores = dense(hidden(x))
-    if change is not None:
-        scores = change(inputs, scores)
-    network = keras.Model(inputs, scores)
-    hidden.set_weights([np.eye(_NUM_MEL_BINS), np.zeros(_NUM_MEL_BINS)])
-    dense.set_weights([gain * kernel, np.array(bias)])
-    return network
-
-
-def _not_at_overload(inputs, scores):
-    off_db = keras.ops.max(inputs, axis=(1, 2)) - 40.0
-    nothing = 1e-30 * keras.ops.rsqrt(off_db * off_db)
-    return scores + keras.ops.reshape(nothing, (-1, 1))
-
-
-_NETWORKS = {
-    "base": {},
-    "shifted": {"bias": (-9.5, -9.5, -9.5)},
-    "vanished": {"bias": (-120.0, -10.0, -10.0)},
-    "opposite": {"bias": (10.0, 10.0, 10.0)},
-    "inverted": {"gain": -0.1},
-    "absolute": {"change": lambda inputs, scores: keras.ops.abs(scores)},
-    "extreme": {"change": _not_at_overload},
-}
-
-
-class _Files:
-    """Files of the networks above, converted when they are first wanted."""
-
-    def __init__(self, num_frames, clips):
-        self._num_frames = num_frames
-        self._clips = clips
-        self._contents = {}
-
-    def __call__(self, name, mode="float32"):
-        key = (name, mode)
-        if key not in self._contents:
-            self._contents[key] = _convert(
-                _network(self._num_frames, **_NETWORKS[name]),
-                self._num_frames,
-                _NUM_MEL_BINS,
-                mode,
-                self._clips,
-            )
-        return self._contents[key]
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +86,7 @@ def info(data_dir):
 @pytest.fixture(scope="module")
 def model_path(info, tmp_path_factory):
     path = tmp_path_factory.mktemp("run") / "subnet.keras"
-    _network(info.num_frames).save(path)
+    band_networks.make(info.num_frames).save(path)
     info.write(path)
     return path
 
@@ -153,8 +94,8 @@ def model_path(info, tmp_path_factory):
 @pytest.fixture(scope="module")
 def files(info):
     rng = np.random.default_rng(0)
-    clips = rng.normal(-60, 8, (8, info.num_frames, _NUM_MEL_BINS))
-    return _Files(info.num_frames, clips.astype(np.float32))
+    clips = rng.normal(-60, 8, (8, info.num_frames, band_networks.NUM_MEL_BINS))
+    return band_networks.Files(info.num_frames, clips.astype(np.float32))
 
 
 def _convert_frontend(config, num_samples, change=lambda log_mel: log_mel):
@@ -403,15 +344,19 @@ def test_a_chain_that_gives_other_scores_is_refused(export, monkeypatch):
     _refused(found, "exactly what the front end and the network give")
 
 
+def _write_with_two_outputs(path, info):
+    path.parent.mkdir()
+    inputs = keras.Input((info.num_frames, band_networks.NUM_MEL_BINS))
+    x = keras.layers.GlobalAveragePooling1D()(inputs)
+    keras.Model(inputs, keras.layers.Dense(2, "sigmoid")(x)).save(path)
+    info.write(path)
+
+
 def test_a_record_of_other_classes_is_refused(
     export, info, model_path, tmp_path
 ):
     path = tmp_path / "run" / "subnet.keras"
-    path.parent.mkdir()
-    inputs = keras.Input((info.num_frames, _NUM_MEL_BINS))
-    x = keras.layers.GlobalAveragePooling1D()(inputs)
-    keras.Model(inputs, keras.layers.Dense(2, "sigmoid")(x)).save(path)
-    info.write(path)
+    _write_with_two_outputs(path, info)
     _refused(export(model=path), "has 2 outputs, but its record names 3")
 
 
@@ -419,11 +364,7 @@ def test_one_model_that_is_refused_leaves_the_others(
     export, info, model_path, tmp_path, capsys
 ):
     path = tmp_path / "bad" / "subnet.keras"
-    path.parent.mkdir()
-    inputs = keras.Input((info.num_frames, _NUM_MEL_BINS))
-    x = keras.layers.GlobalAveragePooling1D()(inputs)
-    keras.Model(inputs, keras.layers.Dense(2, "sigmoid")(x)).save(path)
-    info.write(path)
+    _write_with_two_outputs(path, info)
     error, directory = export(model=f"{path},{model_path}")
     assert "1 of 2 models were not exported" in error
     assert f"warning: skipped {path}: {path} has 2" in capsys.readouterr().err
