@@ -42,7 +42,8 @@ def side_cars(output_dir, summaries: Iterable[Mapping]) -> Iterator[dict]:
 def _dead_letters(plan: Plan, shards: Iterable[Mapping]) -> Iterator[dict]:
     for row in plan.skipped():
         yield {
-            "filename": row.filename,
+            # Of a row that names no file, its clip.
+            "filename": row.filename or row.clip_id,
             "code": row.code,
             "reason": row.reason,
             "clip_id": row.clip_id,

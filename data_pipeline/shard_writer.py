@@ -85,19 +85,20 @@ def _finished_side_car(
         side_car = workdir.read_json(records.side_car_path(path))
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except (ValueError, OSError):
-        return None
-    if (side_car["key"], side_car["sha256"]) != (key, sha256):
-        return None
-    paths = {clip.clip_id: clip.audio_paths for clip in plan.clips}
-    for letter in side_car["dead_letters"]:
-        if letter["code"] in _PASSING_CODES:
+        if (side_car["key"], side_car["sha256"]) != (key, sha256):
             return None
-        # It names a file, which may be elsewhere by now.
-        files = {str(pathlib.Path(p)) for p in paths[letter["clip_id"]]}
-        if files and letter["filename"] not in files:
-            return None
-    return side_car
+        paths = {clip.clip_id: clip.audio_paths for clip in plan.clips}
+        for letter in side_car["dead_letters"]:
+            if letter["code"] in _PASSING_CODES:
+                return None
+            # It names a file, which may be elsewhere by now.
+            files = {str(pathlib.Path(p)) for p in paths[letter["clip_id"]]}
+            if files and letter["filename"] not in files:
+                return None
+        return side_car
+    # Of a fault of the disk, or of somebody's editor.
+    except (ValueError, KeyError, TypeError, OSError):
+        return None
 
 
 @dataclasses.dataclass(frozen=True)

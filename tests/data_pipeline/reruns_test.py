@@ -333,6 +333,29 @@ def test_a_damaged_shard_is_mended(rows, tmp_path):
     assert _contents(out) == before
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda side_car: [],
+        lambda side_car: {**side_car, "notes": []},
+        lambda side_car: {**side_car, "clips": []},
+        lambda side_car: {**side_car, "dead_letters": None},
+        lambda side_car: {**side_car, "dead_letters": [{}]},
+        lambda side_car: {
+            key: value for key, value in side_car.items() if key != "sha256"
+        },
+    ],
+)
+def test_a_side_car_of_other_content_is_mended(rows, tmp_path, damage):
+    out = tmp_path / "out"
+    info = _run(rows, out).dataset
+    before = _contents(out)
+    path = out / f"{info.splits['train'].shards[0].file}.json"
+    path.write_text(json.dumps(damage(json.loads(path.read_text()))))
+    _run(rows, out, terms=_ANY)
+    assert _contents(out) == before
+
+
 @pytest.mark.parametrize("has_finished", [True, False])
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_a_full_disk_leaves_the_data_set(
