@@ -1,6 +1,7 @@
 """Which column of a table says what, under the names that people use."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from collections.abc import Sequence
 
@@ -13,14 +14,11 @@ from data_pipeline.sources.table_file import Table
 from data_pipeline.sources.table_file import name_key
 from ofa_aec_tf.data.dataset_info import SPLITS
 
-_PRESENT = ("1", "1.0", "true", "yes")
-_ABSENT = ("0", "0.0", "false", "no")
+_PRESENT = ("1", "true", "t", "yes", "y", "x")
+_ABSENT = ("0", "false", "f", "no", "n")
+# Of numbers with a fraction, as of columns with gaps.
+_FRACTION = re.compile(r"(?<=^[01])[.,]0*$")
 _SAMPLE_ROWS = 50
-
-
-def is_empty(cell: str) -> bool:
-    """Whether an optional cell says nothing, also in the words of pandas."""
-    return cell.casefold() in ("", "nan", "<na>", "na", "n/a", "none", "null")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +79,11 @@ class Columns:
 
 def is_present(cell: str) -> bool:
     """What a cell of a column of 0 and 1 says."""
-    return cell.casefold() in _PRESENT
+    return _mark(cell) in _PRESENT
+
+
+def _mark(cell: str) -> str:
+    return _FRACTION.sub("", cell.casefold())
 
 
 def _is_time(cell: str) -> bool:
@@ -166,7 +168,7 @@ class _Finder:
 
     def _cells(self, column: int) -> list[str]:
         cells = (cells[column] for _, cells in self._rows)
-        return [cell for cell in cells if not is_empty(cell)]
+        return [cell for cell in cells if not tables.is_empty(cell)]
 
     def _all(self, keys: Sequence[str]) -> list[int]:
         """Columns of these names, in their order."""
@@ -376,13 +378,13 @@ class _Finder:
         Raises:
             ValueError: if it does but for a few cells.
         """
-        cells = [cell.casefold() for cell in self._cells(column)]
+        cells = [_mark(cell) for cell in self._cells(column)]
         others = [c for c in cells if c not in (*_PRESENT, *_ABSENT)]
         if others and 2 * len(others) < len(cells):
             line = next(
                 line
                 for line, row in self._rows
-                if row[column].casefold() == others[0]
+                if _mark(row[column]) == others[0]
             )
             raise ValueError(
                 f"{self._path}, line {line}: the column "

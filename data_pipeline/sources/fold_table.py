@@ -121,4 +121,6 @@ def read(
             reason = f"{where}: there before, with another class or fold"
             rows.append(SkippedRow(clip_id, clip_id, "duplicate_id", reason))
     in_order = tuple(names[target] for target in sorted(names))
-    return Source(rows, in_order, +notes)
+    return Source(
+        rows, in_order, +notes, remarks=tuple(files.unnamed(rows, table))
+    )
