@@ -274,3 +274,36 @@ def test_what_the_user_says_of_a_table_is_heeded(tmp_path):
         _preprocess(tmp_path, **flag_values, label_type="single_label")
     )
     assert "line 5: with label type single_label" in refused
+
+
+def test_folds_and_splits_that_are_not_used_are_told(tmp_path):
+    names = [f"{index}.wav" for index in range(8)]
+    _write_sounds(tmp_path / "audio", *names)
+    (tmp_path / "t.csv").write_text(
+        "file,label,fold,split\n"
+        + "".join(
+            f"{name},{'dog' if index % 2 else 'rain'},{1 + index // 2},train\n"
+            for index, name in enumerate(names)
+        )
+    )
+    options = {"source": "csv", "labels_csv": tmp_path / "t.csv"}
+    finished = _preprocess(
+        tmp_path, **options, train_folds=1, validation_folds=3
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "2 crossing" not in finished.stdout
+    assert "4 other_fold" in finished.stdout
+    assert "4 clips are not used: no flag names their folds, 2, 4" in (
+        finished.stdout
+    )
+    assert "the splits are not used" in finished.stdout
+    assert not finished.stderr
+    finished = _preprocess(tmp_path, **options, output_dir=tmp_path / "2")
+    assert "the folds are not used: there are splits, too" in finished.stdout
+
+
+def test_a_length_that_is_none_is_blamed_by_its_name(tmp_path):
+    _write_sounds(tmp_path / "audio/dog", "1.wav")
+    for length in ("0", "nan"):
+        finished = _preprocess(tmp_path, source="folder", clip_seconds=length)
+        assert "--clip_seconds must be positive" in _refused(finished)
