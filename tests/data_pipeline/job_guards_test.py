@@ -5,6 +5,8 @@ the check it would end well, or otherwise.
 
 - `job.run`, `--num_shards`: `job_test.test_numbers_below_one_are_refused`
   (the flag refuses it too)
+- `job.check_output`: `user_tables_command_test.
+  test_an_output_that_cannot_be_is_told_before_the_source_is_read`
 - `workdir.lock`: `test_a_directory_that_another_job_has`
 - `generations.read_finished`: `test_a_data_set_that_cannot_be_read`
 - `generations.check_settings`: `test_another_source`,
@@ -191,7 +193,19 @@ def test_a_split_whose_rows_cannot_be_used(tmp_path):
 
 
 def test_two_labels_where_one_may_be(tmp_path):
-    flag_values = {**_fresh(tmp_path), "label_type": "single_label"}
+    (tmp_path / "audio").mkdir()
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16000)
+    soundfile.write(tmp_path / "audio" / "a.flac", noise, 16000)
+    (tmp_path / "audio" / "a.txt").write_text("0\t1\tdog\n0\t1\tcat\n")
+    # Tables are refused before; of annotations only the plan knows.
+    flag_values = {
+        "source": "annotations",
+        "audio_dir": tmp_path / "audio",
+        "clip_seconds": 1,
+        "validation_fraction": 0,
+        "test_fraction": 0,
+        "label_type": "single_label",
+    }
     _assert_refused(tmp_path / "out", "every clip has one label", flag_values)
 
 

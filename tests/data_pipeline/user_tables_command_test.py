@@ -307,3 +307,23 @@ def test_a_length_that_is_none_is_blamed_by_its_name(tmp_path):
     for length in ("0", "nan"):
         finished = _preprocess(tmp_path, source="folder", clip_seconds=length)
         assert "--clip_seconds must be positive" in _refused(finished)
+
+
+def test_an_output_that_cannot_be_is_told_before_the_source_is_read(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        line = _refused(_preprocess(tmp_path, source="folder", output_dir=path))
+        assert "--output_dir must be a directory" in line
+        assert f"{tmp_path / 'file'} is no directory" in line
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_table_without_any_label_is_refused(tmp_path):
+    _write_sounds(tmp_path / "audio", "1.wav", "2.wav", "3.wav")
+    (tmp_path / "t.csv").write_text(
+        "file,label\n1.wav,\n2.wav,nan\n3.wav,\u00a0\n"
+    )
+    finished = _preprocess(
+        tmp_path, source="csv", labels_csv=tmp_path / "t.csv"
+    )
+    assert "No clip has a label" in _refused(finished)
