@@ -1,6 +1,7 @@
 """Tables and folders as people have them, through the command."""
 
 import json
+import os
 import unicodedata
 
 import numpy as np
@@ -327,3 +328,15 @@ def test_a_table_without_any_label_is_refused(tmp_path):
         tmp_path, source="csv", labels_csv=tmp_path / "t.csv"
     )
     assert "No clip has a label" in _refused(finished)
+
+
+def test_a_file_whose_name_is_not_utf8_is_skipped_alone(tmp_path):
+    _write_sounds(tmp_path / "audio/dog", *(f"{i}.wav" for i in range(6)))
+    content = (tmp_path / "audio/dog/0.wav").read_bytes()
+    path = os.fsencode(tmp_path / "audio/dog") + b"/gr\xfcn.wav"
+    with open(path, "wb") as file:
+        file.write(content)
+    finished = _preprocess(tmp_path, source="folder", max_bad_fraction=0.2)
+    assert finished.returncode == 0, finished.stderr
+    assert _num_clips(DatasetInfo.read(tmp_path / "out")) == 6
+    assert list(_skipped(tmp_path).values()) == ["bad_path"]
