@@ -187,8 +187,12 @@ def empty_split(summaries: Sequence[Mapping], lists: Lists) -> str | None:
                 first = first or letter
         return (
             f"No clip of the split {split!r} can be used: {dict(codes)}. "
-            f"The first: {first['filename']}: {first['reason']}. "
-            "Check --audio_dir and the file names in the labels file."
+            f"The first: {first['filename']}: {first['reason']}."
+            + (
+                " Check --audio_dir and the file names in the labels file."
+                if "missing" in codes
+                else ""
+            )
         )
     return None
 

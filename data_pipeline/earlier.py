@@ -180,6 +180,11 @@ class Earlier:
 
     def is_finished(self, clip_id: str) -> bool:
         """Whether the finished data set has a clip of this id."""
+        try:
+            clip_id.encode()
+        except UnicodeEncodeError:
+            # The name of a file that is not UTF-8, which no record has.
+            return False
         return bool(
             self._database.execute(
                 "SELECT 1 FROM finished_clip WHERE clip_id = ?", (clip_id,)

@@ -335,6 +335,7 @@ class _Finder:
         if by_name:
             return (by_name[0],), {}
         rest = [c for c in range(len(self._keys)) if c not in taken]
+        self._check_no_states(rest)
         columns = [
             column
             for column in rest
@@ -353,6 +354,17 @@ class _Finder:
             "what separates them with --delimiter (taken: "
             f"{self._table.delimiter!r}). Received: {self._table.header}"
         )
+
+    def _check_no_states(self, columns: Sequence[int]) -> None:
+        """Refuses tables whose classes are POS, NEG and UNK, event by event."""
+        for column in columns:
+            states = {cell.casefold() for cell in self._cells(column)}
+            if states and states <= {"pos", "neg", "unk"}:
+                raise ValueError(
+                    f"{self._path}: the column {self._name(column)!r} holds "
+                    "POS, NEG and UNK, as of DCASE's few-shot task. Read it "
+                    "with --source=annotations and --annotations_dir."
+                )
 
     def _is_class(self, column: int) -> bool:
         """Whether a column that is named holds 0 and 1 for a class."""

@@ -19,6 +19,8 @@ from data_pipeline.sources.columns import Columns
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
 
+# What all clips of a file have in common.
+_PLACE = ("split", "fold", "group")
 # Of `fold1` and the like.
 _FOLD_PREFIX = re.compile(r"^fold[-_ ]*", re.IGNORECASE)
 
@@ -284,11 +286,16 @@ class _RowReader:
     def _check_file(self, path, place: tuple, filename: str, where: str):
         before = self._of_file.setdefault(path, place)
         if before != place:
+            name, old, new = next(
+                (name, old, new)
+                for name, old, new in zip(_PLACE, before, place)
+                if old != new
+            )
             raise ValueError(
-                f"{where}: all rows of a file must have the same split, fold "
-                f"and group. Received for {filename}: {place}, and before "
-                f"{before}. --split_column= and --group_column= leave these "
-                "columns out."
+                f"{where}: all rows of a file must have the same "
+                f"{', '.join(_PLACE)}. Received for {filename}: the {name} "
+                f"{new}, and before {old}. --split_column= and --group_column= "
+                "leave these columns out."
             )
 
 

@@ -36,7 +36,8 @@ class Source:
             `found_elsewhere` (the file has another spelling, a suffix, or
             lies in a sub-directory). Complete when the rows have been read.
             Where the flags are read, `no_labels` is counted for all sources,
-            and `crossing_group` (in several splits, as published).
+            `crossing_group` (in several splits, as published) and
+            `other_fold` (of a fold that no flag names).
         unused_columns: tuple of str. Columns of its table that mean nothing
             here.
         remarks: tuple of str. What people should know about it as a whole, a

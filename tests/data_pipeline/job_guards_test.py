@@ -5,6 +5,8 @@ the check it would end well, or otherwise.
 
 - `job.run`, `--num_shards`: `job_test.test_numbers_below_one_are_refused`
   (the flag refuses it too)
+- `job.check_output`: `user_tables_command_test.
+  test_an_output_that_cannot_be_is_told_before_the_source_is_read`
 - `workdir.lock`: `test_a_directory_that_another_job_has`
 - `generations.read_finished`: `test_a_data_set_that_cannot_be_read`
 - `generations.check_settings`: `test_another_source`,

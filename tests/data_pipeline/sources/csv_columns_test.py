@@ -469,3 +469,21 @@ def test_audio_files_in_no_row_are_told(tmp_path):
     source = _source(tmp_path, "file,label\n1.wav,dog\n2.mp3,dog\n", *names)
     (remark,) = source.remarks
     assert "in no row" in remark and remark.endswith("1, such as a/3.wav")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Audiofilename,Starttime,Endtime,Q\n1.wav,0,1,POS\n1.wav,1,2,UNK\n",
+        "Audiofilename,Starttime,Endtime,Q,R\n1.wav,0,1,NEG,POS\n",
+    ],
+)
+def test_tables_of_the_few_shot_task_are_of_another_source(tmp_path, content):
+    with pytest.raises(ValueError, match="'Q' .*--source=annotations"):
+        _source(tmp_path, content, "1.wav")
+
+
+def test_a_file_in_two_splits_is_refused_with_both(tmp_path):
+    content = "file,label,split\n1.wav,dog,train\n1.wav,dog,test\n"
+    with pytest.raises(ValueError, match="the split test, and before train"):
+        _source(tmp_path, content, "1.wav")
