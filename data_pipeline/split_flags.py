@@ -110,8 +110,12 @@ def with_splits(
     remarks: list[str] = []
     facts = _crossing_groups(divided, notes, remarks)
     if not any(folds.values()):
-        if present and any(row.split for row in clips):
-            remarks.append("the folds are not used: there are splits, too")
+        if present:
+            is_split = any(row.split for row in clips)
+            remarks.append(
+                "the folds are not used: "
+                + ("there are splits, too" if is_split else "no flag names any")
+            )
         return skipped + divided, facts, remarks
     if any(row.split for row in clips):
         remarks.append("the splits are not used: the flags choose folds")

@@ -11,6 +11,7 @@ from data_pipeline import splits
 from data_pipeline.clips import NOT_CLIPS
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
+from data_pipeline.sources import speech_commands
 from data_pipeline.sources.audio_index import may_be_audio
 from data_pipeline.sources.file_tree import FileTree
 from data_pipeline.sources.paths import AudioRoot
@@ -124,6 +125,13 @@ def _remarks(directory: pathlib.Path, parts: list[str]) -> list[str]:
         return [
             f"the folders {', '.join(parts)} of {directory} are taken as "
             f"{what}, and the folders in them as classes"
+        ]
+    if any(
+        (directory / name).is_file() for name in speech_commands.LISTS.values()
+    ):
+        return [
+            f"{directory} looks like Speech Commands, of whose lists, speakers "
+            "and background noise only --source=speech_commands knows"
         ]
     classes = [f for f in _folders(directory) if _holds_audio(f)]
     if len(classes) == 1 and _folders(classes[0]):

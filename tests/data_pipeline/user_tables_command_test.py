@@ -303,6 +303,19 @@ def test_folds_and_splits_that_are_not_used_are_told(tmp_path):
     assert "the folds are not used: there are splits, too" in finished.stdout
 
 
+def test_folds_that_no_flag_names_are_told(tmp_path):
+    names = [f"{index}.wav" for index in range(6)]
+    _write_sounds(tmp_path / "audio", *names)
+    (tmp_path / "t.csv").write_text(
+        "file,label,fold,group\n"
+        + "".join(f"{name},dog,{name[0]},{name[0]}\n" for name in names)
+    )
+    finished = _preprocess(
+        tmp_path, source="csv", labels_csv=tmp_path / "t.csv"
+    )
+    assert "the folds are not used: no flag names any" in finished.stdout
+
+
 def test_a_length_that_is_none_is_blamed_by_its_name(tmp_path):
     _write_sounds(tmp_path / "audio/dog", "1.wav")
     for length in ("0", "nan"):

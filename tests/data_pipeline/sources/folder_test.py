@@ -264,6 +264,13 @@ def test_one_folder_around_all_classes_is_pointed_out(tmp_path):
     assert f"--audio_dir={tmp_path / 'audio'}" in remark
 
 
+def test_spoken_words_are_pointed_to_their_source(tmp_path):
+    _make(tmp_path, "yes/a_nohash_0.wav", "no/b_nohash_0.wav")
+    (tmp_path / "testing_list.txt").write_text("yes/a_nohash_0.wav\n")
+    (remark,) = sources.folder_source(tmp_path).remarks
+    assert "--source=speech_commands" in remark
+
+
 def test_spellings_of_one_name_are_one_class(tmp_path):
     _make(
         tmp_path, "d\u00f6g/a.wav", "do\u0308g/b.wav", "do\u200b\u0308g /c.wav"
