@@ -42,7 +42,8 @@ def side_cars(output_dir, summaries: Iterable[Mapping]) -> Iterator[dict]:
 def _dead_letters(plan: Plan, shards: Iterable[Mapping]) -> Iterator[dict]:
     for row in plan.skipped():
         yield {
-            "filename": row.filename,
+            # Of a row that names no file, its clip.
+            "filename": row.filename or row.clip_id,
             "code": row.code,
             "reason": row.reason,
             "clip_id": row.clip_id,
@@ -186,8 +187,12 @@ def empty_split(summaries: Sequence[Mapping], lists: Lists) -> str | None:
                 first = first or letter
         return (
             f"No clip of the split {split!r} can be used: {dict(codes)}. "
-            f"The first: {first['filename']}: {first['reason']}. "
-            "Check --audio_dir and the file names in the labels file."
+            f"The first: {first['filename']}: {first['reason']}."
+            + (
+                " Check --audio_dir and the file names in the labels file."
+                if "missing" in codes
+                else ""
+            )
         )
     return None
 

@@ -92,4 +92,5 @@ def run_all(
                 f"memory. {advice}"
             ) from error
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # What is being written is finished, or swept away by its worker.
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -196,8 +196,10 @@ class ClipRow:
 
     def _audio_seconds(self, recording, read_seconds):
         """Length of what the row names."""
-        if self.end_seconds is None and self.start_seconds:
-            # From there: it does not say for how long.
+        if self.end_seconds is None and (
+            self.start_seconds or self.recording is not None
+        ):
+            # From there, and be it 0: it does not say for how long.
             return read_seconds
         end_seconds = self.end_seconds
         if recording.file_seconds is not None:

@@ -52,4 +52,10 @@ class PreprocessConfig:
         """This configuration, with these classes where it has none yet."""
         if self.class_map is not None:
             return self
+        if not names:
+            raise ValueError(
+                "No clip has a label, so there are no classes. Check the "
+                "labels, and with a table --labels_column; or name the classes "
+                "with --classes."
+            )
         return dataclasses.replace(self, class_map=ClassMap(tuple(names)))

@@ -87,7 +87,9 @@ def index(
     for path in sorted(output_dir.glob(pattern)):
         file = path.name.removesuffix(records.SIDE_CAR_SUFFIX)
         # What a kill or a fault of the disk has left is no help, and no harm.
-        with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
+        with contextlib.suppress(
+            ValueError, KeyError, TypeError, AttributeError, OSError
+        ):
             side_car = workdir.read_json(path)
             _add(database, output_dir / file, side_car, file in finished_files)
 
@@ -103,10 +105,6 @@ def _add(database, path, side_car, is_finished) -> None:
     # Versions before this one have told nothing of single clips.
     if not clips:
         return
-    database.execute(
-        "INSERT INTO earlier_shard VALUES (?, ?, ?)",
-        (path.name, side_car["shard"], side_car["key"]),
-    )
     notes: dict[str, list[str]] = {}
     for code, clip_ids in side_car["notes"].items():
         for clip_id in clip_ids:
@@ -127,6 +125,10 @@ def _add(database, path, side_car, is_finished) -> None:
                 clips["seconds"],
             )
         ],
+    )
+    database.execute(
+        "INSERT INTO earlier_shard VALUES (?, ?, ?)",
+        (path.name, side_car["shard"], side_car["key"]),
     )
 
 
@@ -178,6 +180,11 @@ class Earlier:
 
     def is_finished(self, clip_id: str) -> bool:
         """Whether the finished data set has a clip of this id."""
+        try:
+            clip_id.encode()
+        except UnicodeEncodeError:
+            # The name of a file that is not UTF-8, which no record has.
+            return False
         return bool(
             self._database.execute(
                 "SELECT 1 FROM finished_clip WHERE clip_id = ?", (clip_id,)

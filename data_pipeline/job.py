@@ -65,7 +65,8 @@ class JobResult:
     Args:
         dataset: DatasetInfo, as written.
         report: dict, as `assembly.write_lists` returns it.
-        num_reused: int. Clips in shards that an earlier job had finished.
+        num_reused: int. Clips that were not decoded again, as an earlier job
+            had done that.
         seconds: float. Wall time of writing the shards.
     """
 
@@ -73,6 +74,30 @@ class JobResult:
     report: dict
     num_reused: int
     seconds: float
+
+
+def check_output(output_dir) -> None:
+    """Checks that a directory is there or can be made, and makes nothing.
+
+    Args:
+        output_dir: path of the directory.
+
+    Raises:
+        ValueError: naming what is in its way.
+    """
+    path = pathlib.Path(os.path.abspath(output_dir))
+    nearest = next(p for p in (path, *path.parents) if os.path.lexists(p))
+    problem = None
+    if not nearest.is_dir():
+        problem = "is no directory"
+    elif not os.access(nearest, os.W_OK):
+        problem = "cannot be written to"
+    if problem:
+        raise ValueError(
+            "--output_dir must be a directory, or one that can be made, to "
+            f"write in. Received: --output_dir={output_dir}, but {nearest} "
+            f"{problem}."
+        )
 
 
 def _remove_unfinished(output_dir: pathlib.Path) -> None:
@@ -135,18 +160,20 @@ def _write_shards(plan, runner, output_dir) -> list[dict]:
     return [summaries[shard.name] for shard in shards]
 
 
-def _too_many_skipped(report, max_bad_fraction) -> str | None:
+def _too_many_skipped(report, lists, max_bad_fraction) -> str | None:
     if report["bad_fraction"] <= max_bad_fraction:
         return None
-    num_bad = sum(
-        number
+    counts = {
+        code: number
         for code, number in report["skipped"].items()
         if code not in NOT_CLIPS
-    )
+    }
+    first = next(x for x in lists.dead_letters() if x["code"] in counts)
     return (
-        f"{num_bad} clips, {report['bad_fraction']:.1%} of all, "
-        f"were skipped: {report['skipped']}. At most "
-        f"--max_bad_fraction={max_bad_fraction:g} may be."
+        f"{sum(counts.values())} clips, {report['bad_fraction']:.1%} of all, "
+        f"were skipped: {counts}. The first: {first['filename']}: "
+        f"{first['reason']}. At most --max_bad_fraction={max_bad_fraction:g} "
+        "may be."
     )
 
 
@@ -171,9 +198,9 @@ class Terms:
 def _problem(plan, summaries, config, lists, report, terms) -> str | None:
     """Why what was written may not become the data set, if it may not."""
     return (
-        assembly.empty_split(summaries, lists)
-        or _too_many_skipped(report, terms.max_bad_fraction)
-        or generations.lost_clips(plan, lists.dead_letters(), lists.directory)
+        generations.lost_clips(plan, lists.dead_letters(), lists.directory)
+        or assembly.empty_split(summaries, lists)
+        or _too_many_skipped(report, lists, terms.max_bad_fraction)
         or (
             None
             if terms.may_lose_classes
@@ -225,6 +252,7 @@ def run(
         raise ValueError(
             f"--num_shards must be positive. Received: {num_shards}"
         )
+    check_output(output_dir)
     output_dir = pathlib.Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     plan_path = output_dir / PLAN
@@ -272,5 +300,7 @@ def run(
         dataset.write(output_dir)
         lists.publish()
         _remove_others(output_dir, [s["file"] for s in summaries])
-    num_reused = sum(s["num_records"] for s in summaries if s["reused"])
+    num_reused = sum(
+        s["num_records"] if s["reused"] else s["num_copied"] for s in summaries
+    )
     return JobResult(dataset, report, num_reused, seconds)

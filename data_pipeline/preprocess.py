@@ -116,8 +116,9 @@ def _make_runner(beam_arguments):
     if _RUNNER.value == LOCAL_RUNNER:
         if beam_arguments:
             raise ValueError(
-                "What follows `--` are flags of Apache Beam, for another "
-                f"--runner than {LOCAL_RUNNER}. Received: {beam_arguments}"
+                "Expected only flags, such as --name=value. What follows `--` "
+                "are flags of Apache Beam, for another --runner than "
+                f"{LOCAL_RUNNER}. Received: {beam_arguments}"
             )
         return ProcessPool(_NUM_WORKERS.value, isolation_seconds)
     if _NUM_WORKERS.present and _RUNNER.value.lower() not in (
@@ -217,6 +218,8 @@ def main(beam_arguments):
         min_frequency_hz=_MIN_FREQUENCY_HZ.value,
         max_frequency_hz=_MAX_FREQUENCY_HZ.value,
     )
+    # A mistake should not wait for the source to be read.
+    job.check_output(_OUTPUT_DIR.value)
     chosen = source_flags.read(_CLIP_SECONDS.value)
     config = PreprocessConfig(
         frontend=frontend_config,

@@ -282,7 +282,7 @@ def _warnings(described: Mapping, clip_seconds: float) -> Iterator[str]:
             continue
         if absent:
             yield (
-                f"no {split} clip has the classes {named(absent)}: no metric "
+                f"classes without a {split} clip: {named(absent)}; no metric "
                 "is of them"
             )
         if num_clips < MIN_EVALUATED:
@@ -366,7 +366,9 @@ def summary(described: Mapping) -> list[str]:
     lines = []
     untrained = _without_clips(described, TRAIN)
     if untrained:
-        lines.append(f"untrained    no training clip has {named(untrained)}")
+        lines.append(
+            f"untrained    classes without a training clip: {named(untrained)}"
+        )
     durations = described["durations"]
     if durations:
         lines.append(

@@ -1,5 +1,7 @@
 """Flags of long recordings: how they are cut, and what is heard in them."""
 
+import math
+
 from absl import flags
 
 from data_pipeline import sources
@@ -71,6 +73,10 @@ def cutter(clip_seconds: float, decoder: str) -> Cutter:
     Raises:
         ValueError: if segments are longer than clips, or have no length.
     """
+    if not 0 < clip_seconds < math.inf:
+        raise ValueError(
+            f"--clip_seconds must be positive. Received: {clip_seconds:g}"
+        )
     segment_seconds = clip_seconds
     if is_cut():
         segment_seconds = _SEGMENT_SECONDS.value

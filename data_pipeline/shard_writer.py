@@ -85,19 +85,20 @@ def _finished_side_car(
         side_car = workdir.read_json(records.side_car_path(path))
         with open(path, "rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except (ValueError, OSError):
-        return None
-    if (side_car["key"], side_car["sha256"]) != (key, sha256):
-        return None
-    paths = {clip.clip_id: clip.audio_paths for clip in plan.clips}
-    for letter in side_car["dead_letters"]:
-        if letter["code"] in _PASSING_CODES:
+        if (side_car["key"], side_car["sha256"]) != (key, sha256):
             return None
-        # It names a file, which may be elsewhere by now.
-        files = {str(pathlib.Path(p)) for p in paths[letter["clip_id"]]}
-        if files and letter["filename"] not in files:
-            return None
-    return side_car
+        paths = {clip.clip_id: clip.audio_paths for clip in plan.clips}
+        for letter in side_car["dead_letters"]:
+            if letter["code"] in _PASSING_CODES:
+                return None
+            # It names a file, which may be elsewhere by now.
+            files = {str(pathlib.Path(p)) for p in paths[letter["clip_id"]]}
+            if files and letter["filename"] not in files:
+                return None
+        return side_car
+    # Of a fault of the disk, or of somebody's editor.
+    except (ValueError, KeyError, TypeError, OSError):
+        return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +108,7 @@ class _Features:
     log_mel: np.ndarray
     notes: tuple[str, ...]
     seconds: float | None
+    is_copied: bool = False
 
 
 def _features(
@@ -135,7 +137,9 @@ def _features(
             )
         for old in found:
             if old:
-                yield _Features(old.read().log_mel, old.notes, old.seconds)
+                yield _Features(
+                    old.read().log_mel, old.notes, old.seconds, is_copied=True
+                )
                 continue
             result = next(rendered)
             if isinstance(result, AudioError):
@@ -238,7 +242,8 @@ def write_shard(
         `notes` (what is odd about clips that were kept: a dict from codes to
         clip ids) and `clips` (of each record its id, content key, group, hash
         of the features and seconds of audio before it was padded or cropped);
-        and `reused`, whether the shard was there, which is not in the file.
+        and, which are not in the file, `reused`, whether the shard was there,
+        and `num_copied`, how many of its records were in others.
 
     Raises:
         OSError: if the output cannot be written.
@@ -249,8 +254,9 @@ def write_shard(
     for file in earlier.shards(plan.name, key) if earlier else ():
         found = _finished_side_car(output_dir / file, plan, key)
         if found is not None:
-            return {**found, "reused": True}
+            return {**found, "reused": True, "num_copied": 0}
     side_car = _SideCar(plan)
+    num_copied = 0
     with records.RecordFileWriter(
         output_dir / (plan.name + SHARD_SUFFIX)
     ) as writer:
@@ -265,10 +271,11 @@ def write_shard(
                 records.encode_record(clip.clip_id, features.log_mel, labels)
             )
             side_car.add(clip, clip_key, features, labels)
+            num_copied += features.is_copied
         details = side_car.details(key)
         digest = content_keys.of_values(details, side_car.dead_letters)
         name = f"{plan.name}-{digest[:_NAME_DIGITS]}{SHARD_SUFFIX}"
         written = writer.finish(
             side_car.dead_letters, name, file=name, **details
         )
-    return {**written, "reused": False}
+    return {**written, "reused": False, "num_copied": num_copied}

@@ -287,11 +287,14 @@ def _read_source(kind: str, clip_seconds: float) -> tuple[sources.Source, dict]:
     if kind not in _SPLIT_SOURCES:
         rows = list(rows)
         check_files_are_there(rows)
-        rows, facts = split_flags.with_splits(
+        rows, facts, remarks = split_flags.with_splits(
             rows,
             folds,
             source.notes,
             has_usual_folds=kind in _USUAL_FOLD_SOURCES,
+        )
+        source = dataclasses.replace(
+            source, remarks=(*source.remarks, *remarks)
         )
     if segment_flags.is_cut():
         rows = cutter.cut_all(rows)

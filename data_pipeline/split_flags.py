@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 from absl import flags
-from absl import logging
 
 from data_pipeline import splits
 from data_pipeline.clips import ClipRow
@@ -70,18 +69,19 @@ def with_splits(
     folds: Mapping[str, Sequence[int]],
     notes: Counter,
     has_usual_folds: bool,
-) -> tuple[list[ClipRow | SkippedRow], dict]:
+) -> tuple[list[ClipRow | SkippedRow], dict, list[str]]:
     """Gives clips the splits that the flags ask for.
 
     Args:
         rows: sequence of ClipRow and SkippedRow.
         folds: dict, as `chosen_folds` returns it.
-        notes: Counter. `crossing_group` is counted there.
+        notes: Counter. `crossing_group` and `other_fold` are counted there.
         has_usual_folds: bool. Whether folds are used without being asked for.
 
     Returns:
-        tuple of all rows, those that are clips with splits, and of what the
-        record of the data set says of them, a dict of JSON types.
+        tuple of all rows, those that are clips with splits; of what the record
+        of the data set says of them, a dict of JSON types; and of sentences
+        for people.
 
     Raises:
         ValueError: if no row is a clip, or the flags do not fit them.
@@ -104,30 +104,42 @@ def with_splits(
             f"--{chosen[0].name} is for clips without folds and without splits "
             "of their own. Leave it out."
         )
-    clips = splits.assign(
+    divided = splits.assign(
         clips, folds, VALIDATION_FRACTION.value, TEST_FRACTION.value
     )
-    facts = _other_folds(present, folds) | _crossing_groups(clips, notes)
-    return skipped + clips, facts
-
-
-def _other_folds(present: set, folds: Mapping[str, Sequence[int]]) -> dict:
+    remarks: list[str] = []
+    facts = _crossing_groups(divided, notes, remarks)
+    if not any(folds.values()):
+        if present:
+            is_split = any(row.split for row in clips)
+            remarks.append(
+                "the folds are not used: "
+                + ("there are splits, too" if is_split else "no flag names any")
+            )
+        return skipped + divided, facts, remarks
+    if any(row.split for row in clips):
+        remarks.append("the splits are not used: the flags choose folds")
     others = sorted(present.difference(*folds.values()))
-    if not others or not any(folds.values()):
-        return {}
-    logging.warning("Clips of these folds are not used: %s", others)
-    return {dataset_info.OTHER_FOLDS: others}
+    if others:
+        facts[dataset_info.OTHER_FOLDS] = others
+        notes["other_fold"] = len(clips) - len(divided)
+        remarks.append(
+            f"{notes['other_fold']} clips are not used: no flag names their "
+            f"folds, {', '.join(map(str, others))}"
+        )
+    return skipped + divided, facts, remarks
 
 
-def _crossing_groups(clips: Sequence[ClipRow], notes: Counter) -> dict:
+def _crossing_groups(
+    clips: Sequence[ClipRow], notes: Counter, remarks: list[str]
+) -> dict:
     crossing = splits.crossing_groups(clips)
     if not crossing:
         return {}
     notes["crossing_group"] = len(crossing)
-    logging.warning(
-        "Groups with clips in several splits, which are kept as they were "
-        "published: %d, such as %s",
-        len(crossing),
-        ", ".join(crossing[:_NUM_NAMED]),
+    remarks.append(
+        "groups with clips in several splits, which are kept as they were "
+        f"published: {len(crossing)}, such as "
+        f"{', '.join(crossing[:_NUM_NAMED])}"
     )
     return {_CROSSING_GROUPS: crossing}

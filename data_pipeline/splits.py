@@ -297,7 +297,7 @@ def assign(
             )
     elif any(row.fold is not None and row.group is None for row in rows):
         raise ValueError(
-            "The labels file has folds, which keep related clips together. "
+            "The clips have folds, which keep related ones together. "
             "Say which are for what with --train_folds, --validation_folds "
             "and --test_folds. Received: none of them"
         )

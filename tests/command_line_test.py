@@ -1,6 +1,7 @@
 """What all commands have in common: their help, and how they end."""
 
 import ast
+import contextlib
 import os
 import pathlib
 import signal
@@ -70,8 +71,10 @@ def test_a_misspelt_flag_is_answered_with_the_nearest():
     assert "dat_dir" in line and "data_dir" in line.replace("dat_dir", "")
 
 
-def _start(module, *arguments, **options):
-    return subprocess.Popen(
+@contextlib.contextmanager
+def _started(module, *arguments, **options):
+    """A command in a process group of its own, which ends with the context."""
+    with subprocess.Popen(
         commands.command(module, *arguments),
         cwd=_ROOT,
         stdout=subprocess.PIPE,
@@ -79,7 +82,11 @@ def _start(module, *arguments, **options):
         text=True,
         start_new_session=True,
         **options,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            commands.signal_group(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
@@ -93,48 +100,48 @@ def test_an_interruption_while_libraries_are_imported_is_one_line(
     (tmp_path / "numpy.py").write_text(
         "print('importing', flush=True)\nwhile True:\n  pass\n"
     )
-    process = _start(
+    with _started(
         "ofa_aec_tf.predict",
         env={**os.environ, "PYTHONPATH": f"{tmp_path}:{_ROOT}"},
-    )
-    assert process.stdout.readline() == "importing\n"
-    os.killpg(process.pid, number)
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (status, f"{word}\n")
+    ) as process:
+        assert process.stdout.readline() == "importing\n"
+        os.killpg(process.pid, number)
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (status, f"{word}\n")
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_interrupted_preprocessing_leaves_one_line_and_no_process(
     tmp_path, num_workers
 ):
-    process = _start(
+    with _started(
         "data_pipeline.preprocess",
         "--source=synthetic",
         "--num_train=4000",
         "--num_shards=200",
         f"--num_workers={num_workers}",
         f"--output_dir={tmp_path / 'data'}",
-    )
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.rglob("*.tfrecord*")):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.1)
-    # From the keyboard, to all of its processes.
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == "interrupted"
-    assert "Traceback" not in errors
-    while commands.is_group_alive(process.pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.rglob("*.tfrecord*")):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        # From the keyboard, to all of its processes.
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert errors.splitlines()[-1] == "interrupted"
+        assert "Traceback" not in errors
+        while commands.is_group_alive(process.pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 def test_what_reads_the_output_may_stop():
-    process = _start("data_pipeline.stats", "--help")
-    process.stdout.close()
-    errors = process.stderr.read()
-    assert (process.wait(60), errors) == (128 + signal.SIGPIPE, "")
+    with _started("data_pipeline.stats", "--help") as process:
+        process.stdout.close()
+        errors = process.stderr.read()
+        assert (process.wait(60), errors) == (128 + signal.SIGPIPE, "")
 
 
 def test_names_are_printed_whatever_the_terminal_knows(tmp_path):

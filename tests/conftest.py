@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 
 # The environments of single extras are without it.
 if importlib.util.find_spec("hypothesis") is not None:
@@ -10,6 +11,12 @@ if importlib.util.find_spec("hypothesis") is not None:
     # A machine may be busy: time tells nothing about what is right.
     hypothesis.settings.register_profile("project", deadline=None)
     hypothesis.settings.load_profile("project")
+
+
+# What starts in the background, as with `nohup`, ignores Ctrl-C; so would the
+# commands that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure():

@@ -4,14 +4,18 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
 from data_pipeline.sources.audio_index import may_be_audio
 from data_pipeline.sources.audio_index import preference
 from data_pipeline.sources.file_tree import FileTree
 from data_pipeline.sources.paths import AudioRoot
+from ofa_aec_tf.audio import AUDIO_SUFFIXES
 
+_NUM_NAMED = 3
 _DRIVE = re.compile("[A-Za-z]:/")
 
 
@@ -122,11 +126,49 @@ class AudioFiles:
         file = self.find(name, clip_id, split)
         if isinstance(file, SkippedRow) or file.is_there:
             return file
-        stem, _ = os.path.splitext(name)
-        converted = self.find(stem, clip_id, split) if stem else file
+        stem, suffix = os.path.splitext(name)
+        # What follows the last dot may be anything else, as of `site_1.5`.
+        if not stem or preference(suffix) == len(AUDIO_SUFFIXES):
+            return file
+        converted = self.find(stem, clip_id, split)
         if isinstance(converted, SkippedRow) or converted.is_there:
             return converted
         return file
+
+    def unnamed(self, rows: Sequence[ClipRow | SkippedRow], table) -> list[str]:
+        """Says which audio files are in no row of a table.
+
+        Args:
+            rows: sequence of ClipRow and SkippedRow, all of the table.
+            table: path of the table.
+
+        Returns:
+            list of str: a sentence, or nothing.
+        """
+        named = {row.path for row in rows if isinstance(row, ClipRow)}
+        named |= {
+            os.path.join(self._root.path, row.filename)
+            for row in rows
+            if isinstance(row, SkippedRow)
+        }
+        others = []
+        for directory, entry in FileTree(self._root).files():
+            name = os.path.join(directory, entry.name)
+            path = os.path.join(self._root.path, name)
+            if (
+                not entry.name.startswith(".")
+                and not entry.is_symlink()
+                and path not in named
+                and may_be_audio(path)
+            ):
+                others.append(name)
+        if not others:
+            return []
+        examples = ", ".join(sorted(others)[:_NUM_NAMED])
+        return [
+            f"audio files in {self._root.path} that are in no row of {table}: "
+            f"{len(others)}, such as {examples}"
+        ]
 
     def _candidates(self, name: str) -> list[str]:
         """Paths below the root that `name` may mean, the best ones only."""

@@ -9,7 +9,9 @@ FILES = (
 LABELS = (
     "labels label classname class category scenelabel primarylabel eventlabel "
     "soundclass soundevent species speciescode commonname scientificname "
-    "classes categories events event tags tag annotation keyword command word"
+    "classes categories events event tags tag annotation keyword command word "
+    "classlabel classlabels labelname labelnames labellist labelslist "
+    "targetlabel targetclass categoryname eventclass speciesname ebirdcode"
 ).split()
 # Taken only where nothing else names the class.
 NUMBERS = "target classid labelid classindex labelindex y".split()

@@ -1,6 +1,7 @@
 """Which column of a table says what, under the names that people use."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 from collections.abc import Sequence
 
@@ -13,14 +14,11 @@ from data_pipeline.sources.table_file import Table
 from data_pipeline.sources.table_file import name_key
 from ofa_aec_tf.data.dataset_info import SPLITS
 
-_PRESENT = ("1", "1.0", "true", "yes")
-_ABSENT = ("0", "0.0", "false", "no")
+_PRESENT = ("1", "true", "t", "yes", "y", "x")
+_ABSENT = ("0", "false", "f", "no", "n")
+# Of numbers with a fraction, as of columns with gaps.
+_FRACTION = re.compile(r"(?<=^[01])[.,]0*$")
 _SAMPLE_ROWS = 50
-
-
-def is_empty(cell: str) -> bool:
-    """Whether an optional cell says nothing, also in the words of pandas."""
-    return cell.casefold() in ("", "nan", "<na>", "na", "n/a", "none", "null")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +79,11 @@ class Columns:
 
 def is_present(cell: str) -> bool:
     """What a cell of a column of 0 and 1 says."""
-    return cell.casefold() in _PRESENT
+    return _mark(cell) in _PRESENT
+
+
+def _mark(cell: str) -> str:
+    return _FRACTION.sub("", cell.casefold())
 
 
 def _is_time(cell: str) -> bool:
@@ -166,7 +168,7 @@ class _Finder:
 
     def _cells(self, column: int) -> list[str]:
         cells = (cells[column] for _, cells in self._rows)
-        return [cell for cell in cells if not is_empty(cell)]
+        return [cell for cell in cells if not tables.is_empty(cell)]
 
     def _all(self, keys: Sequence[str]) -> list[int]:
         """Columns of these names, in their order."""
@@ -333,6 +335,7 @@ class _Finder:
         if by_name:
             return (by_name[0],), {}
         rest = [c for c in range(len(self._keys)) if c not in taken]
+        self._check_no_states(rest)
         columns = [
             column
             for column in rest
@@ -351,6 +354,17 @@ class _Finder:
             "what separates them with --delimiter (taken: "
             f"{self._table.delimiter!r}). Received: {self._table.header}"
         )
+
+    def _check_no_states(self, columns: Sequence[int]) -> None:
+        """Refuses tables whose classes are POS, NEG and UNK, event by event."""
+        for column in columns:
+            states = {cell.casefold() for cell in self._cells(column)}
+            if states and states <= {"pos", "neg", "unk"}:
+                raise ValueError(
+                    f"{self._path}: the column {self._name(column)!r} holds "
+                    "POS, NEG and UNK, as of DCASE's few-shot task. Read it "
+                    "with --source=annotations and --annotations_dir."
+                )
 
     def _is_class(self, column: int) -> bool:
         """Whether a column that is named holds 0 and 1 for a class."""
@@ -376,13 +390,13 @@ class _Finder:
         Raises:
             ValueError: if it does but for a few cells.
         """
-        cells = [cell.casefold() for cell in self._cells(column)]
+        cells = [_mark(cell) for cell in self._cells(column)]
         others = [c for c in cells if c not in (*_PRESENT, *_ABSENT)]
         if others and 2 * len(others) < len(cells):
             line = next(
                 line
                 for line, row in self._rows
-                if row[column].casefold() == others[0]
+                if _mark(row[column]) == others[0]
             )
             raise ValueError(
                 f"{self._path}, line {line}: the column "

@@ -19,6 +19,8 @@ from data_pipeline.sources.columns import Columns
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
 
+# What all clips of a file have in common.
+_PLACE = ("split", "fold", "group")
 # Of `fold1` and the like.
 _FOLD_PREFIX = re.compile(r"^fold[-_ ]*", re.IGNORECASE)
 
@@ -84,7 +86,7 @@ def csv_source(
     rows = list(tables.full_rows(labels_csv, table, notes))
 
     def is_file(name: str) -> bool:
-        found = files.find(name, name)
+        found = files.find_in_any_format(name, name)
         return not isinstance(found, SkippedRow) and found.is_there
 
     found = columns.find_columns(
@@ -95,12 +97,13 @@ def csv_source(
     reader = _RowReader(labels_csv, files, found, options, notes)
     for line, cells in rows:
         reader.add(cells, f"{labels_csv}, line {line}")
+    clips = reader.rows()
     return Source(
-        reader.rows(),
+        clips,
         tuple(found.classes.values()) or None,
         notes,
         found.unused,
-        found.remarks,
+        (*found.remarks, *files.unnamed(clips, labels_csv)),
     )
 
 
@@ -171,7 +174,7 @@ class _RowReader:
 
     def _cell(self, cells: list[str], column: int | None) -> str:
         """An optional cell, empty where it says nothing."""
-        if column is None or columns.is_empty(cells[column]):
+        if column is None or tables.is_empty(cells[column]):
             return ""
         return cells[column]
 
@@ -193,7 +196,8 @@ class _RowReader:
             dict.fromkeys(
                 name
                 for name in names
-                if name and name.casefold() not in ("nan", "<na>")
+                # `none` is what people call a class, too.
+                if not tables.is_empty(name) or name.casefold() == "none"
             )
         )
 
@@ -254,7 +258,7 @@ class _RowReader:
             clip_id = f"{filename}@{tables.format_seconds(start_seconds)}"
             if end_seconds is not None:
                 clip_id += f"-{tables.format_seconds(end_seconds)}"
-        file = self._files.find(filename, clip_id, split)
+        file = self._files.find_in_any_format(filename, clip_id, split)
         if isinstance(file, SkippedRow):
             return dataclasses.replace(file, labels=labels)
         if file.is_elsewhere:
@@ -282,21 +286,28 @@ class _RowReader:
     def _check_file(self, path, place: tuple, filename: str, where: str):
         before = self._of_file.setdefault(path, place)
         if before != place:
+            name, old, new = next(
+                (name, old, new)
+                for name, old, new in zip(_PLACE, before, place)
+                if old != new
+            )
             raise ValueError(
-                f"{where}: all rows of a file must have the same split, fold "
-                f"and group. Received for {filename}: {place}, and before "
-                f"{before}. --split_column= and --group_column= leave these "
-                "columns out."
+                f"{where}: all rows of a file must have the same "
+                f"{', '.join(_PLACE)}. Received for {filename}: the {name} "
+                f"{new}, and before {old}. --split_column= and --group_column= "
+                "leave these columns out."
             )
 
 
 def _listed(cell: str, separator: str) -> tuple[str, ...]:
-    """Labels of a cell: separated, or a list of Python or JSON."""
-    if cell.startswith("[") and cell.endswith("]"):
+    """Labels of a cell: separated, or a list of Python or JSON, or a set."""
+    if cell[:1] + cell[-1:] in ("[]", "{}", "()"):
         try:
             names = ast.literal_eval(cell)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             names = None
-        if isinstance(names, list) and all(isinstance(n, str) for n in names):
-            return tuple(names)
+        if isinstance(names, (list, set, tuple)) and all(
+            isinstance(name, str) for name in names
+        ):
+            return tuple(sorted(names) if isinstance(names, set) else names)
     return tables.parse_labels(cell, separator)

@@ -14,57 +14,23 @@ from collections.abc import Sequence
 
 from data_pipeline import class_names
 from data_pipeline.clips import SkippedRow
+from data_pipeline.sources import column_names
 from data_pipeline.sources import tables
+from data_pipeline.sources.table_file import name_key
 
 SUFFIXES = (".txt", ".tsv", ".csv")
 
-# In lower case; the first that is there counts.
-_BEGIN = (
-    "begin time (s)",
-    "starttime",
-    "start_time",
-    "start time",
-    "start_seconds",
-    "start (s)",
-    "onset",
-    "start",
-    "begin",
-)
-_END = (
-    "end time (s)",
-    "endtime",
-    "end_time",
-    "end time",
-    "end_seconds",
-    "end (s)",
-    "offset",
-    "end",
-)
-_FILE = (
-    "begin file",
-    "begin path",
-    "audiofilename",
-    "audio_filename",
-    "filename",
-    "file",
-    "path",
-)
+# Keys of names (`name_key`); the first that is there counts.
+_BEGIN = ("begintimes", "starttime", *column_names.STARTS)
+_END = ("endtimes", "endtime", *column_names.ENDS, "offset")
+# Paths say more than names, which may be there several times.
+_FILE = ("beginfile", "beginpath", "audiofilename", *column_names.FILES)
 # Where in its file an event begins, if a table counts on from file to file.
-_FILE_OFFSET = ("file offset (s)",)
+_FILE_OFFSET = ("fileoffsets",)
 _LABEL = (
-    "species",
-    "annotation",
-    "annotations",
-    "label",
-    "labels",
-    "class",
-    "event_label",
-    "category",
-    "common name",
-    "species code",
-    "tag",
-    "tags",
-    "call type",
+    *("species", "annotation", "annotations", "label", "labels", "class"),
+    *column_names.LABELS,
+    *("calltype", "eventlabels"),
 )
 _POSITIVE, _NEGATIVE, _UNKNOWN = "pos", "neg", "unk"
 _STATES = {_POSITIVE, _NEGATIVE, _UNKNOWN}
@@ -217,11 +183,9 @@ class _Table:
         return table
 
     def _find(self, names: Sequence[str]) -> int | None:
-        """Number of the column with the first of some names."""
-        lower = [column.lower() for column in self.columns]
-        return next(
-            (lower.index(name) for name in names if name in lower), None
-        )
+        """Number of the column with the first of some keys of names."""
+        keys = [name_key(column) for column in self.columns]
+        return next((keys.index(name) for name in names if name in keys), None)
 
     def events(
         self, lines: Sequence[tuple[int, str]], label_column: str | None
@@ -244,7 +208,7 @@ class _Table:
                 yield from self._of_states(where, cells, states)
 
     def _label(self, label_column: str | None) -> int:
-        names = _LABEL if label_column is None else (label_column.lower(),)
+        names = _LABEL if label_column is None else (name_key(label_column),)
         label = self._find(names)
         if label is None:
             raise ValueError(

@@ -1,6 +1,5 @@
 """Published sets of one class a clip, whose table gives each clip a fold."""
 
-import csv
 import dataclasses
 import pathlib
 from collections import Counter
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from data_pipeline import class_names
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
+from data_pipeline.sources import table_file
 from data_pipeline.sources import tables
 from data_pipeline.sources.audio_files import AudioFiles
 from data_pipeline.sources.paths import AudioRoot
@@ -44,17 +44,21 @@ class Columns:
 def find_table(
     directories: Iterable[pathlib.Path], columns: Sequence[str]
 ) -> pathlib.Path | None:
-    """The first CSV file whose header has all the columns.
+    """The first CSV file whose header has all the columns, in any case.
 
     Args:
         directories: iterable of paths, which need not be there.
         columns: sequence of str.
     """
+    keys = {table_file.name_key(name) for name in columns}
     for directory in directories:
         for path in sorted(directory.glob("*.csv")):
-            with open(path, encoding="utf-8-sig", newline="") as file:
-                header = next(csv.reader(file), [])
-            if set(columns) <= {name.strip() for name in header}:
+            try:
+                table = table_file.read_header(path, keys)
+            except ValueError:
+                # Another table, or what is called as one.
+                continue
+            if keys <= {table_file.name_key(name) for name in table.header}:
                 return path
     return None
 
@@ -103,7 +107,9 @@ def read(
             )
         fold = tables.parse_integer(values[columns.fold], columns.fold, where)
         clip_id = values[columns.filename].strip()
-        group = values.get(columns.recording, "").strip() or None
+        by_key = {table_file.name_key(k): text for k, text in values.items()}
+        recording = by_key.get(table_file.name_key(columns.recording), "")
+        group = recording.strip() or None
         row: ClipRow | SkippedRow
         file = files.find_in_any_format(name_of(clip_id, fold), clip_id)
         if isinstance(file, SkippedRow):
@@ -121,4 +127,6 @@ def read(
             reason = f"{where}: there before, with another class or fold"
             rows.append(SkippedRow(clip_id, clip_id, "duplicate_id", reason))
     in_order = tuple(names[target] for target in sorted(names))
-    return Source(rows, in_order, +notes)
+    return Source(
+        rows, in_order, +notes, remarks=tuple(files.unnamed(rows, table))
+    )

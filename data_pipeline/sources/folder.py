@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import re
 from collections import Counter
 
 from data_pipeline import class_names
@@ -10,10 +11,13 @@ from data_pipeline import splits
 from data_pipeline.clips import NOT_CLIPS
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
+from data_pipeline.sources import speech_commands
 from data_pipeline.sources.audio_index import may_be_audio
 from data_pipeline.sources.file_tree import FileTree
 from data_pipeline.sources.paths import AudioRoot
 from data_pipeline.sources.source import Source
+
+_FOLD = re.compile(r"fold[-_ ]?([0-9]{1,9})", re.IGNORECASE)
 
 
 def folder_source(audio_dir, allow_symlinks: bool = False) -> Source:
@@ -24,20 +28,22 @@ def folder_source(audio_dir, allow_symlinks: bool = False) -> Source:
     `NOT_CLIPS` where it was never meant as a clip.
 
     Args:
-        audio_dir: path of the directory. Where all of its folders are called
-            as splits and hold folders, those are the classes.
+        audio_dir: path of the directory. Where all of its folders of audio
+            are called as splits, or as folds, the folders in them are the
+            classes; and the folders of classes may hold those of splits.
         allow_symlinks: bool. Whether links may lead out of `audio_dir`.
 
     Returns:
         Source with the rows sorted by path.
 
     Raises:
-        ValueError: if there is no audio in sub-directories, or a folder has a
-            name that no class can have.
+        ValueError: if there is no audio in sub-directories, a folder has a
+            name that no class can have, or there are splits or folds without
+            classes.
     """
     root = AudioRoot(audio_dir, allow_symlinks)
-    split_folders = _split_folders(root.path)
-    reader = _Reader(root, 2 if split_folders else 1)
+    parts = _parts(root.path)
+    reader = _Reader(root, 2 if parts else 1)
     reader.read()
     if all(
         isinstance(row, SkippedRow) and row.code in NOT_CLIPS
@@ -49,14 +55,13 @@ def folder_source(audio_dir, allow_symlinks: bool = False) -> Source:
             f"class. Received: none, but {dict(codes)}. For files in one "
             "directory use --source=csv with --labels_csv."
         )
-    remarks = []
-    if split_folders:
-        remarks.append(
-            f"the folders {', '.join(split_folders)} of {root.path} are taken "
-            "as splits, and the folders in them as classes"
-        )
+    remarks = _remarks(root.path, parts)
+    rows = reader.rows
+    if not parts:
+        rows, more = _with_inner_splits(rows)
+        remarks += more
     rows = sorted(
-        reader.rows, key=lambda row: (row.clip_id.split(os.sep), row.clip_id)
+        rows, key=lambda row: (row.clip_id.split(os.sep), row.clip_id)
     )
     return Source(rows, remarks=tuple(remarks))
 
@@ -69,12 +74,101 @@ def _folders(directory: pathlib.Path) -> list[pathlib.Path]:
     )
 
 
-def _split_folders(directory: pathlib.Path) -> list[str]:
-    """Names of all folders, if all are splits with classes in them."""
+def _split_of(folder: str) -> str | None:
+    return splits.of_folders(f"{folder}/")
+
+
+def _fold_of(folder: str) -> int | None:
+    found = _FOLD.fullmatch(folder)
+    return int(found[1]) if found else None
+
+
+def _holds_audio(directory: pathlib.Path) -> bool:
+    """Whether there is audio at any depth; links are not followed."""
+    return any(
+        may_be_audio(os.path.join(path, name))
+        for path, _, names in os.walk(directory)
+        for name in names
+        if not name.startswith(".")
+    )
+
+
+def _parts(directory: pathlib.Path) -> list[str]:
+    """Names of the folders of splits, or of folds, that hold the classes.
+
+    Raises:
+        ValueError: if they hold no classes.
+    """
     folders = _folders(directory)
-    if all(splits.of_folders(f"{f.name}/") and _folders(f) for f in folders):
-        return [folder.name for folder in folders]
+    for part_of, what in ((_split_of, "splits"), (_fold_of, "folds")):
+        parts = [f for f in folders if part_of(f.name) is not None]
+        others = [f for f in folders if part_of(f.name) is None]
+        if not parts or any(map(_holds_audio, others)):
+            continue
+        names = [folder.name for folder in parts]
+        if any(map(_folders, parts)):
+            return names
+        if len(parts) > 1:
+            raise ValueError(
+                f"The folders {', '.join(names)} of {directory} are called as "
+                f"{what}, and hold no folders of classes. Make a folder for "
+                "each class in them, or name the classes in a table: "
+                "--source=csv with --labels_csv (as UrbanSound8K is "
+                "published: --source=urbansound8k)."
+            )
     return []
+
+
+def _remarks(directory: pathlib.Path, parts: list[str]) -> list[str]:
+    if parts:
+        what = "splits" if _split_of(parts[0]) else "folds"
+        return [
+            f"the folders {', '.join(parts)} of {directory} are taken as "
+            f"{what}, and the folders in them as classes"
+        ]
+    if any(
+        (directory / name).is_file() for name in speech_commands.LISTS.values()
+    ):
+        return [
+            f"{directory} looks like Speech Commands, of whose lists, speakers "
+            "and background noise only --source=speech_commands knows"
+        ]
+    classes = [f for f in _folders(directory) if _holds_audio(f)]
+    if len(classes) == 1 and _folders(classes[0]):
+        return [
+            f"the one folder {classes[0]} is taken as a class; if the folders "
+            f"in it are the classes: --audio_dir={classes[0]}"
+        ]
+    return []
+
+
+def _with_inner_splits(
+    rows: list[ClipRow | SkippedRow],
+) -> tuple[list[ClipRow | SkippedRow], list[str]]:
+    """Takes `dog/train/` and its like as splits, and says so."""
+    found = {
+        row.clip_id: splits.of_folders("/".join(row.clip_id.split(os.sep)[1:]))
+        for row in rows
+        if isinstance(row, ClipRow)
+    }
+    if len(set(found.values()) - {None}) < 2:
+        return rows, []
+    without = [clip_id for clip_id, split in found.items() if split is None]
+    if without:
+        return rows, [
+            "folders in those of the classes are called as splits, and not "
+            f"taken as such: {len(without)} clips are in none of them, such "
+            f"as {without[0]}"
+        ]
+    with_splits = [
+        dataclasses.replace(row, split=found[row.clip_id])
+        if isinstance(row, ClipRow)
+        else row
+        for row in rows
+    ]
+    return with_splits, [
+        "the folders in those of the classes are taken as splits"
+    ]
 
 
 class _Reader:
@@ -135,7 +229,11 @@ class _Reader:
         else:
             self.rows.append(
                 ClipRow(
-                    name, joined, (self._label(folders),), *self._split(folders)
+                    name,
+                    joined,
+                    (self._label(folders),),
+                    _split_of(folders[0]) if self._depth > 1 else None,
+                    fold=_fold_of(folders[0]) if self._depth > 1 else None,
                 )
             )
 
@@ -156,11 +254,6 @@ class _Reader:
         if not label:
             raise ValueError(f"{where}: its name is no class.")
         return label
-
-    def _split(self, folders: list[str]) -> tuple[str | None, ...]:
-        if self._depth == 1:
-            return ()
-        return (splits.of_folders(f"{folders[0]}/"),)
 
     def _add_empty_classes(self) -> None:
         """Rows of the folders of classes that no row came out of."""

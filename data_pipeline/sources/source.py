@@ -31,11 +31,13 @@ class Source:
             validation), `in_training` (left out of validation),
             `in_both_lists` (tests, and does not validate), `cut_event` (one
             that ends behind its recording), `uncertain_event`.
-            Of tables also `blank_row`, `no_labels` (a clip of nothing) and
+            Of tables also `blank_row`, `comment_row`, `repeated_header`,
+            `no_labels` (a clip of nothing) and
             `found_elsewhere` (the file has another spelling, a suffix, or
             lies in a sub-directory). Complete when the rows have been read.
             Where the flags are read, `no_labels` is counted for all sources,
-            and `crossing_group` (in several splits, as published).
+            `crossing_group` (in several splits, as published) and
+            `other_fold` (of a fold that no flag names).
         unused_columns: tuple of str. Columns of its table that mean nothing
             here.
         remarks: tuple of str. What people should know about it as a whole, a

@@ -20,7 +20,7 @@ BACKGROUND = "background"
 _BACKGROUND_FOLDER = "_background_noise_"
 _SPEAKER_END = "_nohash_"
 # In the order of their weight: what tests must not do anything else.
-_LISTS = {
+LISTS = {
     splits.TEST: "testing_list.txt",
     splits.VALIDATION: "validation_list.txt",
 }
@@ -49,7 +49,7 @@ def _key(name: str) -> str:
 
 def _read_lists(directory: pathlib.Path, notes: Counter[str]) -> _Lists:
     lists = _Lists({}, {}, set())
-    for split, file in _LISTS.items():
+    for split, file in LISTS.items():
         path = directory / file
         if not path.is_file():
             continue
@@ -120,7 +120,7 @@ def speech_commands_source(
     rows += [
         audio_tree.not_audio(name)
         for name in others
-        if name not in _LISTS.values()
+        if name not in LISTS.values()
     ]
     rows += cutter.cut_all(_with_splits(background, lists.present))
     return Source(rows, notes=notes)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import NamedTuple
 
+COMMENT = "#"
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 
 # UTF-32 first: its mark begins with that of UTF-16.
@@ -36,12 +37,15 @@ class Table(NamedTuple):
         rows: iterator of the others, as tuples of the number of the line where
             the row ends, and its cells. Rows without any content are there.
         delimiter: str. What its cells were taken apart by.
+        has_names: bool. Whether its header has a name of a column that is
+            known, and so is one.
     """
 
     header: list[str]
     line: int
     rows: Iterator[tuple[int, list[str]]]
     delimiter: str
+    has_names: bool
 
 
 def name_key(name: str) -> str:
@@ -77,6 +81,7 @@ def read_cells(
     comment: str | None = None,
     kind: str = "labels file",
     delimiter: str = ",",
+    num_comment_lines: int = 0,
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows of a table that are not empty lines.
 
@@ -86,6 +91,7 @@ def read_cells(
         comment: str or None. Lines that begin with it are left out.
         kind: str. What the file is, for the error.
         delimiter: str, of one character.
+        num_comment_lines: int. Lines at the beginning that are left out.
 
     Yields:
         Tuples of the number of the line where the row ends, and its cells.
@@ -96,11 +102,14 @@ def read_cells(
     path = pathlib.Path(path)
     encoding = _encoding(path, kind)
     with open(path, encoding=encoding, newline="") as file:
-        lines: Iterable[str] = file
+        # Emptied before the parser sees them, as a comment may hold quotes;
+        # not dropped, so that lines are counted.
+        lines: Iterable[str] = (
+            "\n" if number < num_comment_lines else line
+            for number, line in enumerate(file)
+        )
         if comment is not None:
-            # Emptied before the parser sees them, as a comment may hold
-            # quotes; not dropped, so that lines are counted.
-            lines = ("\n" if ln.startswith(comment) else ln for ln in file)
+            lines = ("\n" if ln.startswith(comment) else ln for ln in lines)
         reader = _reader(lines, delimiter)
         try:
             for cells in reader:
@@ -171,25 +180,31 @@ def read_header(
         delimiter: str or None. Of one character; by default it is found.
 
     Returns:
-        Table. Its delimiter is a comma where it has one column only.
+        Table. Its delimiter is a comma where it has one column only. Comments
+        before its header, which begin with `#`, are left out.
 
     Raises:
         ValueError: as in `read_cells`; if it is empty, or several delimiters
             would do.
     """
     sample = _sample(path)
+    num_comment_lines = _num_comment_lines(sample, known)
+    sample = sample[num_comment_lines:]
     marked = _DELIMITER_LINE.fullmatch(sample[0]) if sample else None
     if not delimiter:
         delimiter = (
             marked[1] if marked else _find_delimiter(sample, path, known)
         )
-    rows = read_cells(path, delimiter=delimiter)
+    rows = read_cells(
+        path, delimiter=delimiter, num_comment_lines=num_comment_lines
+    )
     if marked:
         next(rows)
     for line, header in rows:
         header = [cell.strip() for cell in header]
         if any(header):
-            return Table(header, line, rows, delimiter)
+            has_names = any(name_key(cell) in known for cell in header)
+            return Table(header, line, rows, delimiter, has_names)
     raise ValueError(f"The labels file {path} is empty. Expected a header.")
 
 
@@ -199,6 +214,18 @@ def _sample(path) -> list[str]:
     encoding = _encoding(path, "labels file")
     with open(path, encoding=encoding, errors="replace", newline="") as file:
         return file.readlines(_SAMPLE_CHARACTERS)
+
+
+def _num_comment_lines(lines: list[str], known: Collection[str]) -> int:
+    """Lines before the header that begin with `#` and name no column."""
+    for number, line in enumerate(lines):
+        cells = re.split("[,;|\t]", line)
+        if line.strip() and not (
+            line.startswith(COMMENT)
+            and all(name_key(cell) not in known for cell in cells)
+        ):
+            return number
+    return 0
 
 
 def _find_delimiter(lines: list[str], path, known: Collection[str]) -> str:

@@ -18,6 +18,13 @@ LABEL_SEPARATOR = ";"
 _INTEGER = re.compile(r"([+-]?[0-9]{1,18})(\.0*)?")
 
 
+def is_empty(cell: str) -> bool:
+    """Whether a cell says nothing, also in the words of pandas and R."""
+    return cell.casefold() in (
+        *("", "nan", "<na>", "na", "n/a", "#n/a", "none", "null"),
+    )
+
+
 def parse_labels(text: str, separator: str = LABEL_SEPARATOR) -> tuple:
     """Class names of a cell of a labels file.
 
@@ -108,7 +115,9 @@ def full_rows(
         path: path of the table, for errors.
         table: Table. Its rows are used up.
         notes: Counter or None. `blank_row` is counted there for a row without
-            any content, which is left out.
+            any content, `comment_row` for one that begins with `#` and has
+            other cells, and `repeated_header` for the header once more, as of
+            tables that were joined; all of them are left out.
 
     Yields:
         Tuples of the line number and the cells, without blanks around them.
@@ -118,18 +127,28 @@ def full_rows(
             are no rows.
     """
     empty = True
+    width = len(table.header)
+    notes = Counter() if notes is None else notes
     for line, cells in table.rows:
         cells = [cell.strip() for cell in cells]
-        if not any(cells):
-            if notes is not None:
-                notes["blank_row"] += 1
+        # Spreadsheets end rows with them.
+        while len(cells) > width and not cells[-1]:
+            cells.pop()
+        if all(map(is_empty, cells)):
+            notes["blank_row"] += 1
+            continue
+        if len(cells) != width and cells[0].startswith(table_file.COMMENT):
+            notes["comment_row"] += 1
+            continue
+        if cells == table.header and table.has_names:
+            notes["repeated_header"] += 1
             continue
         empty = False
-        if len(cells) != len(table.header):
+        if len(cells) != width:
             raise ValueError(
-                f"{path}, line {line}: expected {len(table.header)} cells, as "
-                f"in the header; quote cells that hold {table.delimiter!r}. "
-                f"Received: {cells}"
+                f"{path}, line {line}: expected {width} cells, as in the "
+                f"header, line {table.line}: {table.header}; quote cells that "
+                f"hold {table.delimiter!r}. Received: {cells}"
             )
         yield line, cells
     if empty:

@@ -79,3 +79,10 @@ def test_audio_behind_the_end_of_a_clip_is_noted(
     rendered = row.render(8000, 2000)
     assert rendered.seconds == pytest.approx(seconds)
     assert ("cropped" in rendered.notes) == is_cropped
+
+
+def test_a_start_of_0_that_a_table_gives_says_not_for_how_long(path):
+    row = ClipRow("a@0", path, ("dog",), recording="a")
+    rendered = row.render(8000, 2000)
+    assert rendered.seconds == pytest.approx(0.25)
+    assert "cropped" not in rendered.notes

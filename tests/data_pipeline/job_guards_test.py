@@ -5,6 +5,8 @@ the check it would end well, or otherwise.
 
 - `job.run`, `--num_shards`: `job_test.test_numbers_below_one_are_refused`
   (the flag refuses it too)
+- `job.check_output`: `user_tables_command_test.
+  test_an_output_that_cannot_be_is_told_before_the_source_is_read`
 - `workdir.lock`: `test_a_directory_that_another_job_has`
 - `generations.read_finished`: `test_a_data_set_that_cannot_be_read`
 - `generations.check_settings`: `test_another_source`,
@@ -190,31 +192,37 @@ def test_a_split_whose_rows_cannot_be_used(tmp_path):
     _assert_refused(tmp_path / "out", message, flag_values)
 
 
-def test_two_labels_where_one_may_be(tmp_path):
-    flag_values = {**_fresh(tmp_path), "label_type": "single_label"}
-    _assert_refused(tmp_path / "out", "every clip has one label", flag_values)
-
-
-def test_no_clip_for_training(tmp_path):
+def _videos(tmp_path, mids):
+    """Flags of two videos in AudioSet's form, for training and for testing."""
     (tmp_path / "audio").mkdir()
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 16000)
-    for name in ("aaaaaaaaaaa", "bbbbbbbbbbb"):
-        soundfile.write(tmp_path / "audio" / f"{name}.flac", noise, 16000)
     (tmp_path / "classes.csv").write_text(
-        "index,mid,display_name\n0,/m/1,Dog\n"
+        "index,mid,display_name\n0,/m/1,Dog\n1,/m/2,Rain\n"
     )
     for name, video in (("train", "aaaaaaaaaaa"), ("eval", "bbbbbbbbbbb")):
+        soundfile.write(tmp_path / "audio" / f"{video}.flac", noise, 16000)
         (tmp_path / f"{name}.csv").write_text(
-            f'# a\n# b\n# c\n{video}, 0.000, 1.000, "/m/1"\n'
+            f'# a\n# b\n# c\n{video}, 0.000, 1.000, "{mids}"\n'
         )
-    flag_values = {
+    return {
         "source": "audioset",
         "audio_dir": tmp_path / "audio",
         "class_labels_csv": tmp_path / "classes.csv",
         "train_segments": tmp_path / "train.csv",
         "evaluation_segments": tmp_path / "eval.csv",
-        # A hash decides: all but one in a million validate.
-        "validation_fraction": 0.999999,
+        "validation_fraction": 0,
         "clip_seconds": 1,
     }
+
+
+def test_two_labels_where_one_may_be(tmp_path):
+    flag_values = _videos(tmp_path, "/m/1,/m/2")
+    flag_values["label_type"] = "single_label"
+    _assert_refused(tmp_path / "out", "every clip has one label", flag_values)
+
+
+def test_no_clip_for_training(tmp_path):
+    flag_values = _videos(tmp_path, "/m/1")
+    # A hash decides: all but one in a million validate.
+    flag_values["validation_fraction"] = 0.999999
     _assert_refused(tmp_path / "out", "No clip is for training", flag_values)

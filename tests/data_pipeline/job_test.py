@@ -181,6 +181,13 @@ def test_dead_letters_are_listed_and_counted(rows, tmp_path):
     assert result.dataset.splits["train"].num_clips == 23
 
 
+def test_a_dead_letter_without_a_file_is_called_as_its_clip(rows, tmp_path):
+    row = SkippedRow("abc_30000", "", "unknown_label", "no class", "train")
+    _run([*rows, row], tmp_path / "out")
+    text = (tmp_path / "out" / "dead_letters.jsonl").read_text()
+    assert json.loads(text)["filename"] == "abc_30000"
+
+
 def test_rows_that_were_rejected_are_dead_letters_too(rows, tmp_path):
     skipped = SkippedRow("x", "../x.wav", "path_escape", "leads out", "test")
     result = _run([skipped, *rows], tmp_path / "out")

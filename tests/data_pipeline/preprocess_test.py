@@ -89,7 +89,10 @@ def test_flags_set_classes_label_type_and_front_end(tmp_path):
     )
     assert len(dataset.splits["train"].shards) == 1
     assert sorted(dataset.splits) == ["train", "validation"]
-    assert "untrained    no training clip has 1 (rain)" in finished.stdout
+    assert (
+        "untrained    classes without a training clip: 1 (rain)"
+        in finished.stdout
+    )
 
 
 def test_the_seed_flag_decides_synthetic_data(tmp_path):

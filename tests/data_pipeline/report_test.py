@@ -168,10 +168,10 @@ def test_what_no_figure_can_be_made_of_is_told():
         _numbered("test", 50, labels=(0, 1)),
     )
     assert report.summary(described)[0] == (
-        "untrained    no training clip has 1 (dog)"
+        "untrained    classes without a training clip: 1 (dog)"
     )
     text = "\n".join(described["warnings"])
-    assert "no validation clip has the classes 1 (dog): no metric" in text
+    assert "classes without a validation clip: 1 (dog); no metric" in text
     assert "the validation split has 49 clips, too few" in text
     assert "no test clip" not in text
     assert "the test split" not in text

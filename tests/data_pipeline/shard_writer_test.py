@@ -161,6 +161,7 @@ def test_a_finished_shard_is_kept(rows, output_dir):
     inode = os.stat(output_dir / first["file"]).st_ino
     again = _write(plan, output_dir)
     assert (first.pop("reused"), again.pop("reused")) == (False, True)
+    assert first["num_copied"] == 0
     assert again == first
     assert os.stat(output_dir / first["file"]).st_ino == inode
 
@@ -272,6 +273,7 @@ def test_a_shard_is_written_again_after_any_change(rows, output_dir, change):
     plan = change(rows, output_dir)
     side_car = _write(plan, output_dir)
     assert not side_car.pop("reused")
+    del side_car["num_copied"]
     path = records.side_car_path(output_dir / side_car["file"])
     assert json.loads(path.read_text()) == side_car
     assert _write(plan, output_dir)["reused"]
@@ -308,6 +310,8 @@ def _equal_to_a_fresh_one(plan, output_dir, tmp_path):
     side_car = _write(plan, output_dir, render=_refuse)
     (tmp_path / "fresh").mkdir()
     fresh = _write(plan, tmp_path / "fresh")
+    assert side_car.pop("num_copied") == side_car["num_records"]
+    assert fresh.pop("num_copied") == 0
     assert side_car == fresh
     name = side_car["file"]
     copied = (output_dir / name).read_bytes()

@@ -1,6 +1,7 @@
 """Tables and folders as people have them, through the command."""
 
 import json
+import os
 import unicodedata
 
 import numpy as np
@@ -274,3 +275,81 @@ def test_what_the_user_says_of_a_table_is_heeded(tmp_path):
         _preprocess(tmp_path, **flag_values, label_type="single_label")
     )
     assert "line 5: with label type single_label" in refused
+
+
+def test_folds_and_splits_that_are_not_used_are_told(tmp_path):
+    names = [f"{index}.wav" for index in range(8)]
+    _write_sounds(tmp_path / "audio", *names)
+    (tmp_path / "t.csv").write_text(
+        "file,label,fold,split\n"
+        + "".join(
+            f"{name},{'dog' if index % 2 else 'rain'},{1 + index // 2},train\n"
+            for index, name in enumerate(names)
+        )
+    )
+    options = {"source": "csv", "labels_csv": tmp_path / "t.csv"}
+    finished = _preprocess(
+        tmp_path, **options, train_folds=1, validation_folds=3
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "2 crossing" not in finished.stdout
+    assert "4 other_fold" in finished.stdout
+    assert "4 clips are not used: no flag names their folds, 2, 4" in (
+        finished.stdout
+    )
+    assert "the splits are not used" in finished.stdout
+    assert not finished.stderr
+    finished = _preprocess(tmp_path, **options, output_dir=tmp_path / "2")
+    assert "the folds are not used: there are splits, too" in finished.stdout
+
+
+def test_folds_that_no_flag_names_are_told(tmp_path):
+    names = [f"{index}.wav" for index in range(6)]
+    _write_sounds(tmp_path / "audio", *names)
+    (tmp_path / "t.csv").write_text(
+        "file,label,fold,group\n"
+        + "".join(f"{name},dog,{name[0]},{name[0]}\n" for name in names)
+    )
+    finished = _preprocess(
+        tmp_path, source="csv", labels_csv=tmp_path / "t.csv"
+    )
+    assert "the folds are not used: no flag names any" in finished.stdout
+
+
+def test_a_length_that_is_none_is_blamed_by_its_name(tmp_path):
+    _write_sounds(tmp_path / "audio/dog", "1.wav")
+    for length in ("0", "nan"):
+        finished = _preprocess(tmp_path, source="folder", clip_seconds=length)
+        assert "--clip_seconds must be positive" in _refused(finished)
+
+
+def test_an_output_that_cannot_be_is_told_before_the_source_is_read(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        line = _refused(_preprocess(tmp_path, source="folder", output_dir=path))
+        assert "--output_dir must be a directory" in line
+        assert f"{tmp_path / 'file'} is no directory" in line
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_table_without_any_label_is_refused(tmp_path):
+    _write_sounds(tmp_path / "audio", "1.wav", "2.wav", "3.wav")
+    (tmp_path / "t.csv").write_text(
+        "file,label\n1.wav,\n2.wav,nan\n3.wav,\u00a0\n"
+    )
+    finished = _preprocess(
+        tmp_path, source="csv", labels_csv=tmp_path / "t.csv"
+    )
+    assert "No clip has a label" in _refused(finished)
+
+
+def test_a_file_whose_name_is_not_utf8_is_skipped_alone(tmp_path):
+    _write_sounds(tmp_path / "audio/dog", *(f"{i}.wav" for i in range(6)))
+    content = (tmp_path / "audio/dog/0.wav").read_bytes()
+    path = os.fsencode(tmp_path / "audio/dog") + b"/gr\xfcn.wav"
+    with open(path, "wb") as file:
+        file.write(content)
+    finished = _preprocess(tmp_path, source="folder", max_bad_fraction=0.2)
+    assert finished.returncode == 0, finished.stderr
+    assert _num_clips(DatasetInfo.read(tmp_path / "out")) == 6
+    assert list(_skipped(tmp_path).values()) == ["bad_path"]

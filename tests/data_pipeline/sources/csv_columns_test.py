@@ -386,3 +386,104 @@ def test_a_delimiter_can_be_named(tmp_path, delimiter):
 def test_other_delimiters_are_refused(tmp_path, delimiter):
     with pytest.raises(ValueError, match="--delimiter is one of comma"):
         _source(tmp_path, "filename,labels\n1,a\n", delimiter=delimiter)
+
+
+@pytest.mark.parametrize(
+    ("content", "notes"),
+    [
+        ("# by hand, in May\nfname,label\n1.wav,dog\n2.wav,rain\n", {}),
+        (
+            '# says "dog"\n\n#\nfname,label\n1.wav,dog\n2.wav,rain\n# end\n',
+            {"comment_row": 1},
+        ),
+        ("fname,label\n1.wav,dog,,\n2.wav,rain,\n", {}),
+        ("fname;label\n1.wav;dog\n2.wav;rain\nnan;NaN\n", {"blank_row": 1}),
+        (
+            "fname,label\n1.wav,dog\nfname,label\n2.wav,rain\n",
+            {"repeated_header": 1},
+        ),
+    ],
+)
+def test_what_stands_between_the_rows_is_left_out(tmp_path, content, notes):
+    source = _source(tmp_path, content, "1.wav", "2.wav")
+    assert _clips(source) == {"1.wav": ("dog",), "2.wav": ("rain",)}
+    assert source.notes == notes
+
+
+def test_a_hash_is_also_the_beginning_of_a_name(tmp_path):
+    source = _source(tmp_path, "#filename,label\n#1.wav,dog\n", "#1.wav")
+    assert _clips(source) == {"#1.wav": ("dog",)}
+
+
+def test_a_row_of_other_width_is_refused_with_the_header(tmp_path):
+    content = "My labels\nfname,label\n1.wav,dog\n"
+    with pytest.raises(ValueError, match=r"line 2: .*line 1: \['My labels'\]"):
+        _source(tmp_path, content, "1.wav")
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [
+        ("1.00", "0.00"),
+        ("1,", "0,0"),
+        ("Y", "N"),
+        ("t", "F"),
+        ("x", ""),
+        ("1.0", "NaN"),
+    ],
+)
+def test_marks_of_classes(tmp_path, yes, no):
+    source = _source(
+        tmp_path, f"file;dog;rain\n1.wav;{yes};{no}\n2.wav;{no};{yes}\n"
+    )
+    assert _clips(source) == {"1.wav": ("dog",), "2.wav": ("rain",)}
+
+
+@pytest.mark.parametrize("cell", ["NA", "N/A", "#N/A", "null", "NULL", "NaN"])
+def test_words_of_programs_for_nothing_are_no_class(tmp_path, cell):
+    source = _source(tmp_path, f"file,label\n1.wav,{cell}\n2.wav,none\n")
+    assert _clips(source) == {"1.wav": (), "2.wav": ("none",)}
+
+
+@pytest.mark.parametrize(
+    "cell", ["{'rain', 'dog'}", "('dog', 'rain')", "['dog', 'rain']"]
+)
+def test_labels_as_python_writes_several(tmp_path, cell):
+    source = _source(tmp_path, f'file,label\n1.wav,"{cell}"\n2.wav,(dog)\n')
+    assert _clips(source) == {"1.wav": ("dog", "rain"), "2.wav": ("(dog)",)}
+
+
+def test_files_that_were_converted_are_found(tmp_path):
+    content = "file,label\n1.mp3,dog\nsite_1.5,rain\n"
+    source = _source(tmp_path, content, "1.flac", "site_1.wav")
+    assert [row.path.rsplit("/")[-1] for row in source.rows] == [
+        "1.flac",
+        # Another file than `site_1`.
+        "site_1.5",
+    ]
+    assert source.notes == {"found_elsewhere": 1}
+
+
+def test_audio_files_in_no_row_are_told(tmp_path):
+    names = ("1.wav", "2.wav", "a/3.wav", ".4.wav", "notes.txt")
+    source = _source(tmp_path, "file,label\n1.wav,dog\n2.mp3,dog\n", *names)
+    (remark,) = source.remarks
+    assert "in no row" in remark and remark.endswith("1, such as a/3.wav")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Audiofilename,Starttime,Endtime,Q\n1.wav,0,1,POS\n1.wav,1,2,UNK\n",
+        "Audiofilename,Starttime,Endtime,Q,R\n1.wav,0,1,NEG,POS\n",
+    ],
+)
+def test_tables_of_the_few_shot_task_are_of_another_source(tmp_path, content):
+    with pytest.raises(ValueError, match="'Q' .*--source=annotations"):
+        _source(tmp_path, content, "1.wav")
+
+
+def test_a_file_in_two_splits_is_refused_with_both(tmp_path):
+    content = "file,label,split\n1.wav,dog,train\n1.wav,dog,test\n"
+    with pytest.raises(ValueError, match="the split test, and before train"):
+        _source(tmp_path, content, "1.wav")

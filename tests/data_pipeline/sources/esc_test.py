@@ -52,6 +52,25 @@ def test_the_table_is_told_by_its_columns(tmp_path):
     assert len(list(source.rows)) == 3
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        _TABLE.replace(",", ";"),
+        _TABLE.replace("filename", "Filename").replace("src_file", "SRC_File"),
+        _TABLE.replace("\n", "\r\n") + ",,,,,\r\n",
+        _TABLE.encode("utf-16"),
+    ],
+    ids=["semicolons", "other case", "blank row", "UTF-16"],
+)
+def test_a_table_that_a_program_has_saved_again_is_read(tmp_path, table):
+    _esc(tmp_path, "")
+    table = table if isinstance(table, bytes) else table.encode()
+    (tmp_path / "meta" / "esc10.csv").write_bytes(table)
+    (tmp_path / "meta" / "broken.csv").write_bytes(b"\xff\xff")
+    rows = list(sources.esc_source(tmp_path).rows)
+    assert [row.group for row in rows] == ["7", "7", "8"]
+
+
 def test_a_row_that_leads_out_is_rejected_and_the_others_stay(tmp_path):
     table = _TABLE + "../meta/x.ogg,2,0,dog_bark,9,A\n"
     source = sources.esc_source(_esc(tmp_path, table))

@@ -55,7 +55,10 @@ def test_selection_tables_are_read(tmp_path, content):
     ]
 
 
-@pytest.mark.parametrize("column", ["Annotation", "Label", "Common Name"])
+@pytest.mark.parametrize(
+    "column",
+    ["Annotation", "Label", "Common Name", "species_code", "event_labels"],
+)
 def test_usual_columns_have_the_labels(tmp_path, column):
     events = _read(tmp_path, _RAVEN.replace("Species", column))
     assert events[1].labels == ("Wren",)

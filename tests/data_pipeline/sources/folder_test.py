@@ -194,9 +194,9 @@ def test_folders_of_splits_are_taken_as_splits(tmp_path):
 @pytest.mark.parametrize(
     "names",
     [
-        ("train/a.wav", "test/b.wav"),
+        ("train/a.wav", "rain/b.wav"),
         ("train/dog/a.wav", "rain/b.wav"),
-        ("train/dog/a.wav", "test/b.wav"),
+        ("fold1/a.wav", "rain/b.wav"),
     ],
 )
 def test_classes_may_be_called_as_splits(tmp_path, names):
@@ -206,6 +206,69 @@ def test_classes_may_be_called_as_splits(tmp_path, names):
         n.split("/")[0] for n in names
     }
     assert not source.remarks
+
+
+def test_folders_without_audio_do_not_hide_splits(tmp_path):
+    _make(
+        tmp_path,
+        "train/dog/a.wav",
+        "test/unsorted.wav",
+        "__MACOSX/._a.wav",
+        "docs/en/README.md",
+    )
+    rows = _rows(tmp_path)
+    assert [(r.labels, r.split) for r in rows if isinstance(r, ClipRow)] == [
+        (("dog",), "train")
+    ]
+    assert _codes(rows)["test/unsorted.wav"] == "loose_file"
+
+
+def test_folders_of_folds_are_taken_as_folds(tmp_path):
+    _make(tmp_path, "fold1/dog/a.wav", "Fold_2/cat/b.wav", "fold10/dog/c.wav")
+    source = sources.folder_source(tmp_path)
+    assert {(r.labels, r.fold) for r in source.rows} == {
+        (("dog",), 1),
+        (("cat",), 2),
+        (("dog",), 10),
+    }
+    assert "taken as folds" in source.remarks[0]
+
+
+@pytest.mark.parametrize(
+    "names", [("train/a.wav", "test/b.wav"), ("fold1/a.wav", "fold2/b.wav")]
+)
+def test_splits_and_folds_are_no_classes(tmp_path, names):
+    _make(tmp_path, *names)
+    with pytest.raises(ValueError, match="hold no folders of classes"):
+        sources.folder_source(tmp_path)
+
+
+def test_folders_of_splits_in_those_of_classes(tmp_path):
+    _make(tmp_path, "dog/train/a.wav", "dog/test/b.wav", "cat/Train/c/d.wav")
+    source = sources.folder_source(tmp_path)
+    assert {r.clip_id: (r.labels, r.split) for r in source.rows} == {
+        "dog/train/a.wav": (("dog",), "train"),
+        "dog/test/b.wav": (("dog",), "test"),
+        "cat/Train/c/d.wav": (("cat",), "train"),
+    }
+    assert "taken as splits" in source.remarks[0]
+    _make(tmp_path, "cat/e.wav")
+    source = sources.folder_source(tmp_path)
+    assert not any(r.split for r in source.rows)
+    assert "not taken as such: 1 clips" in source.remarks[0]
+
+
+def test_one_folder_around_all_classes_is_pointed_out(tmp_path):
+    _make(tmp_path, "audio/dog/a.wav", "audio/cat/b.wav")
+    (remark,) = sources.folder_source(tmp_path).remarks
+    assert f"--audio_dir={tmp_path / 'audio'}" in remark
+
+
+def test_spoken_words_are_pointed_to_their_source(tmp_path):
+    _make(tmp_path, "yes/a_nohash_0.wav", "no/b_nohash_0.wav")
+    (tmp_path / "testing_list.txt").write_text("yes/a_nohash_0.wav\n")
+    (remark,) = sources.folder_source(tmp_path).remarks
+    assert "--source=speech_commands" in remark
 
 
 def test_spellings_of_one_name_are_one_class(tmp_path):
