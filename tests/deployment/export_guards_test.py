@@ -39,6 +39,7 @@ export_directory
 """
 
 import dataclasses
+import hashlib
 import json
 
 import keras
@@ -390,8 +391,10 @@ def test_nothing_outside_the_directory_is_touched(export, tmp_path, capsys):
     directory = tmp_path / "out" / "subnet"
     directory.mkdir(parents=True)
     victim.write_bytes(b"precious")
+    # That of an export, so that the names alone are in the way.
+    sha256 = hashlib.sha256(b"precious").hexdigest()
     records = {
-        str(number): {"file": name, "sha256": "0"}
+        str(number): {"file": name, "sha256": sha256}
         for number, name in enumerate(("../victim.tflite", str(victim)))
     }
     (directory / "export.json").write_text(json.dumps({"files": records}))
