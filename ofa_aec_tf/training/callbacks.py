@@ -244,6 +244,8 @@ def history_logger(directory, num_finished_epochs):
             for line in lines[1:]
             if len(line) == len(lines[0]) and int(line[0]) < num_finished_epochs
         ]
-        text = "".join(",".join(line) + "\n" for line in kept)
-        workdir.write_text(path, text if len(kept) > 1 else "")
+        # With the line ends of CSVLogger, as if it had not been interrupted.
+        text = "".join(",".join(line) + "\r\n" for line in kept)
+        content = text if len(kept) > 1 else ""
+        workdir.write_bytes(path, content.encode())
     return keras.callbacks.CSVLogger(path, append=True)

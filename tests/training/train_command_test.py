@@ -131,9 +131,10 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
         load_supernet(tmp_path / "supernet.keras").get_weights(), expected
     ):
         np.testing.assert_array_equal(ours, theirs)
-    assert (tmp_path / "history.csv").read_text() == (
+    # To the byte, line ends included.
+    assert (tmp_path / "history.csv").read_bytes() == (
         supernet.parent / "history.csv"
-    ).read_text()
+    ).read_bytes()
 
 
 def test_supernet_logs_its_smallest_and_largest_subnet(supernet):

@@ -13,6 +13,7 @@ def test_history_of_a_cut_off_epoch_is_dropped(tmp_path):
     logger.on_train_begin()
     logger.on_epoch_end(2, {"loss": 1.5, "val_mAP": 0.4})
     logger.on_train_end()
+    assert path.read_bytes().count(b"\r\n") == path.read_bytes().count(b"\n")
     rows = list(csv.reader(path.open()))
     assert rows == [
         ["epoch", "loss", "val_mAP"],
