@@ -213,11 +213,8 @@ def read_json(path):
     path = pathlib.Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (
-        json.JSONDecodeError,
-        UnicodeDecodeError,
-        RecursionError,
-    ) as error:
+    # Numbers of thousands of digits are a ValueError, too.
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} is not a JSON file: {error}. Write it again with the "
             "command that made it."
