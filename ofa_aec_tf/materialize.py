@@ -12,12 +12,12 @@ from absl import flags
 
 from ofa_aec_tf import command_line
 from ofa_aec_tf import flagfiles
+from ofa_aec_tf import json_kinds
 from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data import json_kinds
 from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo

@@ -8,8 +8,8 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping
 
+from ofa_aec_tf import json_kinds
 from ofa_aec_tf import workdir
-from ofa_aec_tf.data import json_kinds
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import MULTI_LABEL
 from ofa_aec_tf.data.dataset_info import SINGLE_LABEL
