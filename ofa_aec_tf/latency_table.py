@@ -9,9 +9,30 @@ network the file holds, or None where nothing tells.
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from ofa_aec_tf import json_kinds
 from ofa_aec_tf import workdir
 
 _ROW_KEYS = ("file", "threads", "latency_ms", "macs", "network")
+
+
+def _or_none(is_right):
+    return lambda value: value is None or is_right(value)
+
+
+_ROW_KINDS = {
+    "threads": _or_none(json_kinds.is_count),
+    "latency_ms": json_kinds.is_mapping,
+    "macs": _or_none(json_kinds.is_count),
+    "network": _or_none(json_kinds.is_mapping),
+}
+_LATENCY_KINDS = {
+    "mean": _or_none(json_kinds.is_number),
+    "median": _or_none(json_kinds.is_number),
+}
+_NETWORK_KINDS = {
+    "family": json_kinds.is_mapping,
+    "subnet": json_kinds.is_mapping,
+}
 
 
 def network(
@@ -80,10 +101,28 @@ def read(path) -> dict:
             "Make one with `python -m ofa_aec_tf.benchmark`."
         )
     for position, row in enumerate(rows):
-        missing = [key for key in _ROW_KEYS if key not in row]
+        missing = [
+            key
+            for key in _ROW_KEYS
+            if not isinstance(row, dict) or key not in row
+        ]
         if missing:
             raise ValueError(
                 f"Row {position} of {path} needs the keys {list(_ROW_KEYS)}. "
                 f"Missing: {missing}"
             )
+        try:
+            _check_kinds(row)
+        except ValueError as error:
+            raise ValueError(
+                f"Row {position} of {path} cannot be used: {error}. Measure "
+                "again with `python -m ofa_aec_tf.benchmark`."
+            ) from error
     return table
+
+
+def _check_kinds(row):
+    json_kinds.check(row, _ROW_KINDS, "")
+    json_kinds.check(row["latency_ms"], _LATENCY_KINDS, "latency_ms.")
+    if row["network"] is not None:
+        json_kinds.check(row["network"], _NETWORK_KINDS, "network.")

@@ -12,6 +12,7 @@ from absl import flags
 
 from ofa_aec_tf import command_line
 from ofa_aec_tf import flagfiles
+from ofa_aec_tf import json_kinds
 from ofa_aec_tf import path_flags
 from ofa_aec_tf import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf import run_record
@@ -71,6 +72,16 @@ _CALIBRATION_FLAGS = (_NUM_CALIBRATION_CLIPS, _SEED)
 _CALIBRATION = tuple(flag.name for flag in _CALIBRATION_FLAGS)
 
 
+def _check_search(chosen, calibration):
+    for name in chosen:
+        # Each is a directory in that of this run.
+        if not json_kinds.is_file_name(name):
+            raise ValueError(f"a budget has the name {name!r}")
+    for name, value in calibration.items():
+        if not json_kinds.is_count(value):
+            raise ValueError(f"{name} is {value!r}")
+
+
 def _read_search(space, identity):
     """The subnets that a search chose, by budget, and its calibration."""
     path = pathlib.Path(_PARETO.value)
@@ -88,7 +99,8 @@ def _read_search(space, identity):
             if budget["chosen"]
         }
         calibration = {name: recorded[name] for name in _CALIBRATION}
-    except (KeyError, TypeError) as error:
+        _check_search(chosen, calibration)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"{path} is not the `pareto.json` of a search: {error!r}."
         ) from error

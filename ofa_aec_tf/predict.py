@@ -258,9 +258,12 @@ def _output_stream():
     path = pathlib.Path(_OUTPUT.value)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Names of files need not be text.
-    with path.open(
-        "w", encoding="utf-8", errors="backslashreplace", newline=""
-    ) as stream:
+    with (
+        workdir.naming_the_file(path),
+        path.open(
+            "w", encoding="utf-8", errors="backslashreplace", newline=""
+        ) as stream,
+    ):
         yield stream
     print(f"wrote {path}")
 

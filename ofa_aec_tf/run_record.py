@@ -67,7 +67,14 @@ def check_run(directory, identity, further=""):
     path = pathlib.Path(directory) / workdir.RUN_RECORD
     if not path.is_file():
         return
-    found = list(differences(workdir.read_json(path)["identity"], identity))
+    record = workdir.read_json(path)
+    recorded = record.get("identity") if isinstance(record, dict) else None
+    if not isinstance(recorded, dict):
+        raise ValueError(
+            f"{path} is not the record of a run: it has no identity. Name "
+            "another --workdir, or move what is in this one."
+        )
+    found = list(differences(recorded, identity))
     if found:
         raise ValueError(
             f"{directory} holds another run: {'; '.join(found)}. "

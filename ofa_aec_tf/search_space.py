@@ -293,7 +293,7 @@ class SearchSpace:
             return self.subnet(self._choices(text))
         try:
             choices = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             choices = None
         if not isinstance(choices, dict):
             raise ValueError(

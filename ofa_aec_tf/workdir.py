@@ -121,13 +121,28 @@ def naming_the_file(path):
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def _is_device(path):
+    """Whether a path is that of a device or a pipe, written to as it is.
+
+    Root could put a file in the place of `/dev/null`, for all who use it.
+    """
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 @contextlib.contextmanager
 def _replaced(path, mode, encoding=None):
     """A file to write that takes its place when the context ends well."""
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     # A path in a text need not be UTF-8; it is written as it is.
     errors = None if encoding is None else "surrogateescape"
+    if _is_device(path):
+        with (
+            naming_the_file(path),
+            path.open(mode, encoding=encoding, errors=errors) as file,
+        ):
+            yield file
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name}."
     )
@@ -164,8 +179,7 @@ def check_writable(path):
     try:
         if path.is_dir():
             raise IsADirectoryError("It is a directory.")
-        if path.exists() and not path.is_file():
-            # A device or a pipe is written to as it is.
+        if _is_device(path):
             return
         parent = path.absolute().parent
         while not os.path.lexists(parent):
@@ -213,11 +227,8 @@ def read_json(path):
     path = pathlib.Path(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (
-        json.JSONDecodeError,
-        UnicodeDecodeError,
-        RecursionError,
-    ) as error:
+    # Numbers of thousands of digits are a ValueError, too.
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} is not a JSON file: {error}. Write it again with the "
             "command that made it."

@@ -38,6 +38,18 @@ def test_another_run_is_refused_with_what_differs(tmp_path):
     assert "another --workdir" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "null", "3", '"x"', "{}", '{"identity": []}', "", "9" * 5000],
+)
+def test_what_is_no_record_of_a_run_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "run.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=str(path)):
+        run_record.start_run(tmp_path, IDENTITY, "")
+    assert path.read_text() == content
+
+
 def test_a_check_writes_nothing(tmp_path):
     run_record.check_run(tmp_path / "absent", IDENTITY)
     assert not (tmp_path / "absent").exists()

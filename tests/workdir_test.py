@@ -52,6 +52,22 @@ def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["x.txt"]
 
 
+def test_a_pipe_or_a_device_is_written_to_and_stays_what_it_is(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    received = []
+    reader = threading.Thread(
+        target=lambda: received.append(path.read_text()), daemon=True
+    )
+    reader.start()
+    workdir.check_writable(path)
+    workdir.write_json(path, [1])
+    reader.join(10)
+    assert received == ["[\n  1\n]\n"]
+    assert path.is_fifo()
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_files_are_readable_by_others(tmp_path):
     path = tmp_path / "x.txt"
     workdir.write_text(path, "text")

@@ -9,6 +9,7 @@ import hashlib
 import pathlib
 from collections.abc import Mapping
 
+from ofa_aec_tf import json_kinds
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.frontend import FrontendConfig
@@ -20,6 +21,28 @@ MULTI_LABEL = "multi_label"
 SINGLE_LABEL = "single_label"
 # In `source`: folds of the corpus that came into no split, where there are any.
 OTHER_FOLDS = "other_folds"
+
+_KINDS = {
+    "frontend": json_kinds.is_frontend,
+    "clip_seconds": json_kinds.is_clip_seconds,
+    "class_names": json_kinds.is_names,
+    "splits": json_kinds.is_mapping,
+    "mel_mean_db": json_kinds.is_numbers,
+    "mel_std_db": json_kinds.is_numbers,
+    "source": json_kinds.is_mapping,
+    "num_dead_letters": json_kinds.is_count,
+}
+_SPLIT_KINDS = {
+    "class_counts": json_kinds.is_counts,
+    "shards": lambda value: isinstance(value, list),
+}
+_SHARD_KINDS = {
+    # Nothing outside the directory is read.
+    "file": json_kinds.is_file_name,
+    "num_records": json_kinds.is_count,
+    "num_bytes": json_kinds.is_count,
+    "sha256": lambda value: isinstance(value, str),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,16 +195,22 @@ class DatasetInfo:
                 f"--output_dir={data_dir} ...`; its --help lists the sources."
             )
         values = workdir.read_json(path)
+        if not isinstance(values, dict):
+            raise ValueError(
+                f"{path} is damaged: it holds no object. Preprocess again; "
+                "finished shards are kept."
+            )
         if values.get("schema_version") != SCHEMA_VERSION:
             raise ValueError(
                 f"{path} has schema version {values.get('schema_version')}, "
                 f"but this version reads {SCHEMA_VERSION}. Preprocess again."
             )
         try:
+            _check_kinds(values)
             return cls._from_json(values)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{path} is damaged: {error!r}. Preprocess again; finished "
+                f"{path} is damaged: {error}. Preprocess again; finished "
                 "shards are kept."
             ) from error
 
@@ -206,3 +235,24 @@ class DatasetInfo:
             # Versions before this one did not record it.
             num_shards=values.get("num_shards"),
         )
+
+
+def _check_kinds(values):
+    """Refuses a record whose values are of other kinds, naming the first."""
+    json_kinds.check(values, _KINDS, "")
+    for name, split in values["splits"].items():
+        json_kinds.check(split, _SPLIT_KINDS, f"splits.{name}.")
+        for number, shard in enumerate(split["shards"]):
+            json_kinds.check(
+                shard, _SHARD_KINDS, f"splits.{name}.shards.{number}."
+            )
+        if len(split["class_counts"]) != len(values["class_names"]):
+            raise ValueError(
+                f"`splits.{name}.class_counts` has not a number for each class"
+            )
+    for name in ("mel_mean_db", "mel_std_db"):
+        if len(values[name]) != values["frontend"]["num_mel_bins"]:
+            raise ValueError(f"`{name}` has not a number for each mel band")
+    shards = values.get("num_shards")
+    if shards is not None and not json_kinds.is_count(shards):
+        raise ValueError(f"`num_shards` is of another kind: {shards!r:.80}")

@@ -5,10 +5,10 @@
 """
 
 import dataclasses
-import math
 import pathlib
 from collections.abc import Mapping
 
+from ofa_aec_tf import json_kinds
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import MULTI_LABEL
@@ -17,44 +17,15 @@ from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.frontend import FrontendConfig
 
 EXPORT_REPORT = "export.json"
-# An hour: above that no window fits into memory.
-_MAX_CLIP_SECONDS = 3600
 _KEYS = ("frontend", "clip_seconds", "class_names", "label_type", "details")
 
-
-def _is_number(value):
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
-
-
-def _is_frontend(value):
-    if not isinstance(value, Mapping):
-        return False
-    return all(
-        type(value.get(field.name)) is int
-        for field in dataclasses.fields(FrontendConfig)
-        if field.type is int
-    )
-
-
-def _is_names(value):
-    return isinstance(value, list | tuple) and all(
-        isinstance(name, str) for name in value
-    )
-
-
 _KINDS = {
-    "frontend": _is_frontend,
-    "clip_seconds": lambda v: _is_number(v) and 0 < v <= _MAX_CLIP_SECONDS,
-    "class_names": _is_names,
+    "frontend": json_kinds.is_frontend,
+    "clip_seconds": json_kinds.is_clip_seconds,
+    "class_names": json_kinds.is_names,
     "label_type": lambda value: value in (MULTI_LABEL, SINGLE_LABEL),
-    "details": lambda value: isinstance(value, Mapping),
+    "details": json_kinds.is_mapping,
 }
-
-
-def _shortened(value):
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +89,7 @@ class ModelInfo:
         if not isinstance(values, Mapping):
             raise ValueError(
                 f"A model record is an object with the keys {list(_KEYS)}. "
-                f"Received: {_shortened(values)}"
+                f"Received: {json_kinds.shortened(values)}"
             )
         missing = [key for key in _KEYS if key not in values]
         if missing:
@@ -129,7 +100,7 @@ class ModelInfo:
             if not is_right(values[key]):
                 raise ValueError(
                     f"`{key}` of a model record is of another kind. Received: "
-                    f"{_shortened(values[key])}"
+                    f"{json_kinds.shortened(values[key])}"
                 )
         return cls(
             FrontendConfig.from_json(values["frontend"]),

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ofa_aec_tf import json_kinds
 from ofa_aec_tf import workdir
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
@@ -118,10 +119,18 @@ class StoredLogits:
                 f"There are no stored logits in {directory}. Write them with "
                 "`python -m ofa_aec_tf.store_logits`, and to their end."
             )
-        self.info = ModelInfo.from_json(workdir.read_json(path))
-        self.views = StoredViews.from_json(self.info.details["views"])
-        self.score_activation = self.info.details["score_activation"]
-        ids = workdir.read_json(directory / _IDS)
+        values, ids = map(workdir.read_json, (path, directory / _IDS))
+        try:
+            self.info = ModelInfo.from_json(values)
+            self.views = StoredViews.from_json(self.info.details["views"])
+            self.score_activation = self.info.details["score_activation"]
+            if not json_kinds.is_names(ids):
+                raise ValueError(f"{_IDS} lists no clips")
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{directory} holds no stored logits that can be read: "
+                f"{error!r}. Write them again."
+            ) from error
         self._rows = {clip_id.encode(): row for row, clip_id in enumerate(ids)}
         self._open_files = OpenFiles()
         # Of each view: its file, and where in it the logits begin. A map of

@@ -30,6 +30,13 @@ def check_identifier(content: bytes) -> None:
         )
 
 
+# What `np.frombuffer` says of a vector that leads out of the file.
+_BEYOND_THE_BUFFER = (
+    "buffer is smaller than requested size",
+    "offset must be non-negative and no greater than buffer length",
+)
+
+
 @contextlib.contextmanager
 def reading(content: bytes) -> Iterator[None]:
     """Tells a user that the file that is read in this context is damaged.
@@ -55,10 +62,19 @@ def reading(content: bytes) -> Iterator[None]:
         MemoryError,
         UnicodeDecodeError,
     ) as error:
-        raise ValueError(
-            f"This TFLite file of {len(content)} bytes is cut off or damaged "
-            f"({error}). Export the model again."
-        ) from error
+        raise _damaged(content, error) from error
+    except ValueError as error:
+        # NumPy's, and none of those that are raised in this context.
+        if not str(error).startswith(_BEYOND_THE_BUFFER):
+            raise
+        raise _damaged(content, error) from error
+
+
+def _damaged(content, error):
+    return ValueError(
+        f"This TFLite file of {len(content)} bytes is cut off or damaged "
+        f"({error}). Export the model again."
+    )
 
 
 def unpack(content: bytes) -> schema.ModelT:

@@ -159,7 +159,13 @@ def read_record(path, keys=("identity", "results", "seconds")) -> dict:
         record = workdir.read_json(path)
     except (OSError, ValueError):
         return {}
-    return record if set(keys) <= set(record) else {}
+    if not isinstance(record, dict) or not set(keys) <= set(record):
+        return {}
+    kinds_are_right = isinstance(record["seconds"], int | float) and all(
+        isinstance(record.get(name, {}), dict)
+        for name in ("identity", "results", "tables")
+    )
+    return record if kinds_are_right else {}
 
 
 def named_paths(flag_texts) -> list[pathlib.Path]:

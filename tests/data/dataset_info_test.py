@@ -94,3 +94,54 @@ def test_the_fingerprint_tells_splits_apart():
     splits = _info().splits
     swapped = {"train": splits["test"], "test": splits["train"]}
     assert _info(splits=swapped).fingerprint != _info().fingerprint
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "null", "3", '"x"', "", "[" * 100_000, "9" * 5000]
+)
+def test_what_is_no_object_is_refused_with_its_path(tmp_path, content):
+    path = tmp_path / "dataset.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=str(path)):
+        DatasetInfo.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("frontend",), []),
+        (("frontend", "num_mel_bins"), 10**30),
+        (("frontend", "power_floor"), "x"),
+        (("clip_seconds",), "x"),
+        (("clip_seconds",), 10**309),
+        (("class_names",), "dogcat"),
+        (("class_names",), [1, 2]),
+        (("splits",), []),
+        (("splits", "train"), []),
+        (("splits", "train", "class_counts"), ["5", "2"]),
+        (("splits", "train", "class_counts"), [5]),
+        (("splits", "train", "shards"), {"a": 1}),
+        (("splits", "train", "shards", 0), 3),
+        (("splits", "train", "shards", 0, "num_records"), "3"),
+        (("splits", "train", "shards", 0, "num_records"), -3),
+        (("splits", "train", "shards", 0, "file"), "../train-0.tfrecord"),
+        (("splits", "train", "shards", 0, "file"), "/etc/passwd"),
+        (("splits", "train", "shards", 0, "file"), ".."),
+        (("splits", "train", "shards", 0, "sha256"), None),
+        (("mel_mean_db",), [1.0, None]),
+        (("mel_std_db",), [1.0]),
+        (("source",), None),
+        (("num_dead_letters",), "1"),
+        (("num_shards",), []),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_by_name(tmp_path, place, value):
+    values = _info().to_json()
+    inner = values
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=f"{path} is damaged: `{place[0]}"):
+        DatasetInfo.read(tmp_path)

@@ -64,6 +64,24 @@ def test_what_is_not_complete_is_refused(stored):
         StoredLogits(stored)
 
 
+@pytest.mark.parametrize("name", [stored_logits.FILE_NAME, "ids.json"])
+@pytest.mark.parametrize("content", ["{}", "3", "null", "[3]", ""])
+def test_other_files_in_its_place_are_refused_by_name(stored, name, content):
+    (stored / name).write_text(content)
+    with pytest.raises(ValueError, match=str(stored)):
+        StoredLogits(stored)
+
+
+@pytest.mark.parametrize("views", [None, 3, {}, {"num_views": "2"}])
+def test_views_that_cannot_be_are_refused(stored, views):
+    path = stored / stored_logits.FILE_NAME
+    values = json.loads(path.read_text())
+    values["details"]["views"] = views
+    path.write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=f"{stored} holds no stored logits"):
+        StoredLogits(stored)
+
+
 def test_a_view_of_other_clips_is_refused(stored):
     stored_logits.write_view(stored, 1, np.zeros((2, 2, 4), np.float32))
     with pytest.raises(ValueError, match=r"view_001.npy must hold .* 3 clips"):

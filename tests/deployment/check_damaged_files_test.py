@@ -5,6 +5,7 @@ import os
 import zipfile
 
 import keras
+import numpy as np
 import pytest
 
 from ofa_aec_tf import check
@@ -56,6 +57,19 @@ def test_files_with_a_flipped_bit_get_a_line_each(
     assert result.returncode == 2
     assert result.stderr.startswith(f"error: {num_bad} of 60 files must not")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_vector_that_leads_out_of_a_file_says_that_it_is_damaged():
+    content = b"\x1c\0\0\0TFL3" + bytes(8)
+    with pytest.raises(ValueError, match="of 16 bytes is cut off or damaged"):
+        with tflite_flatbuffer.reading(content):
+            np.frombuffer(content, np.float32, count=10)
+    with pytest.raises(ValueError, match="of 16 bytes is cut off or damaged"):
+        with tflite_flatbuffer.reading(content):
+            np.frombuffer(content, np.float32, offset=40)
+    with pytest.raises(ValueError, match="^what a check says$"):
+        with tflite_flatbuffer.reading(content):
+            raise ValueError("what a check says")
 
 
 def _with_metadata(content, change):

@@ -49,6 +49,18 @@ def fragile_path(tmp_path_factory):
     return path
 
 
+def test_a_full_device_is_named(predicting, tmp_path):
+    result = predict_command.run(
+        f"--model={predicting.waveform_path}",
+        "--output=/dev/full",
+        _write_noise(tmp_path / "noise.wav", 1.0),
+    )
+    assert result.returncode == 2
+    assert result.stderr == (
+        "error: [Errno 28] No space left on device: '/dev/full'\n"
+    )
+
+
 def test_an_output_that_cannot_be_written_is_found_at_once(
     predicting, tmp_path
 ):

@@ -128,6 +128,34 @@ def test_wrong_flags_end_in_one_line(files, tmp_path, arguments, part):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ((), []),
+        (("identity", "seed"), "3"),
+        (("budgets",), {"a": 1}),
+        (("budgets", 0), "tiny"),
+        (("budgets", 0, "name"), "../outside"),
+        (("budgets", 0, "chosen", "subnet"), ["width"]),
+    ],
+)
+def test_what_is_no_result_of_a_search_is_named(files, tmp_path, place, value):
+    dataset, supernet, flags = files
+    path = tmp_path / "pareto.json"
+    write_pareto(path, dataset, supernet)
+    results = [json.loads(path.read_text())]
+    inner, key = results, 0
+    for next_key in place:
+        inner, key = inner[key], next_key
+    inner[key] = value
+    path.write_text(json.dumps(results[0]))
+    result = run(*flags, f"--pareto={path}", f"--workdir={tmp_path / 'run'}")
+    assert result.returncode == 2, result.stderr
+    assert f"{path} is not the `pareto.json` of a search" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
 def test_a_damaged_supernet_is_named(files, tmp_path):
     dataset, _, flags = files
     path = tmp_path / "supernet.keras"

@@ -212,6 +212,32 @@ def test_other_files_are_no_tables(tmp_path, content, message):
         latency_table.read(path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("threads", "1"),
+        ("latency_ms", 3),
+        ("latency_ms", {"mean": "1", "median": None}),
+        ("latency_ms", {"mean": 1.0}),
+        ("macs", "many"),
+        ("network", []),
+        ("network", {"family": 3}),
+    ],
+)
+def test_rows_of_other_kinds_are_refused_by_name(tmp_path, key, value):
+    path = tmp_path / "table.json"
+    latency_table.write(path, "phone", [*_ROWS, {**_ROWS[0], key: value}])
+    with pytest.raises(ValueError, match=f"Row {len(_ROWS)} of {path} .*{key}"):
+        latency_table.read(path)
+
+
+def test_a_row_is_an_object(tmp_path):
+    path = tmp_path / "table.json"
+    path.write_text('{"device": "x", "rows": [3]}')
+    with pytest.raises(ValueError, match=f"Row 0 of {path} needs the keys"):
+        latency_table.read(path)
+
+
 def test_a_table_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "table.json"
     latency_table.write(path, "phone", _ROWS, measured_with="a clock")

@@ -117,6 +117,26 @@ def test_results_must_be_whole(tmp_path, data_dir):
     assert run(tmp_path, data_dir, step) == ["a"]
 
 
+@pytest.mark.parametrize("content", ["[]", "null", "3", '"x"', "{}", ""])
+def test_a_step_whose_record_is_none_runs_again(tmp_path, data_dir, content):
+    step = make_step(tmp_path, "a")
+    run(tmp_path, data_dir, step)
+    (tmp_path / "run, 1" / "steps" / "a.json").write_text(content)
+    assert run(tmp_path, data_dir, step) == ["a"]
+
+
+@pytest.mark.parametrize("key", ["identity", "results", "seconds"])
+@pytest.mark.parametrize("value", [[], None, "x"])
+def test_a_step_with_a_damaged_record_runs_again(
+    tmp_path, data_dir, key, value
+):
+    step = make_step(tmp_path, "a")
+    run(tmp_path, data_dir, step)
+    path = tmp_path / "run, 1" / "steps" / "a.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    assert run(tmp_path, data_dir, step) == ["a"]
+
+
 def test_a_step_that_fails_runs_again(tmp_path, data_dir, capfd):
     step, other = make_step(tmp_path, "a"), make_step(tmp_path, "b")
     (data_dir / "fail_b").touch()
