@@ -8,6 +8,25 @@ from ofa_aec_tf import interruptions
 
 interruptions.prepare()
 
+
+def _open_closed_streams():
+    """Lets what is printed go nowhere where a stream is closed, as by `>&-`.
+
+    Else the next file that is opened takes its number, and gets the prints.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is not None:
+            continue
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor != number:
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        mode = "w" if number else "r"
+        setattr(sys, name, open(number, mode, closefd=False))
+
+
+_open_closed_streams()
+
 # TensorFlow reads this when it is first imported, after this module: without
 # it every command begins with screens of start-up messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

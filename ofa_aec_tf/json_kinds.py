@@ -27,8 +27,8 @@ def is_number(value) -> bool:
 
 
 def is_numbers(value) -> bool:
-    """Whether it is a list of finite numbers."""
-    return isinstance(value, list) and all(map(is_number, value))
+    """Whether it is a sequence of finite numbers."""
+    return isinstance(value, list | tuple) and all(map(is_number, value))
 
 
 def is_count(value) -> bool:
@@ -37,8 +37,8 @@ def is_count(value) -> bool:
 
 
 def is_counts(value) -> bool:
-    """Whether it is a list of such."""
-    return isinstance(value, list) and all(map(is_count, value))
+    """Whether it is a sequence of such."""
+    return isinstance(value, list | tuple) and all(map(is_count, value))
 
 
 def is_mapping(value) -> bool:

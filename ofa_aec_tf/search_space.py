@@ -132,6 +132,11 @@ class SearchSpace:
             ValueError: if a name is unknown, a choice is missing or illegal.
         """
         names = [decision.name for decision in self.decisions]
+        if not isinstance(choices, Mapping):
+            raise ValueError(
+                f"A subnet of this space decides {names}. "
+                f"Received: {choices!r:.80}"
+            )
         unknown = sorted(set(choices) - set(names))
         if unknown:
             raise ValueError(

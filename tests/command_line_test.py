@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -156,3 +157,31 @@ def test_names_are_printed_whatever_the_terminal_knows(tmp_path):
         (line,) = result.stderr.splitlines()
         escaped = name.encode("ascii", "backslashreplace").decode()
         assert f"{escaped} holds no preprocessed data" in line
+
+
+@pytest.mark.parametrize("closing", [">&-", "<&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_error(closing, tmp_path):
+    script = (
+        "import os, sys; from ofa_aec_tf import command_line; "
+        "command_line.run(lambda _: ("
+        "os.write(1, b'native'), print('printed', flush=True), "
+        "print('warned', file=sys.stderr, flush=True), "
+        "open('made', 'w').write('alone')))"
+    )
+    result = subprocess.run(
+        [
+            "sh",
+            "-c",
+            f'exec "$@" {closing}',
+            "sh",
+            sys.executable,
+            "-c",
+            script,
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(commands.ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "made").read_text() == "alone"

@@ -4,9 +4,19 @@ import dataclasses
 from collections.abc import Mapping
 
 from ofa_aec_tf import complexity
+from ofa_aec_tf import json_kinds
 from ofa_aec_tf import search_space as search_spaces
 from ofa_aec_tf.argument_checks import check_choice
 from ofa_aec_tf.score_activations import SCORE_ACTIVATIONS
+
+_KINDS = {
+    int: json_kinds.is_count,
+    float: json_kinds.is_number,
+    bool: lambda value: isinstance(value, bool),
+    str: lambda value: isinstance(value, str),
+    tuple[int, ...]: json_kinds.is_counts,
+    tuple[float, ...]: json_kinds.is_numbers,
+}
 
 
 class Family:
@@ -35,7 +45,12 @@ class Family:
 
     @classmethod
     def from_json(cls, values: Mapping) -> "Family":
-        """The family that `to_json` described."""
+        """The family that `to_json` described.
+
+        Raises:
+            ValueError: if a key is unknown or missing, or its value is of
+                another kind.
+        """
         expected = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - expected)
         if unknown:
@@ -43,6 +58,15 @@ class Family:
                 f"A family of {cls.title} has the keys {sorted(expected)}. "
                 f"Received unknown: {unknown}"
             )
+        json_kinds.check(
+            values,
+            {
+                field.name: _KINDS[field.type]
+                for field in dataclasses.fields(cls)
+                if field.default is dataclasses.MISSING or field.name in values
+            },
+            "family.",
+        )
         return cls(**values)
 
 

@@ -1,7 +1,9 @@
 """Families by name: the one place that knows which there are."""
 
 import functools
+from collections.abc import Mapping
 
+from ofa_aec_tf import json_kinds
 from ofa_aec_tf import workdir
 from ofa_aec_tf.families.ast import AstFamily
 from ofa_aec_tf.families.cnn10 import Cnn10Family
@@ -35,12 +37,18 @@ def family_from_json(values):
         values: dict of the family's `to_json`, with its `name`.
 
     Raises:
-        ValueError: if there is no family of that name.
+        ValueError: if there is no family of that name, or its values are of
+            other kinds.
     """
+    if not isinstance(values, Mapping):
+        raise ValueError(
+            "A family is an object with its name and settings. Received: "
+            f"{json_kinds.shortened(values)}"
+        )
     values = dict(values)
     name = values.pop("name", None)
     families = {family.name: family for family in _BUILDERS}
-    if name not in families:
+    if name not in list(families):
         raise ValueError(
             f"The families are: {', '.join(families)}. Received: name={name!r}"
         )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.models import registry
 from ofa_aec_tf.models.cnn10 import build_cnn10
 
 _NUM_FRAMES = 1001  # 10 s
@@ -191,6 +192,44 @@ def test_json_gives_a_family_back(options):
     family = Cnn10Family(num_classes=5, **options)
     text = json.dumps(family.to_json())
     assert Cnn10Family.from_json(json.loads(text)) == family
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_classes", None),
+        ("num_classes", "5"),
+        ("channels", 3),
+        ("channels", [8, "16", 20, 24]),
+        ("hidden_units", []),
+        ("width_ratios", None),
+        ("width_ratios", [0.4, float("nan")]),
+        ("depth_pattern", 22),
+        ("elastic_stem", "no"),
+        ("channel_multiple", 10**30),
+    ],
+    ids=str,
+)
+def test_a_value_of_a_stored_family_of_another_kind_is_refused(key, value):
+    with pytest.raises(ValueError, match=f"`family.{key}` is of another kind"):
+        Cnn10Family.from_json({"num_classes": 5, key: value})
+
+
+def test_a_stored_family_lacks_no_key_without_a_default():
+    with pytest.raises(ValueError, match="`family.num_classes` is missing"):
+        Cnn10Family.from_json({})
+
+
+@pytest.mark.parametrize("values", [None, 3, [], "cnn10", {"name": []}])
+def test_what_is_no_family_is_refused(values):
+    with pytest.raises(ValueError, match="famil.*Received: "):
+        registry.family_from_json(values)
+
+
+@pytest.mark.parametrize("choices", [None, 3, ["width"], "width"])
+def test_what_is_no_subnet_is_refused(choices):
+    with pytest.raises(ValueError, match="of this space decides .*Received: "):
+        _AUDIOSET.search_space().subnet(choices)
 
 
 def test_an_unknown_key_of_a_stored_family_is_refused():
