@@ -72,7 +72,7 @@ def export_run(data, model_paths, tmp_path_factory):
 
 def test_several_models_get_a_directory_each(export_run):
     output_dir, _ = export_run
-    expected = {
+    expected = {"flags.cfg"} | {
         f"{name}/{file}"
         for name in ("tiny", "phone")
         for file in (
