@@ -6,7 +6,7 @@ QAT_VENV := .venv-qat
 HUB_VENV := .venv-hub
 TEST_PROCESSES ?= 2
 
-.PHONY: quickstart test test-tfio test-qat test-hub lint clean
+.PHONY: quickstart test test-all test-tfio test-qat test-hub lint clean
 
 quickstart: $(VENV)/.installed
 	$(VENV)/bin/python -m ofa_aec_tf.pipeline \
@@ -14,7 +14,12 @@ quickstart: $(VENV)/.installed
 
 test: $(VENV)/.installed-test
 	$(VENV)/bin/python -m pytest --numprocesses=$(TEST_PROCESSES) \
-	  --dist=loadfile --no-loadscope-reorder
+	  --dist=loadfile --no-loadscope-reorder -m "not long"
+
+# The quickstart as shipped, and commands killed again and again.
+test-all: test
+	$(VENV)/bin/python -m pytest --numprocesses=$(TEST_PROCESSES) \
+	  --dist=loadfile --no-loadscope-reorder -m long
 
 # tensorflow-io loads with TensorFlow 2.16 only, which nothing else here uses.
 test-tfio: $(TFIO_VENV)/.installed

@@ -89,7 +89,7 @@ def _kill_in_the_middle(arguments, output_dir, known, rng):
     return was_running
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_twenty_kills_leave_no_trace(tmp_path):
     audio_dir, output_dir = tmp_path / "audio", tmp_path / "killed"
     _write_corpus(audio_dir)
@@ -118,7 +118,7 @@ def _assert_whole(output_dir, num_clips):
     assert not verification.verify_whole(output_dir, info, reports)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_finished_data_set_can_be_read_after_each_of_twenty_kills(tmp_path):
     audio_dir, output_dir = tmp_path / "audio", tmp_path / "killed"
     _write_corpus(audio_dir)

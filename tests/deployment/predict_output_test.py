@@ -88,7 +88,8 @@ def _killed(model_path, output, number, is_enough, *arguments):
             lambda: output.is_file() and is_enough(output.read_text())
         )
         process.send_signal(number)
-        assert process.wait(60) == -number
+        status = 143 if number == signal.SIGTERM else -number
+        assert process.wait(60) == status
     finally:
         process.kill()
         process.communicate()

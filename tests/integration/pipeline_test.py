@@ -22,12 +22,22 @@ def run(*arguments):
 @pytest.fixture(scope="module")
 def quickstart(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("quickstart")
-    result = run("--flags_dir=flags/quickstart", f"--workdir={workdir}")
+    result = subprocess.run(
+        commands.command(
+            "ofa_aec_tf.pipeline",
+            "--flags_dir=flags/quickstart",
+            f"--workdir={workdir}",
+        ),
+        cwd=commands.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=3600,
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     return workdir, result.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_quickstart_trains_searches_exports_and_evaluates(quickstart):
     workdir, output = quickstart
     summary = json.loads((workdir / "summary.json").read_text())
@@ -59,7 +69,7 @@ def test_quickstart_trains_searches_exports_and_evaluates(quickstart):
     assert str(workdir / "search" / "report.html") in output
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_quickstart_subnets_are_plain_models_within_their_budgets(quickstart):
     workdir, _ = quickstart
     pareto = json.loads((workdir / "search" / "pareto.json").read_text())
