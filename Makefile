@@ -28,12 +28,11 @@ test-tfio: $(TFIO_VENV)/.installed
 # tensorflow-model-optimization cannot be installed beside MediaPipe.
 test-qat: $(QAT_VENV)/.installed
 	$(QAT_VENV)/bin/python -m pytest -m qat \
-	  tests/deployment/qat \
-	  tests/deployment/quantization_aware_training_test.py
+	  tests/deployment/qat
 
 # KerasHub brings much that nothing else here uses.
 test-hub: $(HUB_VENV)/.installed
-	$(HUB_VENV)/bin/python -m pytest -m hub tests/models/imagenet_test.py
+	$(HUB_VENV)/bin/python -m pytest -m hub tests/families/imagenet_test.py
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .

@@ -13,8 +13,8 @@ import statistics
 import measurement
 from absl import flags
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
 # What else imports TensorFlow comes after the quiet import of it.
 # isort: split
@@ -25,7 +25,7 @@ import workload
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import MULTI_LABEL
 from ofa_aec_tf.evaluation import staged_evaluation
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.nas.subnet_evaluator import make_subnet_evaluator
 

@@ -27,7 +27,7 @@ import sys
 import measurement
 from absl import flags
 
-from ofa_aec_tf import command_line
+from ofa_aec_tf.command_flags import command_line
 
 measurement.define_what(
     "supernet_step", "teacher_train", "teacher_forward", "candidate_evaluation"

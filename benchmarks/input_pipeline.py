@@ -18,7 +18,7 @@ import tempfile
 import measurement
 from absl import flags
 
-from ofa_aec_tf import command_line
+from ofa_aec_tf.command_flags import command_line
 
 _WHAT = "input_pipeline"
 _CLASSES_PER_CLIP = 2
@@ -56,11 +56,11 @@ def _write_dataset(directory, num_clips, num_frames, seed):
     """Writes a data set of noise with a training split only."""
     import numpy as np
 
+    from ofa_aec_tf.audio.frontend import FrontendConfig
     from ofa_aec_tf.data import dataset_info
     from ofa_aec_tf.data.class_map import ClassMap
     from ofa_aec_tf.data.records import RecordFileWriter
     from ofa_aec_tf.data.records import encode_record
-    from ofa_aec_tf.frontend import FrontendConfig
 
     frontend = FrontendConfig()
     num_classes = measurement.NUM_CLASSES
@@ -161,10 +161,10 @@ def main(_):
     values = flags.FLAGS
     # TensorFlow starts as many threads as it has cores, once it is imported.
     _pin_to_cores(_CORES.value)
-    from ofa_aec_tf import quiet_tensorflow  # noqa: F401
     from ofa_aec_tf.data.augmentation import AugmentationConfig
     from ofa_aec_tf.data.sampling import CLASS_BALANCED
     from ofa_aec_tf.data.sampling import UNIFORM
+    from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)

@@ -16,7 +16,7 @@ import time
 from absl import flags
 
 import ofa_aec_tf
-from ofa_aec_tf import machine as machine_values
+from ofa_aec_tf.runs import machine as machine_values
 
 DTYPES = ("float32", "bfloat16")
 CONVOLUTIONS = ("auto", "direct", "winograd")

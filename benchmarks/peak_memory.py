@@ -10,7 +10,7 @@ its ratio to that of the first number.
 import measurement
 from absl import flags
 
-from ofa_aec_tf import command_line
+from ofa_aec_tf.command_flags import command_line
 
 _WHAT = "peak_memory"
 _PASSED_ON = ("dtype", "batch", "frames", "steps", "seed", "channels")

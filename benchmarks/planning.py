@@ -23,9 +23,9 @@ from data_pipeline import sources
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.plan import Plan
 from data_pipeline.plan import PlanBuilder
-from ofa_aec_tf import command_line
+from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.frontend import FrontendConfig
 
 _WHAT = "planning"
 # File systems limit the links of one file, ext4 to 65,000.

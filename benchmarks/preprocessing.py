@@ -28,12 +28,12 @@ from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from data_pipeline.shard_task import WORKER_ENVIRONMENT
 from ofa_aec_tf import audio
-from ofa_aec_tf import command_line
-from ofa_aec_tf import machine
 from ofa_aec_tf.audio import AUDIO_SUFFIXES
+from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.data import records
 from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.runs import machine
 
 _WHAT = "preprocessing"
 _ENGINES = ("ours", "librosa")

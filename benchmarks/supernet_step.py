@@ -11,8 +11,8 @@ is used, counted for the subnets that the timed steps drew.
 import measurement
 from absl import flags
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
 # What else imports TensorFlow comes after the quiet import of it.
 # isort: split
@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import workload
 
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler

@@ -9,8 +9,8 @@ is a JSON object with one row for each quantization mode.
 import measurement
 from absl import flags
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
 # What else imports TensorFlow comes after the quiet import of it.
 # isort: split
@@ -18,9 +18,9 @@ import keras
 import numpy as np
 import workload
 
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
+from ofa_aec_tf.families import registry
 
 _WHAT = "tflite_latency"
 _NUM_REPRESENTATIVE_CLIPS = 8
@@ -34,7 +34,7 @@ _SUBNET = flags.DEFINE_string(
     "or a JSON object of them.",
 )
 _MODES = flags.DEFINE_list(
-    "modes", list(tflite_converter.QUANTIZATION_MODES), "Quantization modes."
+    "modes", list(converter.QUANTIZATION_MODES), "Quantization modes."
 )
 _THREADS = flags.DEFINE_integer(
     "threads", 1, "Threads of the interpreter.", lower_bound=1
@@ -45,7 +45,7 @@ def main(_):
     """Runs the benchmark."""
     values = flags.FLAGS
     for mode in _MODES.value:
-        tflite_converter.check_mode(mode)
+        converter.check_mode(mode)
     family = workload.make_family(measurement.integers("channels"))
     subnet = family.search_space().parse(_SUBNET.value)
     macs = family.complexity(subnet, values.frames).macs
@@ -59,7 +59,7 @@ def main(_):
     )
     rows = []
     for mode in _MODES.value:
-        content = tflite_converter.convert(
+        content = converter.convert(
             network, values.frames, family.num_mel_bins, mode, clips["log_mel"]
         )
         model = TFLiteModel(content, _THREADS.value)

@@ -17,11 +17,11 @@ import measurement
 import numpy as np
 import tensorflow as tf
 
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.keras_files import save_keras_file
 from ofa_aec_tf.models.precision import precision_scope
-from ofa_aec_tf.models.teacher import load_teacher
+from ofa_aec_tf.training.teacher import load_teacher
 
 TRAINING_FACTOR = 3  # forward, and gradients by inputs and by weights
 

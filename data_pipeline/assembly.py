@@ -15,9 +15,9 @@ from data_pipeline import report
 from data_pipeline.clips import NOT_CLIPS
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.plan import Plan
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import records
+from ofa_aec_tf.runs import workdir
 
 DEAD_LETTERS = "dead_letters.jsonl"
 NOTES = "notes.jsonl"

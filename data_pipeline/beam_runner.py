@@ -24,7 +24,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners import create_runner
 
 from data_pipeline import shard_task
-from ofa_aec_tf import workdir
+from ofa_aec_tf.runs import workdir
 
 LOCAL_RUNNER = "FnApiRunner"
 COUNTERS = "preprocess"

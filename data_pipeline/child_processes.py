@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 
-from ofa_aec_tf import interruptions
+from ofa_aec_tf.runs import interruptions
 
 
 def end_with_parent() -> None:

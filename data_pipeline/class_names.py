@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from ofa_aec_tf.argument_checks import is_line
+from ofa_aec_tf.checks.argument_checks import is_line
 
 # Format characters and others that nobody sees. Joiners matter in scripts
 # other than Latin, and in emoji, within a word.

@@ -3,9 +3,9 @@
 import dataclasses
 from collections.abc import Sequence
 
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.frontend import FrontendConfig
 
 
 @dataclasses.dataclass(frozen=True)

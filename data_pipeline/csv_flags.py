@@ -7,7 +7,7 @@ from data_pipeline.sources import tables
 from data_pipeline.sources.columns import ColumnNames
 from data_pipeline.sources.csv_file import CsvOptions
 from data_pipeline.sources.table_file import DELIMITERS
-from ofa_aec_tf import path_flags
+from ofa_aec_tf.command_flags import path_flags
 
 LABELS_CSV = path_flags.define_path(
     "labels_csv",

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 import numpy as np
 import tqdm
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data import sampling
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.record_reader import RandomAccessReader
+from ofa_aec_tf.runs import workdir
 
 STATISTICS = "statistics.json"
 MEL_TABLE = "mel_bands.csv"

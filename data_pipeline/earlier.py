@@ -12,9 +12,9 @@ import pathlib
 import sqlite3
 from collections.abc import Iterator
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data import records
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.runs import workdir
 
 SHARD_SUFFIX = ".tfrecord"
 

@@ -7,8 +7,8 @@
 from absl import flags
 
 from data_pipeline import record_inspection
-from ofa_aec_tf import command_line
-from ofa_aec_tf import path_flags
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data import dataset_info
 
 _DATA_DIR = path_flags.define_path(

@@ -14,8 +14,8 @@ from data_pipeline import child_processes
 from data_pipeline import clips as clip_types
 from data_pipeline.clips import Clip
 from data_pipeline.clips import RenderedClip
-from ofa_aec_tf import interruptions
 from ofa_aec_tf.audio import AudioError
+from ofa_aec_tf.runs import interruptions
 
 CLIPS_PER_PROCESS = 2000
 

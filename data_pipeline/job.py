@@ -26,9 +26,9 @@ from data_pipeline.earlier import SHARD_SUFFIX
 from data_pipeline.plan import Plan
 from data_pipeline.plan import PlanBuilder
 from data_pipeline.process_pool import ProcessPool
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import records
+from ofa_aec_tf.runs import workdir
 
 PLAN = ".plan.sqlite"
 

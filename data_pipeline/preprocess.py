@@ -22,13 +22,13 @@ from data_pipeline import report
 from data_pipeline import source_flags
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
-from ofa_aec_tf import command_line
-from ofa_aec_tf import flagfiles
-from ofa_aec_tf import machine
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import workdir
+from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.runs import machine
+from ofa_aec_tf.runs import workdir
 
 LOCAL_RUNNER = "local"
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import figure
 from matplotlib.backends import backend_agg
 
-from ofa_aec_tf import frontend
+from ofa_aec_tf.audio import frontend
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.record_reader import RandomAccessReader
 from ofa_aec_tf.data.records import Record

@@ -7,7 +7,7 @@ from absl import flags
 from data_pipeline import sources
 from data_pipeline.sources import annotations
 from data_pipeline.sources.cutting import Cutter
-from ofa_aec_tf import path_flags
+from ofa_aec_tf.command_flags import path_flags
 
 _SEGMENT_SECONDS = flags.DEFINE_float(
     "segment_seconds",

@@ -16,10 +16,10 @@ from data_pipeline.clips import RenderedClip
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.earlier import SHARD_SUFFIX
 from data_pipeline.earlier import Earlier
-from ofa_aec_tf import frontend
-from ofa_aec_tf import workdir
 from ofa_aec_tf.audio import AudioError
+from ofa_aec_tf.audio import frontend
 from ofa_aec_tf.data import records
+from ofa_aec_tf.runs import workdir
 
 # Of the moment rather than of the file: tried again by the next job.
 _PASSING_CODES = ("crashed", "timed_out", "unreadable")

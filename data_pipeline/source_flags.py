@@ -20,7 +20,7 @@ from data_pipeline.clips import SkippedRow
 from data_pipeline.sources.cutting import Cutter
 from data_pipeline.sources.presence import check_files_are_there
 from ofa_aec_tf import audio
-from ofa_aec_tf import path_flags
+from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data import dataset_info
 
 _FOLD_SOURCES = ("csv", "folder", "esc", "urbansound8k")

@@ -7,8 +7,8 @@ weights that `--sampling=weighted` draws clips by, for each split.
 """
 
 from data_pipeline import dataset_statistics
-from ofa_aec_tf import command_line
-from ofa_aec_tf import path_flags
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 
 _DATA_DIR = path_flags.define_path(

@@ -14,11 +14,11 @@ from absl import flags
 
 from data_pipeline import report
 from data_pipeline import verification
-from ofa_aec_tf import command_line
-from ofa_aec_tf import machine
-from ofa_aec_tf import path_flags
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.record_reader import read_side_car
+from ofa_aec_tf.runs import machine
 
 _FINDINGS_STATUS = 1
 

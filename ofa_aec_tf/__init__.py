@@ -1,6 +1,6 @@
 """Once-for-all networks for acoustic event classification."""
 
-from ofa_aec_tf import interruptions
+from ofa_aec_tf.runs import interruptions
 
 __version__ = "0.1.0"
 

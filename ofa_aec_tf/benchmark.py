@@ -21,20 +21,20 @@ import sys
 
 from absl import flags
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import latency_table
-from ofa_aec_tf import machine
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import workdir
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import device_benchmark
 from ofa_aec_tf.deployment import isolation
-from ofa_aec_tf.deployment import latency
-from ofa_aec_tf.deployment import tflite_costs
-from ofa_aec_tf.deployment import tflite_inspection
-from ofa_aec_tf.deployment import tflite_runner
-from ofa_aec_tf.reporting import tables
+from ofa_aec_tf.deployment.latency import device_benchmark
+from ofa_aec_tf.deployment.latency import latency_table
+from ofa_aec_tf.deployment.latency import measurement
+from ofa_aec_tf.deployment.tflite import costs as tflite_costs
+from ofa_aec_tf.deployment.tflite import inspection
+from ofa_aec_tf.deployment.tflite import runner
+from ofa_aec_tf.reports import tables
+from ofa_aec_tf.runs import machine
+from ofa_aec_tf.runs import workdir
 
 _RUNTIME = "ai-edge-litert"
 _TOOL = "benchmark_model"
@@ -129,9 +129,9 @@ def _num_frames(frontend, input_shape):
 def _static_costs(path):
     """What the file alone tells, as part of a row."""
     # The runtime checks what is in the file, and reading it here does not.
-    tflite_runner.load_interpreter(path)
+    runner.load_interpreter(path)
     content = path.read_bytes()
-    summary = tflite_inspection.summarize(content)
+    summary = inspection.summarize(content)
     sha256 = hashlib.sha256(content).hexdigest()
     return {
         "file": str(path),
@@ -147,9 +147,13 @@ def _static_costs(path):
 
 def _check_runs(path):
     """Operators that XNNPACK leaves; raises ValueError if it cannot run."""
-    interpreter = tflite_runner.load_interpreter(path)
-    tflite_runner.set_random_inputs(interpreter, _SEED.value)
-    return {"undelegated_operators": latency.undelegated_operators(interpreter)}
+    interpreter = runner.load_interpreter(path)
+    runner.set_random_inputs(interpreter, _SEED.value)
+    return {
+        "undelegated_operators": (
+            measurement.undelegated_operators(interpreter)
+        )
+    }
 
 
 def _each(what, items, function):
@@ -188,7 +192,7 @@ def _measure(paths, threads, write):
     configurations = [
         (p, num_threads) for p in costs for num_threads in threads
     ]
-    for latencies in latency.measure_by_turns(
+    for latencies in measurement.measure_by_turns(
         configurations,
         _RUNS.value,
         _WARMUP_RUNS.value,
@@ -207,7 +211,7 @@ def _measure(paths, threads, write):
         write(rows)
     for (path, num_threads), row in zip(configurations, rows):
         try:
-            first_use = latency.measure_first_use(
+            first_use = measurement.measure_first_use(
                 path, num_threads, _SEED.value
             )
         except ValueError as error:

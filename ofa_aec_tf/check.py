@@ -14,14 +14,14 @@ should be.
 import hashlib
 import pathlib
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import workdir
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import isolation
-from ofa_aec_tf.deployment import tflite_metadata
+from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
+from ofa_aec_tf.runs import workdir
 
 _OK = "ok"
 

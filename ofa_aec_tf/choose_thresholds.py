@@ -18,21 +18,21 @@ import sys
 
 from absl import flags
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import quiet_tensorflow  # noqa: F401
-from ofa_aec_tf import workdir
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import path_flags
+from ofa_aec_tf.command_flags import reading_flags
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.class_thresholds import ClassThresholds
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import log_mel_windows
 from ofa_aec_tf.deployment import packed_thresholds
-from ofa_aec_tf.deployment import scorers
+from ofa_aec_tf.deployment.prediction import scorers
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import thresholds
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf.runs import workdir
 
 _SPLIT = "validation"
 _CELL_WIDTHS = {"threshold": 9, "precision": 9, "recall": 6, "f1": 6}

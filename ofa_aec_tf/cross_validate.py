@@ -13,21 +13,21 @@ import pathlib
 
 from absl import flags
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import flagfiles
-from ofa_aec_tf import machine
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import run_record
-from ofa_aec_tf import workdir
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.command_flags import path_flags
+from ofa_aec_tf.command_flags import run_flags
 from ofa_aec_tf.data.dataset_info import OTHER_FOLDS
 from ofa_aec_tf.data.dataset_info import DatasetInfo
-from ofa_aec_tf.reporting import document
-from ofa_aec_tf.reporting import fold_report
-from ofa_aec_tf.reproduction import cross_validation
-from ofa_aec_tf.reproduction import datasets
-from ofa_aec_tf.reproduction import measuring
-from ofa_aec_tf.reproduction import run_flags
-from ofa_aec_tf.reproduction import steps
+from ofa_aec_tf.experiments import cross_validation
+from ofa_aec_tf.experiments import datasets
+from ofa_aec_tf.experiments import measuring
+from ofa_aec_tf.experiments import steps
+from ofa_aec_tf.experiments.reports import fold_report
+from ofa_aec_tf.reports import document
+from ofa_aec_tf.runs import machine
+from ofa_aec_tf.runs import run_record
+from ofa_aec_tf.runs import workdir
 
 _REPORT, _STEPS = "report", "steps"
 _ALL = "all"

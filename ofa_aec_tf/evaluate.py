@@ -16,25 +16,25 @@ import numpy as np
 from absl import flags
 
 from ofa_aec_tf import audio
-from ofa_aec_tf import command_line
-from ofa_aec_tf import flagfiles
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import quiet_tensorflow  # noqa: F401
-from ofa_aec_tf import run_record
-from ofa_aec_tf import workdir
+from ofa_aec_tf.command_flags import calibration_flags
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.command_flags import path_flags
+from ofa_aec_tf.command_flags import reading_flags
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import log_mel_windows
-from ofa_aec_tf.deployment import scorers
-from ofa_aec_tf.deployment import tflite_runner
-from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
-from ofa_aec_tf.evaluation import calibration_flags
+from ofa_aec_tf.deployment.prediction import scorers
+from ofa_aec_tf.deployment.tflite import runner
+from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.evaluation import metrics
-from ofa_aec_tf.reporting import tables
+from ofa_aec_tf.reports import tables
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf.runs import run_record
+from ofa_aec_tf.runs import workdir
 
 _METRICS_FILE = "metrics.json"
 # Among the models, which all have a suffix.
@@ -91,7 +91,7 @@ def _load(path, dataset):
             len(dataset.class_map),
         )
     if pathlib.Path(path).suffix == ".tflite":
-        model = tflite_runner.load_untrusted(path)
+        model = runner.load_untrusted(path)
         if len(model.input_shape) == 2:
             raise ValueError(
                 f"{path} takes samples, and the data have log-mel "

@@ -25,26 +25,26 @@ import numpy as np
 from absl import flags
 
 from ofa_aec_tf import __version__
-from ofa_aec_tf import argument_checks
-from ofa_aec_tf import command_line
-from ofa_aec_tf import export_evaluation
-from ofa_aec_tf import export_qat
-from ofa_aec_tf import flagfiles
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import quiet_tensorflow  # noqa: F401
-from ofa_aec_tf import workdir
+from ofa_aec_tf.checks import argument_checks
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.command_flags import path_flags
+from ofa_aec_tf.command_flags import reading_flags
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import export_directory
+from ofa_aec_tf.deployment import export_evaluation
 from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import keras_models
 from ofa_aec_tf.deployment import log_mel_windows
-from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment import waveform_exporter
-from ofa_aec_tf.reporting import summary
+from ofa_aec_tf.deployment.qat import export_qat
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.reports import summary
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf.runs import workdir
 
 _CALIBRATION_SPLIT = "train"
 _PARITY_SPLIT = "validation"
@@ -73,16 +73,16 @@ _OUTPUT_DIR = path_flags.define_path(
 _MODES = flags.DEFINE_list(
     "modes",
     [
-        tflite_converter.FLOAT32,
-        tflite_converter.FLOAT16,
-        tflite_converter.INT8,
+        converter.FLOAT32,
+        converter.FLOAT16,
+        converter.INT8,
     ],
     f"Which of {', '.join(exporter.MODES)} to write as files that take "
     "samples.",
 )
 _LOG_MEL_MODES = flags.DEFINE_list(
     "log_mel_modes",
-    [tflite_converter.INT8],
+    [converter.INT8],
     "Which of them to write as files that take log-mel spectrograms.",
 )
 _WINDOW_SECONDS = flags.DEFINE_float(
@@ -95,8 +95,8 @@ _WINDOW_SECONDS = flags.DEFINE_float(
 )
 _RUNTIME = flags.DEFINE_enum(
     "runtime",
-    tflite_converter.ANY_RUNTIME,
-    tflite_converter.RUNTIMES,
+    converter.ANY_RUNTIME,
+    converter.RUNTIMES,
     "Keep to what TFLite runtimes of several years have, or only the current "
     "one.",
 )
@@ -139,7 +139,7 @@ class _Job:
         )
         calibration_clips = None
         modes = {*_MODES.value, *_LOG_MEL_MODES.value}
-        if modes & {tflite_converter.INT8, tflite_converter.INT8_QAT}:
+        if modes & {converter.INT8, converter.INT8_QAT}:
             calibration_clips = _load_windows(
                 dataset,
                 _CALIBRATION_SPLIT,
@@ -163,7 +163,7 @@ class _Job:
 
     def report(self, modes):
         """What all models of the run have in common."""
-        has_qat = tflite_converter.INT8_QAT in modes
+        has_qat = converter.INT8_QAT in modes
         num_calibration_clips = 0
         if self.calibration_clips is not None:
             num_calibration_clips = len(self.calibration_clips)
@@ -207,12 +207,12 @@ def _networks(network, modes, job):
     """Modes and files of a network on log-mel spectrograms."""
     yield from exporter.export_modes(
         network,
-        [mode for mode in modes if mode != tflite_converter.INT8_QAT],
+        [mode for mode in modes if mode != converter.INT8_QAT],
         job.calibration_clips,
         job.parity_clips,
         _RUNTIME.value,
     )
-    if tflite_converter.INT8_QAT in modes:
+    if converter.INT8_QAT in modes:
         source = export_qat.Source(
             _DATA_DIR.value,
             job.dataset,
@@ -220,9 +220,9 @@ def _networks(network, modes, job):
             _SEED.value,
             _SKIP_CORRUPT.value,
         )
-        network = tflite_converter.float32_model(network)
+        network = converter.float32_model(network)
         yield (
-            tflite_converter.INT8_QAT,
+            converter.INT8_QAT,
             exporter.check_quantized(
                 export_qat.quantize(network, job.calibration_clips, source),
                 network,
@@ -266,7 +266,7 @@ def _export_model(path, info, directory, job):
             runner, parity = exporter.int8_sigmoid(
                 network, job.calibration_clips, job.parity_clips
             )
-            comparison[tflite_converter.INT8_SIGMOID] = {
+            comparison[converter.INT8_SIGMOID] = {
                 "parity": parity.to_json(),
                 "metrics": job.evaluation.metrics(
                     runner.predict, job.num_frames

@@ -10,23 +10,23 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import flagfiles
-from ofa_aec_tf import json_kinds
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import quiet_tensorflow  # noqa: F401
-from ofa_aec_tf import run_record
-from ofa_aec_tf import workdir
+from ofa_aec_tf.checks import json_kinds
+from ofa_aec_tf.command_flags import calibration_flags
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.command_flags import path_flags
+from ofa_aec_tf.command_flags import reading_flags
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
-from ofa_aec_tf.evaluation import calibration_flags
 from ofa_aec_tf.models.keras_files import save_keras_file
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.materialization import materialize_subnet
 from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf.runs import run_record
+from ofa_aec_tf.runs import workdir
 
 _MODEL_NAME = "subnet.keras"
 _NUM_PARITY_CLIPS = 16

@@ -13,16 +13,16 @@ import pathlib
 
 from absl import flags
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import flagfiles
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import workdir
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.command_flags import path_flags
+from ofa_aec_tf.command_flags import reading_flags
 from ofa_aec_tf.data import dataset_info
-from ofa_aec_tf.data import reading_flags
+from ofa_aec_tf.experiments import kept_data
+from ofa_aec_tf.experiments import kept_steps
 from ofa_aec_tf.nas import report
-from ofa_aec_tf.reporting import summary
-from ofa_aec_tf.reproduction import kept_data
-from ofa_aec_tf.reproduction import kept_steps
+from ofa_aec_tf.reports import summary
+from ofa_aec_tf.runs import workdir
 
 _SUMMARY, _STEPS = "summary.json", "steps"
 # What a search leaves for people and for what comes after it.

@@ -22,18 +22,18 @@ import sys
 from absl import flags
 
 from ofa_aec_tf import audio
-from ofa_aec_tf import command_line
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import workdir
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.class_thresholds import ClassThresholds
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import event_formats
-from ofa_aec_tf.deployment import microphone
 from ofa_aec_tf.deployment import packed_thresholds
-from ofa_aec_tf.deployment import prediction
-from ofa_aec_tf.deployment import scorers
-from ofa_aec_tf.deployment import sliding_windows
-from ofa_aec_tf.deployment.events import EventSelector
+from ofa_aec_tf.deployment.prediction import event_formats
+from ofa_aec_tf.deployment.prediction import microphone
+from ofa_aec_tf.deployment.prediction import prediction
+from ofa_aec_tf.deployment.prediction import scorers
+from ofa_aec_tf.deployment.prediction import sliding_windows
+from ofa_aec_tf.deployment.prediction.events import EventSelector
+from ofa_aec_tf.runs import workdir
 
 _NO_THRESHOLDS = "none"
 _STANDARD_OUTPUT = "-"

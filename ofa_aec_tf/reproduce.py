@@ -13,23 +13,23 @@ import re
 
 from absl import flags
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import flagfiles
-from ofa_aec_tf import machine
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import run_record
-from ofa_aec_tf import workdir
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.command_flags import path_flags
+from ofa_aec_tf.command_flags import run_flags
 from ofa_aec_tf.data import dataset_info
+from ofa_aec_tf.experiments import datasets
+from ofa_aec_tf.experiments import experiments
+from ofa_aec_tf.experiments import measuring
+from ofa_aec_tf.experiments import plan as plans
+from ofa_aec_tf.experiments import steps
+from ofa_aec_tf.experiments.reports import measurements
+from ofa_aec_tf.experiments.reports import paper_report
 from ofa_aec_tf.nas import budgets
-from ofa_aec_tf.reporting import document
-from ofa_aec_tf.reporting import measurements
-from ofa_aec_tf.reporting import paper_report
-from ofa_aec_tf.reproduction import datasets
-from ofa_aec_tf.reproduction import experiments
-from ofa_aec_tf.reproduction import measuring
-from ofa_aec_tf.reproduction import plan as plans
-from ofa_aec_tf.reproduction import run_flags
-from ofa_aec_tf.reproduction import steps
+from ofa_aec_tf.reports import document
+from ofa_aec_tf.runs import machine
+from ofa_aec_tf.runs import run_record
+from ofa_aec_tf.runs import workdir
 
 _REPORT, _STEPS = "report", "steps"
 _PREPROCESS = "preprocess.cfg"

@@ -11,22 +11,15 @@ import numpy as np
 from absl import flags
 from absl import logging
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import flagfiles
-from ofa_aec_tf import machine
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import quiet_tensorflow  # noqa: F401
-from ofa_aec_tf import run_record
-from ofa_aec_tf import search_costs
-from ofa_aec_tf import search_evaluation
-from ofa_aec_tf import search_results
-from ofa_aec_tf import workdir
+from ofa_aec_tf.command_flags import calibration_flags
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.command_flags import path_flags
+from ofa_aec_tf.command_flags import reading_flags
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
-from ofa_aec_tf.evaluation import calibration_flags
 from ofa_aec_tf.evaluation import metrics
 from ofa_aec_tf.evaluation import staged_evaluation
 from ofa_aec_tf.models.supernet import load_supernet
@@ -35,10 +28,17 @@ from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.nas import candidates
 from ofa_aec_tf.nas import objectives
 from ofa_aec_tf.nas import report
+from ofa_aec_tf.nas import search_costs
+from ofa_aec_tf.nas import search_evaluation
 from ofa_aec_tf.nas import search_methods
+from ofa_aec_tf.nas import search_results
 from ofa_aec_tf.nas import study
 from ofa_aec_tf.nas import subnet_evaluator
 from ofa_aec_tf.nas import subnet_search
+from ofa_aec_tf.runs import machine
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf.runs import run_record
+from ofa_aec_tf.runs import workdir
 
 _SPLIT = "validation"
 

@@ -16,15 +16,12 @@ import numpy as np
 from absl import flags
 from absl import logging
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import flagfiles
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import quiet_tensorflow  # noqa: F401
-from ofa_aec_tf import run_record
-from ofa_aec_tf import workdir
-from ofa_aec_tf.data import augmentation_flags
+from ofa_aec_tf.command_flags import augmentation_flags
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.command_flags import path_flags
+from ofa_aec_tf.command_flags import reading_flags
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data import reading_flags
 from ofa_aec_tf.data import stored_logits
 from ofa_aec_tf.data import stored_views
 from ofa_aec_tf.data.dataset_info import DatasetInfo
@@ -32,7 +29,10 @@ from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.logits import score_activation
 from ofa_aec_tf.models.precision import precision_scope
-from ofa_aec_tf.models.teacher import load_teacher
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf.runs import run_record
+from ofa_aec_tf.runs import workdir
+from ofa_aec_tf.training.teacher import load_teacher
 
 _SPLIT = "train"
 

@@ -8,20 +8,20 @@ import pathlib
 
 from absl import flags
 
-from ofa_aec_tf import command_line
-from ofa_aec_tf import flagfiles
-from ofa_aec_tf import network_flags
-from ofa_aec_tf import path_flags
-from ofa_aec_tf import quiet_tensorflow  # noqa: F401
-from ofa_aec_tf import run_record
-from ofa_aec_tf import training_flags
-from ofa_aec_tf import workdir
-from ofa_aec_tf.data import reading_flags
+from ofa_aec_tf.command_flags import command_line
+from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.command_flags import network_flags
+from ofa_aec_tf.command_flags import path_flags
+from ofa_aec_tf.command_flags import reading_flags
+from ofa_aec_tf.command_flags import training_flags
 from ofa_aec_tf.data import stored_logits
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.data.stored_logits import StoredLogits
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
+from ofa_aec_tf.runs import run_record
+from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.training import config as configs
 from ofa_aec_tf.training import trainer
 

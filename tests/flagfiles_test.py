@@ -40,7 +40,7 @@ REQUIRED = {
 CODE = """
 import importlib, sys
 from absl import flags
-from ofa_aec_tf import flagfiles
+from ofa_aec_tf.command_flags import flagfiles
 module = importlib.import_module(sys.argv[1])
 required = sys.argv[2].split()
 for path in sys.argv[3:]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import MULTI_LABEL
 from ofa_aec_tf.data.dataset_info import DatasetInfo
@@ -9,7 +10,6 @@ from ofa_aec_tf.data.dataset_info import ShardInfo
 from ofa_aec_tf.data.dataset_info import SplitInfo
 from ofa_aec_tf.data.records import RecordFileWriter
 from ofa_aec_tf.data.records import encode_record
-from ofa_aec_tf.frontend import FrontendConfig
 
 CLASS_NAMES = ("low", "middle", "high")
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from ofa_aec_tf.argument_checks import check_is_finite
+from ofa_aec_tf.checks.argument_checks import check_is_finite
 
 # Mel bands of a random filter that have gains of their own.
 _NUM_FILTER_NODES = 5

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ofa_aec_tf.argument_checks import check_class_names
+from ofa_aec_tf.checks.argument_checks import check_class_names
 
 
 @dataclasses.dataclass(frozen=True)

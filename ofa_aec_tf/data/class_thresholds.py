@@ -7,8 +7,8 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_map import ClassMap
+from ofa_aec_tf.runs import workdir
 
 _SUFFIX = ".thresholds.json"
 

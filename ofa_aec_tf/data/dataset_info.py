@@ -9,10 +9,11 @@ import hashlib
 import pathlib
 from collections.abc import Mapping
 
-from ofa_aec_tf import json_kinds
-from ofa_aec_tf import workdir
+from ofa_aec_tf.audio import frontend
+from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.checks import json_kinds
 from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.runs import workdir
 
 FILE_NAME = "dataset.json"
 SCHEMA_VERSION = 1
@@ -23,7 +24,7 @@ SINGLE_LABEL = "single_label"
 OTHER_FOLDS = "other_folds"
 
 _KINDS = {
-    "frontend": json_kinds.is_frontend,
+    "frontend": frontend.is_frontend,
     "clip_seconds": json_kinds.is_clip_seconds,
     "class_names": json_kinds.is_names,
     "splits": json_kinds.is_mapping,

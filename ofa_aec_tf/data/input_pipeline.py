@@ -14,7 +14,7 @@ import threading
 import numpy as np
 import tensorflow as tf
 
-from ofa_aec_tf.argument_checks import check_choice
+from ofa_aec_tf.checks.argument_checks import check_choice
 from ofa_aec_tf.data import augmentation as augmentations
 from ofa_aec_tf.data import sampling as samplings
 from ofa_aec_tf.data import stored_views

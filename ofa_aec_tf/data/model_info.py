@@ -8,19 +8,20 @@ import dataclasses
 import pathlib
 from collections.abc import Mapping
 
-from ofa_aec_tf import json_kinds
-from ofa_aec_tf import workdir
+from ofa_aec_tf.audio import frontend
+from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.checks import json_kinds
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import MULTI_LABEL
 from ofa_aec_tf.data.dataset_info import SINGLE_LABEL
 from ofa_aec_tf.data.dataset_info import DatasetInfo
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.runs import workdir
 
 EXPORT_REPORT = "export.json"
 _KEYS = ("frontend", "clip_seconds", "class_names", "label_type", "details")
 
 _KINDS = {
-    "frontend": json_kinds.is_frontend,
+    "frontend": frontend.is_frontend,
     "clip_seconds": json_kinds.is_clip_seconds,
     "class_names": json_kinds.is_names,
     "label_type": lambda value: value in (MULTI_LABEL, SINGLE_LABEL),

@@ -7,11 +7,11 @@ import pathlib
 import numpy as np
 from absl import logging
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data import records
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.dataset_info import ShardInfo
 from ofa_aec_tf.data.open_files import OpenFiles
+from ofa_aec_tf.runs import workdir
 
 _NUM_LISTED = 5
 

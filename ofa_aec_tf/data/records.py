@@ -19,8 +19,8 @@ import google_crc32c
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data.example_proto import Example
+from ofa_aec_tf.runs import workdir
 
 ID = "id"
 LOG_MEL = "log_mel"

@@ -18,13 +18,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ofa_aec_tf import json_kinds
-from ofa_aec_tf import workdir
+from ofa_aec_tf.checks import json_kinds
+from ofa_aec_tf.checks.finite import check_finite
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.data.open_files import OpenFiles
-from ofa_aec_tf.finite import check_finite
+from ofa_aec_tf.runs import workdir
 
 FILE_NAME = "stored_logits.json"
 _IDS = "ids.json"

@@ -6,7 +6,7 @@ from a file alone is in `file_checks`.
 
 import numpy as np
 
-from ofa_aec_tf.deployment import tflite_converter
+from ofa_aec_tf.deployment.tflite import converter as tflite_converter
 from ofa_aec_tf.evaluation.metrics import scores_to_logits
 
 MAX_FLOAT32_SCORE_DIFFERENCE = 1e-5

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-from ofa_aec_tf import workdir
-from ofa_aec_tf.deployment import tflite_metadata
+from ofa_aec_tf.deployment.tflite import metadata
+from ofa_aec_tf.runs import workdir
 
 FRONTEND = "frontend"
 LOG_MEL_PREFIX = "log_mel_"
@@ -92,7 +92,7 @@ def write(
     labels = "\n".join(class_names) + "\n"
     files = {
         **contents,
-        tflite_metadata.LABELS: labels.encode(),
+        metadata.LABELS: labels.encode(),
         report_name: f"{json.dumps(report, indent=2)}\n".encode(),
     }
     with workdir.lock(directory):

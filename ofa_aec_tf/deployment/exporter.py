@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from ofa_aec_tf.deployment import export_checks
 from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import parity as parities
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_inspection
-from ofa_aec_tf.deployment import tflite_runner
+from ofa_aec_tf.deployment.tflite import converter as tflite_converter
+from ofa_aec_tf.deployment.tflite import inspection
+from ofa_aec_tf.deployment.tflite import runner as tflite_runner
 
 MODES = (*tflite_converter.QUANTIZATION_MODES, tflite_converter.INT8_QAT)
 
@@ -32,7 +32,7 @@ class ExportedFile:
     runner: tflite_runner.TFLiteModel
     parity: parities.Parity | None
     latency_ms: float
-    summary: tflite_inspection.TFLiteSummary
+    summary: inspection.TFLiteSummary
     metrics: Mapping | None = None
 
     def report(self, file_name):
@@ -135,7 +135,7 @@ def check_and_measure(
     Raises:
         ValueError: if the file fails a check.
     """
-    summary = tflite_inspection.summarize(content)
+    summary = inspection.summarize(content)
     runner = _check_content(
         content, summary, mode, parity_clips, reference_scores, runtime
     )

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ofa_aec_tf.deployment import tflite_flatbuffer
-from ofa_aec_tf.deployment import tflite_inspection
-from ofa_aec_tf.deployment import tflite_metadata
-from ofa_aec_tf.deployment import tflite_runner
 from ofa_aec_tf.deployment import waveforms
+from ofa_aec_tf.deployment.tflite import flatbuffer
+from ofa_aec_tf.deployment.tflite import inspection
+from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
+from ofa_aec_tf.deployment.tflite import runner as tflite_runner
 
 # What the networks of this package become. All of it is built into every
 # TFLite runtime since 2.4, but for GELU, which is since 2.9.
@@ -71,13 +71,13 @@ def check_builtin_operators(summary, what):
     """Refuses operators that are not built into TFLite.
 
     Args:
-        summary: `tflite_inspection.TFLiteSummary`.
+        summary: `inspection.TFLiteSummary`.
         what: str. Of the file, for messages.
 
     Raises:
         ValueError: naming the operators.
     """
-    foreign = set(summary.operators) - tflite_inspection.BUILTIN_OPERATORS
+    foreign = set(summary.operators) - inspection.BUILTIN_OPERATORS
     if foreign:
         raise ValueError(
             f"The {what} has operators that are not built into TFLite: "
@@ -91,7 +91,7 @@ def check_operators(summary, what, allowed):
     """Refuses operators that export does not write.
 
     Args:
-        summary: `tflite_inspection.TFLiteSummary`.
+        summary: `inspection.TFLiteSummary`.
         what: str. Of the file, for messages.
         allowed: set of str, those that are known to work on old runtimes.
 
@@ -111,7 +111,7 @@ def check_interface(summary, what, input_shape, output_shape):
     """Checks subgraph, input and output.
 
     Args:
-        summary: `tflite_inspection.TFLiteSummary`.
+        summary: `inspection.TFLiteSummary`.
         what: str. Of the file, for messages.
         input_shape: tuple of int.
         output_shape: tuple of int.
@@ -141,7 +141,7 @@ def check_sigmoid(summary, what):
     """Refuses a quantized sigmoid or softmax.
 
     Args:
-        summary: `tflite_inspection.TFLiteSummary`.
+        summary: `inspection.TFLiteSummary`.
         what: str. Of the file, for messages.
 
     Raises:
@@ -167,7 +167,7 @@ def check_constants_are_finite(content, what):
     Raises:
         ValueError: naming the tensor.
     """
-    for name, values in tflite_inspection.float_constants(content):
+    for name, values in inspection.float_constants(content):
         num_broken = int(np.sum(~np.isfinite(values)))
         if num_broken:
             raise ValueError(
@@ -223,7 +223,7 @@ def check_waveform_file(
             labels is not that of the scores, it cannot be loaded, or it gives
             scores that are not finite.
     """
-    summary = tflite_inspection.summarize(content)
+    summary = inspection.summarize(content)
     check_builtin_operators(summary, what)
     shapes = [t.shape for t in (*summary.inputs, *summary.outputs)]
     if [len(shape) for shape in shapes] != [2, 2]:
@@ -292,7 +292,7 @@ def check_file(
     Raises:
         ValueError: naming what is wrong with it.
     """
-    summary = tflite_inspection.summarize(content)
+    summary = inspection.summarize(content)
     ranks = (
         [len(tensor.shape) for tensor in summary.inputs],
         [len(tensor.shape) for tensor in summary.outputs],
@@ -310,13 +310,13 @@ def check_runtime(summary, what):
     """Checks that runtimes from years ago have all operators of a file.
 
     Args:
-        summary: `tflite_inspection.TFLiteSummary`.
+        summary: `inspection.TFLiteSummary`.
         what: str. Of the file, for messages.
 
     Raises:
         ValueError: naming the runtime that it needs.
     """
-    number = tflite_flatbuffer.version_number
+    number = flatbuffer.version_number
     version = summary.min_runtime_version
     if version is None or number(version) > number(OLD_RUNTIME):
         raise ValueError(

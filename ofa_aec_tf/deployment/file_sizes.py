@@ -5,11 +5,11 @@ import math
 from collections.abc import Iterator
 from collections.abc import Mapping
 
-from ofa_aec_tf.complexity import FILE_SIZE_NAMES
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment.network_files import NetworkFiles
-from ofa_aec_tf.deployment.tflite_layout import TFLiteLayout
+from ofa_aec_tf.deployment.tflite import converter as tflite_converter
+from ofa_aec_tf.deployment.tflite import metadata
+from ofa_aec_tf.deployment.tflite.layout import TFLiteLayout
+from ofa_aec_tf.search_space.complexity import FILE_SIZE_NAMES
 
 _MODES = dict(
     zip(FILE_SIZE_NAMES, (tflite_converter.FLOAT32, tflite_converter.INT8))
@@ -87,7 +87,7 @@ class _File:
     """A file that tells how long it would be with other filters."""
 
     def __init__(self, content, filters):
-        flatbuffer = tflite_metadata.without_labels(content)
+        flatbuffer = metadata.without_labels(content)
         self._labels_bytes = len(content) - len(flatbuffer)
         self._layout = TFLiteLayout(flatbuffer)
         # For each vector its bytes where every filter is one, and which

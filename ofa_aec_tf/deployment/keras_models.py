@@ -1,7 +1,7 @@
 """Loads `.keras` files of plain networks, for export and prediction."""
 
 # Registers the supernets, which are then told from broken files.
-from ofa_aec_tf.models import registry  # noqa: F401
+from ofa_aec_tf.families import registry  # noqa: F401
 from ofa_aec_tf.models.keras_files import load_keras_file
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ofa_aec_tf.deployment import tflite_chaining
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_metadata
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.deployment import waveform_exporter
-from ofa_aec_tf.frontend import FrontendConfig
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.deployment.tflite import chaining
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import metadata
+from ofa_aec_tf.families import registry
 from ofa_aec_tf.models.precision import precision_scope
 
 _SEED = 0
@@ -68,7 +68,7 @@ class NetworkFiles:
 
         Args:
             filters: as for `convert`.
-            mode: one of `tflite_converter.QUANTIZATION_MODES`.
+            mode: one of `converter.QUANTIZATION_MODES`.
         """
         identity = [
             self.family.name,
@@ -90,7 +90,7 @@ class NetworkFiles:
         Args:
             filters: nested sequences of int, as `family.filters` gives them
                 for a subnet; of any number.
-            modes: iterable of `tflite_converter.QUANTIZATION_MODES`.
+            modes: iterable of `converter.QUANTIZATION_MODES`.
 
         Returns:
             dict from mode to the bytes of a `.tflite` file.
@@ -112,7 +112,7 @@ class NetworkFiles:
         clips = rng.normal(-40, 15, (1, self.num_frames, num_mel_bins))
         return {
             mode: self._finished(
-                tflite_converter.convert(
+                converter.convert(
                     network, self.num_frames, num_mel_bins, mode, clips
                 )
             )
@@ -123,8 +123,8 @@ class NetworkFiles:
         """The file of a network, as `export` finishes it."""
         if self.frontend is None:
             return network
-        return tflite_metadata.attach(
-            tflite_chaining.chain(
+        return metadata.attach(
+            chaining.chain(
                 self.frontend,
                 network,
                 waveform_exporter.INPUT_NAME,

@@ -5,11 +5,11 @@ import hashlib
 import pathlib
 from collections.abc import Sequence
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.deployment import export_directory
 from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import isolation
-from ofa_aec_tf.deployment import tflite_metadata
+from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
+from ofa_aec_tf.runs import workdir
 
 
 def _mode(key):

@@ -9,18 +9,18 @@ import keras
 import numpy as np
 
 from ofa_aec_tf import __version__
+from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.audio.frontend import log_mel_spectrogram
 from ofa_aec_tf.deployment import export_checks
 from ofa_aec_tf.deployment import export_directory
 from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import file_checks
-from ofa_aec_tf.deployment import tflite_chaining
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_inspection
-from ofa_aec_tf.deployment import tflite_metadata
-from ofa_aec_tf.deployment import tflite_runner
 from ofa_aec_tf.deployment import waveforms
-from ofa_aec_tf.frontend import FrontendConfig
-from ofa_aec_tf.frontend import log_mel_spectrogram
+from ofa_aec_tf.deployment.tflite import chaining
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import inspection
+from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
+from ofa_aec_tf.deployment.tflite import runner as tflite_runner
 from ofa_aec_tf.layers import LogMelSpectrogram
 
 INPUT_NAME = "waveform"
@@ -125,7 +125,7 @@ def convert_frontend(config: FrontendConfig, num_samples: int) -> bytes:
         config, transform_dtype="float32", name="log_mel_spectrogram"
     )
     model = keras.Model(inputs, layer(inputs), name="frontend")
-    return tflite_converter.convert_float32(
+    return converter.convert_float32(
         model,
         keras.InputSpec(
             shape=(1, num_samples), dtype="float32", name=INPUT_NAME
@@ -152,7 +152,7 @@ def export_frontend(
             file fails a check.
     """
     content = convert_frontend(config, num_samples)
-    summary = tflite_inspection.summarize(content)
+    summary = inspection.summarize(content)
     file_checks.check_interface(
         summary,
         "front end",
@@ -211,7 +211,7 @@ def add_frontend(
         ValueError: if the file fails a check.
     """
     content = tflite_metadata.attach(
-        tflite_chaining.chain(
+        chaining.chain(
             frontend.exported.content, network.content, INPUT_NAME, OUTPUT_NAME
         ),
         metadata,
@@ -236,7 +236,7 @@ def add_frontend(
         runner=runner,
         parity=network.parity,
         latency_ms=runner.median_latency_ms(num_latency_runs),
-        summary=tflite_inspection.summarize(content),
+        summary=inspection.summarize(content),
         metrics=network.metrics,
     )
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 from ofa_aec_tf.evaluation import batch_norm_calibration
 
 # Registers the supernets that a file may name.
-from ofa_aec_tf.models import registry  # noqa: F401
+from ofa_aec_tf.families import registry  # noqa: F401
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import ranking_logits

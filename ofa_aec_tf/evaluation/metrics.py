@@ -11,7 +11,7 @@ import numpy as np
 import scipy.special
 import sklearn.metrics
 
-from ofa_aec_tf.finite import NotFiniteError
+from ofa_aec_tf.checks.finite import NotFiniteError
 
 
 @dataclasses.dataclass(frozen=True)

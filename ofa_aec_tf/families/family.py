@@ -3,11 +3,11 @@
 import dataclasses
 from collections.abc import Mapping
 
-from ofa_aec_tf import complexity
-from ofa_aec_tf import json_kinds
-from ofa_aec_tf import search_space as search_spaces
-from ofa_aec_tf.argument_checks import check_choice
-from ofa_aec_tf.score_activations import SCORE_ACTIVATIONS
+from ofa_aec_tf.checks import json_kinds
+from ofa_aec_tf.checks.argument_checks import check_choice
+from ofa_aec_tf.models.score_activations import SCORE_ACTIVATIONS
+from ofa_aec_tf.search_space import complexity
+from ofa_aec_tf.search_space import space as search_spaces
 
 _KINDS = {
     int: json_kinds.is_count,

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from ofa_aec_tf import machine
 from ofa_aec_tf.layers import winograd
+from ofa_aec_tf.runs import machine
 
 ALGORITHMS = ("auto", "direct", "winograd")
 

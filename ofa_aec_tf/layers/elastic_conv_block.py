@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from ofa_aec_tf.argument_checks import check_choice
+from ofa_aec_tf.checks.argument_checks import check_choice
 from ofa_aec_tf.layers import execution as executions
 from ofa_aec_tf.layers.elastic_batch_normalization import (
     ElasticBatchNormalization,

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ofa_aec_tf import frontend
-from ofa_aec_tf.argument_checks import check_choice
+from ofa_aec_tf.audio import frontend
+from ofa_aec_tf.checks.argument_checks import check_choice
 
 # Neighbouring filters reach over few bins: in groups they need an eighth of the
 # multiplications and of the constants in an exported file.
@@ -59,7 +59,7 @@ def _frames(padded, num_frames, window_samples, hop_samples):
 
 @keras.saving.register_keras_serializable(package="ofa_aec_tf")
 class LogMelSpectrogram(keras.layers.Layer):
-    """Log-mel spectrograms of clips, as `ofa_aec_tf.frontend` defines them.
+    """Log-mel spectrograms of clips, as `audio.frontend` defines them.
 
     It has no regard for policies: bfloat16 would round by half a dB. A
     transform in float32 is seen where a band is far quieter than others: on

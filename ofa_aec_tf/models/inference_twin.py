@@ -7,9 +7,9 @@ family whose layers have no such counterparts infers as it is.
 
 import keras
 
+from ofa_aec_tf.families import registry
 from ofa_aec_tf.layers import ElasticBatchNormalization
 from ofa_aec_tf.layers import FoldedConv2D
-from ofa_aec_tf.models import registry
 
 
 def build_inference_twin(family, subnet, network, algorithm="auto"):

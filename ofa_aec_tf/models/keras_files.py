@@ -4,7 +4,7 @@ import pathlib
 
 import keras
 
-from ofa_aec_tf.finite import check_finite
+from ofa_aec_tf.checks.finite import check_finite
 
 
 def check_weights(model, owner, remedy):

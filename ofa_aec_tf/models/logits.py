@@ -5,8 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
-from ofa_aec_tf.score_activations import SCORE_ACTIVATIONS
-from ofa_aec_tf.score_activations import SOFTMAX
+from ofa_aec_tf.models.score_activations import SCORE_ACTIVATIONS
+from ofa_aec_tf.models.score_activations import SOFTMAX
 
 LOGITS_LAYER = "logits"
 SCORES_LAYER = "scores"

@@ -5,8 +5,8 @@ import contextlib
 import keras
 import tensorflow as tf
 
-from ofa_aec_tf import machine
-from ofa_aec_tf.argument_checks import check_choice
+from ofa_aec_tf.checks.argument_checks import check_choice
+from ofa_aec_tf.runs import machine
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 

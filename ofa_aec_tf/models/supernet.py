@@ -249,7 +249,7 @@ def load_supernet(path):
         ValueError: if the file is missing or holds no supernet.
     """
     # Registers the class that the file names.
-    from ofa_aec_tf.models import registry  # noqa: F401
+    from ofa_aec_tf.families import registry  # noqa: F401
 
     path = pathlib.Path(path)
     if not path.is_file():

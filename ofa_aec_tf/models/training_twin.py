@@ -9,9 +9,9 @@ counterparts trains as it is.
 
 import functools
 
+from ofa_aec_tf.families import registry
 from ofa_aec_tf.layers import ElasticBatchNormalization
 from ofa_aec_tf.layers import ElasticConv2D
-from ofa_aec_tf.models import registry
 
 
 def build_training_twin(family, subnet=None, algorithm="auto", **options):

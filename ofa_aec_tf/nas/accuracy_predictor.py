@@ -12,8 +12,8 @@ from sklearn import model_selection
 
 from ofa_aec_tf.nas.objectives import FLOAT_QUALITY
 from ofa_aec_tf.nas.study import Trial
-from ofa_aec_tf.search_space import Choice
-from ofa_aec_tf.search_space import SearchSpace
+from ofa_aec_tf.search_space.space import Choice
+from ofa_aec_tf.search_space.space import SearchSpace
 
 MIN_TRIALS = 8
 # Fewer have hardly an order.

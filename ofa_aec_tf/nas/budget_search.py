@@ -17,10 +17,10 @@ import numpy as np
 from ofa_aec_tf.nas.budgets import LATENCY
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.budgets import Constraint
-from ofa_aec_tf.search_space import Choice
-from ofa_aec_tf.search_space import Decision
-from ofa_aec_tf.search_space import SearchSpace
-from ofa_aec_tf.search_space import Subnet
+from ofa_aec_tf.search_space.space import Choice
+from ofa_aec_tf.search_space.space import Decision
+from ofa_aec_tf.search_space.space import SearchSpace
+from ofa_aec_tf.search_space.space import Subnet
 
 Costs = Mapping[str, int | float]
 # Subnets whose costs are found out: a few seconds.

@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-from ofa_aec_tf.complexity import COST_NAMES
-from ofa_aec_tf.complexity import FILE_SIZE_NAMES
+from ofa_aec_tf.search_space.complexity import COST_NAMES
+from ofa_aec_tf.search_space.complexity import FILE_SIZE_NAMES
 
 LATENCY = "latency_ms"
 ALL_COST_NAMES = (*COST_NAMES, *FILE_SIZE_NAMES, LATENCY)

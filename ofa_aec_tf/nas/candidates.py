@@ -12,8 +12,8 @@ from ofa_aec_tf.nas import budget_search
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.budgets import Constraint
 from ofa_aec_tf.nas.budgets import cost_names
-from ofa_aec_tf.search_space import SearchSpace
-from ofa_aec_tf.search_space import Subnet
+from ofa_aec_tf.search_space.space import SearchSpace
+from ofa_aec_tf.search_space.space import Subnet
 
 # A space of this size costs seconds to list, far less than one evaluation.
 MAX_ENUMERATED_SUBNETS = 100_000

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from importlib import resources
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.nas import axis_labels
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.study import Trial
+from ofa_aec_tf.runs import workdir
 
 HTML_REPORT = "report.html"
 _PAGE, _STYLE = "page.html", "page.css"

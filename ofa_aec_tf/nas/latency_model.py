@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.optimize
 
-from ofa_aec_tf import latency_table
-from ofa_aec_tf.search_space import SearchSpace
-from ofa_aec_tf.search_space import Subnet
+from ofa_aec_tf.deployment.latency import latency_table
+from ofa_aec_tf.search_space.space import SearchSpace
+from ofa_aec_tf.search_space.space import Subnet
 
 MIN_MEASURED_SUBNETS = 3
 _DECIMALS = 3

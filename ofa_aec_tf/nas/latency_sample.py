@@ -9,7 +9,7 @@ from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.candidates import Candidate
 from ofa_aec_tf.nas.candidates import feasible_candidates
 from ofa_aec_tf.nas.latency_model import MIN_MEASURED_SUBNETS
-from ofa_aec_tf.search_space import Subnet
+from ofa_aec_tf.search_space.space import Subnet
 
 
 def spread(candidates: Sequence[Candidate], number: int) -> list[Candidate]:

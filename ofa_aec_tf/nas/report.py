@@ -13,7 +13,7 @@ from ofa_aec_tf.nas.candidates import Candidate
 from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.nas.subnet_search import best_trial
-from ofa_aec_tf.search_space import SearchSpace
+from ofa_aec_tf.search_space.space import SearchSpace
 
 TRIALS_TABLE = "trials.csv"
 PARETO_REPORT = "pareto.json"

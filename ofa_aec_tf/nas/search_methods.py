@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import optuna
 
-from ofa_aec_tf.argument_checks import check_choice
+from ofa_aec_tf.checks.argument_checks import check_choice
 from ofa_aec_tf.nas.accuracy_predictor import MIN_TRIALS
 from ofa_aec_tf.nas.accuracy_predictor import AccuracyPredictor
 from ofa_aec_tf.nas.budgets import Budget
@@ -23,8 +23,8 @@ from ofa_aec_tf.nas.candidates import draw_population
 from ofa_aec_tf.nas.candidates import feasible_candidates
 from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial
-from ofa_aec_tf.search_space import SearchSpace
-from ofa_aec_tf.search_space import Subnet
+from ofa_aec_tf.search_space.space import SearchSpace
+from ofa_aec_tf.search_space.space import Subnet
 
 AUTO = "auto"
 EXHAUSTIVE = "exhaustive"

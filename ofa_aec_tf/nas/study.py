@@ -22,11 +22,11 @@ import optuna
 import sqlalchemy
 from optuna.storages import journal
 
-from ofa_aec_tf import machine
 from ofa_aec_tf.nas.candidates import Candidate
 from ofa_aec_tf.nas.objectives import FLOAT_QUALITY
-from ofa_aec_tf.search_space import SearchSpace
-from ofa_aec_tf.search_space import Subnet
+from ofa_aec_tf.runs import machine
+from ofa_aec_tf.search_space.space import SearchSpace
+from ofa_aec_tf.search_space.space import Subnet
 
 STUDY_DATABASE = "study.db"
 JOURNAL_PREFIX = "journal:"

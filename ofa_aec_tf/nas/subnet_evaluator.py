@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from ofa_aec_tf.argument_checks import check_choice
+from ofa_aec_tf.checks.argument_checks import check_choice
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import staged_evaluation

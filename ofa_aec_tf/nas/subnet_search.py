@@ -14,7 +14,7 @@ from ofa_aec_tf.nas.objectives import FLOAT_QUALITY
 from ofa_aec_tf.nas.search_methods import Batches
 from ofa_aec_tf.nas.study import SearchStudy
 from ofa_aec_tf.nas.study import Trial
-from ofa_aec_tf.search_space import Subnet
+from ofa_aec_tf.search_space.space import Subnet
 
 # How often to look whether other processes have finished their subnets.
 _POLL_SECONDS = 0.5

@@ -7,12 +7,12 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation.evaluator import evaluate
 from ofa_aec_tf.evaluation.metrics import coverage_notes
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import ranking_logits
+from ofa_aec_tf.runs import workdir
 
 
 class _Validation(keras.callbacks.Callback):

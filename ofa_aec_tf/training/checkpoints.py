@@ -6,8 +6,8 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from ofa_aec_tf.finite import NotFiniteError
-from ofa_aec_tf.finite import check_finite
+from ofa_aec_tf.checks.finite import NotFiniteError
+from ofa_aec_tf.checks.finite import check_finite
 
 
 class ResumableTraining(keras.callbacks.Callback):

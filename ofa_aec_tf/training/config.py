@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from ofa_aec_tf.argument_checks import check_at_least
-from ofa_aec_tf.argument_checks import check_below_one
-from ofa_aec_tf.argument_checks import check_choice
+from ofa_aec_tf.checks.argument_checks import check_at_least
+from ofa_aec_tf.checks.argument_checks import check_below_one
+from ofa_aec_tf.checks.argument_checks import check_choice
 from ofa_aec_tf.data.augmentation import AugmentationConfig
 from ofa_aec_tf.data.sampling import SAMPLINGS
 from ofa_aec_tf.layers.convolution import ALGORITHMS

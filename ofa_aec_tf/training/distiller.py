@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from ofa_aec_tf.score_activations import SIGMOID
+from ofa_aec_tf.models.score_activations import SIGMOID
 from ofa_aec_tf.training.losses import LABELS_ONLY
 from ofa_aec_tf.training.losses import TEACHER_ONLY
 from ofa_aec_tf.training.losses import distillation_losses

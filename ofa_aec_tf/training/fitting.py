@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from ofa_aec_tf.checks.finite import NotFiniteError
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.finite import NotFiniteError
 from ofa_aec_tf.training import averaging
 from ofa_aec_tf.training import callbacks
 from ofa_aec_tf.training import checkpoints

@@ -18,9 +18,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from ofa_aec_tf.argument_checks import check_below_one
-from ofa_aec_tf.argument_checks import check_is_finite
-from ofa_aec_tf.score_activations import SIGMOID
+from ofa_aec_tf.checks.argument_checks import check_below_one
+from ofa_aec_tf.checks.argument_checks import check_is_finite
+from ofa_aec_tf.models.score_activations import SIGMOID
 
 
 @dataclasses.dataclass(frozen=True)

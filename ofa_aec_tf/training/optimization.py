@@ -9,10 +9,10 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from ofa_aec_tf.argument_checks import check_at_least
-from ofa_aec_tf.argument_checks import check_below_one
-from ofa_aec_tf.argument_checks import check_choice
-from ofa_aec_tf.argument_checks import check_is_finite
+from ofa_aec_tf.checks.argument_checks import check_at_least
+from ofa_aec_tf.checks.argument_checks import check_below_one
+from ofa_aec_tf.checks.argument_checks import check_choice
+from ofa_aec_tf.checks.argument_checks import check_is_finite
 
 CONSTANT = "constant"
 COSINE = "cosine"

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from ofa_aec_tf.argument_checks import check_choice
+from ofa_aec_tf.checks.argument_checks import check_choice
 
 FEWEST_SUBNETS = {"uniform": 1, "sandwich": 2}
 SAMPLING_RULES = tuple(FEWEST_SUBNETS)

@@ -6,20 +6,19 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.keras_files import save_keras_file
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.models.precision import resolve_precision
 from ofa_aec_tf.models.supernet import load_supernet
-from ofa_aec_tf.models.teacher import load_teacher
 from ofa_aec_tf.models.training_twin import build_training_twin
 from ofa_aec_tf.models.training_twin import to_plain_network
+from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.training import callbacks
 from ofa_aec_tf.training import fitting
 from ofa_aec_tf.training import optimization
@@ -28,6 +27,7 @@ from ofa_aec_tf.training.calibrated_network import CalibratedNetwork
 from ofa_aec_tf.training.distiller import NetworkDistiller
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
+from ofa_aec_tf.training.teacher import load_teacher
 
 _VALIDATION = "validation"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.nas import report
 from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial

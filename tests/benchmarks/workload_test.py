@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 import workload
 
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler

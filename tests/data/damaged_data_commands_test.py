@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.models.cnn10 import build_cnn10
+from ofa_aec_tf.families.cnn10.network import build_cnn10
 from tests import commands
 from tests.nas.small_supernet import save_supernet
 from tests.synthetic_data import damage

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.dataset_info import ShardInfo
 from ofa_aec_tf.data.dataset_info import SplitInfo
-from ofa_aec_tf.frontend import FrontendConfig
 
 
 def _info(**changes):

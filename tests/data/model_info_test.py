@@ -5,9 +5,9 @@ import json
 
 import pytest
 
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.frontend import FrontendConfig
 from tests.synthetic_data import write_dataset
 
 

@@ -21,8 +21,8 @@ from data_pipeline import job
 from data_pipeline.beam_runner import BeamRunner
 from data_pipeline.clips import ClipRow
 from data_pipeline.config import PreprocessConfig
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.frontend import FrontendConfig
 from tests.data_pipeline.fake_clips import FakeClip
 
 _CONFIG = PreprocessConfig(

@@ -3,8 +3,8 @@
 import pytest
 
 from data_pipeline.config import PreprocessConfig
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.frontend import FrontendConfig
 
 
 def _config(**changes):

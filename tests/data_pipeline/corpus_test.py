@@ -13,8 +13,8 @@ from data_pipeline import splits
 from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.frontend import FrontendConfig
 from tests.audio import bad_files
 
 _NUM_GOOD = 150

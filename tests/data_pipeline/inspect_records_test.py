@@ -8,8 +8,8 @@ import pytest
 from matplotlib import image
 
 from data_pipeline import record_inspection
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data import records
-from ofa_aec_tf.frontend import FrontendConfig
 from tests import commands
 from tests.synthetic_data import damage
 from tests.synthetic_data import write_dataset

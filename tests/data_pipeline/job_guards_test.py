@@ -33,8 +33,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.runs import workdir
 from tests.data_pipeline.preprocessing import preprocess
 from tests.data_pipeline.preprocessing import sounds
 

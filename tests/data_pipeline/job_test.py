@@ -19,10 +19,10 @@ from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import audio
-from ofa_aec_tf import workdir
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import DatasetInfo
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.runs import workdir
 from tests.data_pipeline import processes
 from tests.data_pipeline.fake_clips import FakeClip
 

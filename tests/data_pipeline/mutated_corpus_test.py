@@ -11,8 +11,8 @@ from data_pipeline.clips import ClipRow
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
 from ofa_aec_tf import audio
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.frontend import FrontendConfig
 from tests import esc10
 from tests.audio import mutations
 from tests.audio import sound_files

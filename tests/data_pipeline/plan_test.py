@@ -9,8 +9,8 @@ from data_pipeline import plan as plans
 from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.frontend import FrontendConfig
 
 _CONFIG = PreprocessConfig(
     FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0),

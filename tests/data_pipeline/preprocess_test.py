@@ -12,7 +12,7 @@ from data_pipeline import job
 from data_pipeline import mixtures
 from data_pipeline.config import PreprocessConfig
 from ofa_aec_tf import audio
-from ofa_aec_tf import frontend
+from ofa_aec_tf.audio import frontend
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from tests import commands
 from tests import esc10

@@ -18,9 +18,9 @@ from data_pipeline.clips import ClipRow
 from data_pipeline.clips import SkippedRow
 from data_pipeline.config import PreprocessConfig
 from data_pipeline.process_pool import ProcessPool
-from ofa_aec_tf import workdir
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.runs import workdir
 
 _CONFIG = PreprocessConfig(
     FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0), 0.25, None, "multi_label"

@@ -19,10 +19,10 @@ from data_pipeline import shard_writer
 from data_pipeline.clips import ClipRow
 from data_pipeline.config import PreprocessConfig
 from ofa_aec_tf import audio
-from ofa_aec_tf import frontend
+from ofa_aec_tf.audio import frontend
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data import records
 from ofa_aec_tf.data.class_map import ClassMap
-from ofa_aec_tf.frontend import FrontendConfig
 from tests import tensorflow_parsing
 
 _FRONTEND = FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0)

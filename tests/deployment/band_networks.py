@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from ofa_aec_tf.deployment import tflite_converter
+from ofa_aec_tf.deployment.tflite import converter as tflite_converter
 
 # Tests put others in its place.
 _convert = tflite_converter.convert

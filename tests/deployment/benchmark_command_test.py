@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from ofa_aec_tf import latency_table
-from ofa_aec_tf import workdir
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import MULTI_LABEL
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.deployment.latency import latency_table
+from ofa_aec_tf.runs import workdir
 from tests import commands
 
 _FAMILY = {"name": "cnn10", "channels": [8, 12, 16, 20]}

@@ -10,8 +10,8 @@ import pytest
 
 from ofa_aec_tf import check
 from ofa_aec_tf.deployment import file_checks
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_flatbuffer
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import flatbuffer
 from tests import commands
 from tests.deployment import damaged_files
 
@@ -62,21 +62,21 @@ def test_files_with_a_flipped_bit_get_a_line_each(
 def test_a_vector_that_leads_out_of_a_file_says_that_it_is_damaged():
     content = b"\x1c\0\0\0TFL3" + bytes(8)
     with pytest.raises(ValueError, match="of 16 bytes is cut off or damaged"):
-        with tflite_flatbuffer.reading(content):
+        with flatbuffer.reading(content):
             np.frombuffer(content, np.float32, count=10)
     with pytest.raises(ValueError, match="of 16 bytes is cut off or damaged"):
-        with tflite_flatbuffer.reading(content):
+        with flatbuffer.reading(content):
             np.frombuffer(content, np.float32, offset=40)
     with pytest.raises(ValueError, match="^what a check says$"):
-        with tflite_flatbuffer.reading(content):
+        with flatbuffer.reading(content):
             raise ValueError("what a check says")
 
 
 def _with_metadata(content, change):
-    model = tflite_flatbuffer.unpack(content)
+    model = flatbuffer.unpack(content)
     for entry in model.metadata:
         change(model, entry)
-    return tflite_flatbuffer.pack(model)
+    return flatbuffer.pack(model)
 
 
 def _empty(model, entry):
@@ -206,7 +206,7 @@ def test_a_builtin_operator_that_no_network_here_has_is_fine(capsys, tmp_path):
     model = keras.Model(
         inputs, keras.ops.sigmoid(keras.ops.sum(inputs, axis=1))
     )
-    content = tflite_converter.convert_float32(
+    content = converter.convert_float32(
         model, keras.InputSpec(shape=(1, 20, 4), dtype="float32")
     )
     path = tmp_path / "sum.tflite"

@@ -38,11 +38,11 @@ import keras
 import pytest
 
 from ofa_aec_tf import check
-from ofa_aec_tf.deployment import tflite_chaining
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_flatbuffer
-from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.tflite import chaining
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import flatbuffer
+from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
 from tests.deployment import faulty_files
 from tests.deployment import small_models
 
@@ -62,7 +62,7 @@ def _convert_network(mode="float32", change=lambda inputs, scores: scores):
     inputs = keras.Input((_NUM_FRAMES, _NUM_MEL_BINS))
     x = keras.layers.GlobalAveragePooling1D()(inputs)
     scores = keras.layers.Dense(3, "sigmoid")(0.02 * x)
-    return tflite_converter.convert(
+    return converter.convert(
         keras.Model(inputs, change(inputs, scores)),
         _NUM_FRAMES,
         _NUM_MEL_BINS,
@@ -76,7 +76,7 @@ def networks():
     """A sound file on log-mel spectrograms, and two with a fault."""
     return {
         "sound": _convert_network(),
-        "sigmoid": _convert_network(tflite_converter.INT8_SIGMOID),
+        "sigmoid": _convert_network(converter.INT8_SIGMOID),
         "extremes": _convert_network(change=_not_at_overload),
     }
 
@@ -90,7 +90,7 @@ def front():
 
 
 def _chained(front, network, metadata=_METADATA):
-    content = tflite_chaining.chain(front, network, "waveform", "scores")
+    content = chaining.chain(front, network, "waveform", "scores")
     return tflite_metadata.attach(content, metadata)
 
 
@@ -104,9 +104,9 @@ def _silence_is_no_number(content):
 
 
 def _without_metadata(content):
-    model = tflite_flatbuffer.unpack(content)
-    tflite_flatbuffer.remove_metadata(model)
-    return tflite_flatbuffer.pack(model)
+    model = flatbuffer.unpack(content)
+    flatbuffer.remove_metadata(model)
+    return flatbuffer.pack(model)
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_a_file_that_takes_samples_is_refused(
 def test_a_file_of_other_ranks_is_refused(verdict):
     inputs = keras.Input((4, 4, 1))
     outputs = keras.layers.GlobalMaxPooling2D()(inputs)
-    content = tflite_converter.convert_float32(
+    content = converter.convert_float32(
         keras.Model(inputs, outputs),
         keras.InputSpec(shape=(1, 4, 4, 1), dtype="float32"),
     )

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
+from ofa_aec_tf.audio.frontend import log_mel_spectrogram
 from ofa_aec_tf.deployment import exporter
-from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment import waveform_exporter
-from ofa_aec_tf.frontend import log_mel_spectrogram
+from ofa_aec_tf.deployment.tflite import converter
 from tests import esc10
 from tests.deployment import predict_command
 from tests.deployment import small_models
@@ -30,7 +30,7 @@ def exported(network, clips):
     """ExportedFile of every mode."""
     files = exporter.export_modes(
         network,
-        tflite_converter.QUANTIZATION_MODES,
+        converter.QUANTIZATION_MODES,
         calibration_clips=small_models.make_clips(16, seed=3),
         parity_clips=clips,
         num_latency_runs=3,
@@ -75,7 +75,7 @@ def exported_for_recordings():
         network(log_mel[:half], training=True)
     files = exporter.export_modes(
         network,
-        tflite_converter.QUANTIZATION_MODES,
+        converter.QUANTIZATION_MODES,
         calibration_clips=log_mel[:half],
         parity_clips=log_mel[half:],
         num_latency_runs=3,

@@ -6,9 +6,9 @@ import pytest
 
 from ofa_aec_tf.deployment import export_checks
 from ofa_aec_tf.deployment import exporter
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_inspection
 from ofa_aec_tf.deployment.parity import Parity
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import inspection
 from tests.deployment import small_models
 
 
@@ -18,7 +18,7 @@ def _check(network, summary, mode="float32"):
 
 @pytest.fixture
 def summary(exported):
-    return tflite_inspection.summarize(exported["float32"].content)
+    return inspection.summarize(exported["float32"].content)
 
 
 def test_file_without_its_weights_is_refused(network, summary):
@@ -32,7 +32,7 @@ def test_weights_left_in_float32_are_refused(network, summary, mode):
         _check(network, summary, mode)
 
 
-@pytest.mark.parametrize("mode", tflite_converter.QUANTIZATION_MODES)
+@pytest.mark.parametrize("mode", converter.QUANTIZATION_MODES)
 def test_good_files_hold_their_weights(network, exported, mode):
     _check(network, exported[mode].summary, mode)
 

@@ -10,8 +10,8 @@ import sklearn.metrics
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
-from ofa_aec_tf.models.cnn10 import build_cnn10
+from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
+from ofa_aec_tf.families.cnn10.network import build_cnn10
 from tests import commands
 from tests import synthetic_data
 

@@ -5,8 +5,8 @@ import pathlib
 
 import pytest
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.deployment import export_directory
+from ofa_aec_tf.runs import workdir
 
 
 def _record(name, content):

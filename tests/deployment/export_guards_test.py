@@ -46,16 +46,16 @@ import keras
 import numpy as np
 import pytest
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import export_directory
-from ofa_aec_tf.deployment import tflite_chaining
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_metadata
-from ofa_aec_tf.deployment import tflite_runner
+from ofa_aec_tf.deployment.tflite import chaining
+from ofa_aec_tf.deployment.tflite import converter as tflite_converter
+from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
+from ofa_aec_tf.deployment.tflite import runner
 from ofa_aec_tf.layers import LogMelSpectrogram
+from ofa_aec_tf.runs import workdir
 from tests import synthetic_data
 from tests.deployment import band_networks
 from tests.deployment import faulty_files
@@ -243,13 +243,13 @@ class _Quantized:
     content: bytes
 
     def predict(self, clips):
-        return tflite_runner.TFLiteModel(self.content).predict(clips)
+        return runner.TFLiteModel(self.content).predict(clips)
 
 
 def test_a_network_that_training_ruined_is_refused(export, files, monkeypatch):
     ruined = _Quantized(files("opposite", "int8"))
     monkeypatch.setattr(
-        "ofa_aec_tf.export_qat.quantize", lambda *unused: ruined
+        "ofa_aec_tf.deployment.qat.export_qat.quantize", lambda *unused: ruined
     )
     _refused(export(mode="int8_qat"), "must still resemble the network")
 
@@ -331,7 +331,7 @@ def test_metadata_that_went_wrong_are_refused(
 
 
 def test_a_chain_that_gives_other_scores_is_refused(export, monkeypatch):
-    chain = tflite_chaining.chain
+    chain = chaining.chain
 
     def chain_wrongly(*arguments):
         return faulty_files.with_constants(
@@ -340,7 +340,7 @@ def test_a_chain_that_gives_other_scores_is_refused(export, monkeypatch):
             lambda bias: bias + 0.001,
         )
 
-    monkeypatch.setattr(tflite_chaining, "chain", chain_wrongly)
+    monkeypatch.setattr(chaining, "chain", chain_wrongly)
     found = export(modes="float32", log_mel_modes="")
     _refused(found, "exactly what the front end and the network give")
 

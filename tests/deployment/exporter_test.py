@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from ofa_aec_tf.deployment import exporter
-from ofa_aec_tf.deployment import tflite_converter
+from ofa_aec_tf.deployment.tflite import converter
 from tests.deployment import small_models
 
 
 def test_modes_come_in_the_order_asked_for(exported):
-    assert tuple(exported) == tflite_converter.QUANTIZATION_MODES
+    assert tuple(exported) == converter.QUANTIZATION_MODES
 
 
 def test_report_describes_the_file(exported):

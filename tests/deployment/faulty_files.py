@@ -5,13 +5,13 @@ import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from ofa_aec_tf.deployment import tflite_flatbuffer
+from ofa_aec_tf.deployment.tflite import flatbuffer
 
 
 def _changed(content, change):
-    model = tflite_flatbuffer.unpack(content)
+    model = flatbuffer.unpack(content)
     change(model, model.subgraphs[0])
-    return tflite_flatbuffer.pack(model) + _archive(content)
+    return flatbuffer.pack(model) + _archive(content)
 
 
 def _archive(content):
@@ -61,7 +61,7 @@ def for_runtime(content, version):
     """It says that it needs this runtime."""
 
     def change(model, graph):
-        tflite_flatbuffer.set_metadata_buffer(
+        flatbuffer.set_metadata_buffer(
             model, "min_runtime_version", version.encode()
         )
 

@@ -10,12 +10,12 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from ofa_aec_tf.deployment import file_checks
-from ofa_aec_tf.deployment import tflite_chaining
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_flatbuffer
-from ofa_aec_tf.deployment import tflite_metadata
-from ofa_aec_tf.deployment.tflite_inspection import TensorSummary
-from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
+from ofa_aec_tf.deployment.tflite import chaining
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import flatbuffer
+from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
+from ofa_aec_tf.deployment.tflite.inspection import TensorSummary
+from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 from tests.deployment import small_models
 
 
@@ -32,7 +32,7 @@ def _check_operators(summary):
     file_checks.check_operators(summary, "file", file_checks.NETWORK_OPERATORS)
 
 
-@pytest.mark.parametrize("mode", tflite_converter.QUANTIZATION_MODES)
+@pytest.mark.parametrize("mode", converter.QUANTIZATION_MODES)
 def test_good_networks_pass(exported, mode):
     file = exported[mode]
     _check_operators(file.summary)
@@ -101,12 +101,12 @@ def test_scores_that_are_not_finite_are_refused(level_db, name):
     # Not a number exactly at this level.
     distance = keras.layers.GlobalMaxPooling1D()(inputs) - level_db
     model = keras.Model(inputs, distance / distance)
-    runner = TFLiteModel(tflite_converter.convert(model, 20, 4, "float32"))
+    runner = TFLiteModel(converter.convert(model, 20, 4, "float32"))
     with pytest.raises(ValueError, match=f"4 of 4 scores .* on {name}"):
         file_checks.check_finite(runner, "float32")
 
 
-@pytest.mark.parametrize("mode", tflite_converter.QUANTIZATION_MODES)
+@pytest.mark.parametrize("mode", converter.QUANTIZATION_MODES)
 def test_good_files_on_waveforms_pass(waveform_files, mode):
     runner, metadata = file_checks.check_waveform_file(
         waveform_files[mode].content, mode
@@ -121,9 +121,9 @@ def _refused(content, match):
 
 
 def test_a_file_without_metadata_is_refused(waveform_files):
-    model = tflite_flatbuffer.unpack(waveform_files["int8"].content)
-    tflite_flatbuffer.remove_metadata(model)
-    _refused(tflite_flatbuffer.pack(model), "has no TFLite Model Metadata")
+    model = flatbuffer.unpack(waveform_files["int8"].content)
+    flatbuffer.remove_metadata(model)
+    _refused(flatbuffer.pack(model), "has no TFLite Model Metadata")
 
 
 def test_a_file_that_lost_its_labels_is_refused(waveform_files):
@@ -154,7 +154,7 @@ def test_a_file_on_log_mel_spectrograms_is_refused(exported):
 
 
 def test_a_file_with_a_flex_operator_is_refused(waveform_files):
-    model = tflite_flatbuffer.unpack(waveform_files["float32"].content)
+    model = flatbuffer.unpack(waveform_files["float32"].content)
     (code,) = (
         code
         for code in model.operatorCodes
@@ -164,12 +164,12 @@ def test_a_file_with_a_flex_operator_is_refused(waveform_files):
         schema.BuiltinOperator.CUSTOM
     )
     code.customCode = b"FlexRFFT2D"
-    _refused(tflite_flatbuffer.pack(model), r"\['CUSTOM:FlexRFFT2D'\]")
+    _refused(flatbuffer.pack(model), r"\['CUSTOM:FlexRFFT2D'\]")
 
 
 @pytest.mark.parametrize("mode", ["float32", "float16"])
 def test_weights_that_are_not_finite_are_refused(waveform_files, mode):
-    model = tflite_flatbuffer.unpack(waveform_files[mode].content)
+    model = flatbuffer.unpack(waveform_files[mode].content)
     (graph,) = model.subgraphs
     dtype = {"float32": np.float32, "float16": np.float16}[mode]
     kernel = next(
@@ -182,7 +182,7 @@ def test_weights_that_are_not_finite_are_refused(waveform_files, mode):
     values[7] = np.nan
     model.buffers[kernel.buffer].data = values.view(np.uint8)
     match = f"1 of {values.size} values of the constant .*NaN or infinite"
-    _refused(tflite_flatbuffer.pack(model), match)
+    _refused(flatbuffer.pack(model), match)
 
 
 def test_what_is_no_tflite_file_is_refused(waveform_files):
@@ -195,13 +195,13 @@ def test_what_is_no_tflite_file_is_refused(waveform_files):
 def test_a_quantized_sigmoid_behind_a_front_end_is_refused(
     network, frontend_file
 ):
-    content = tflite_chaining.chain(
+    content = chaining.chain(
         frontend_file.exported.content,
-        tflite_converter.convert(
+        converter.convert(
             network,
             small_models.NUM_FRAMES,
             small_models.NUM_MEL_BINS,
-            tflite_converter.INT8_SIGMOID,
+            converter.INT8_SIGMOID,
             small_models.make_clips(8, seed=3),
         ),
         "waveform",

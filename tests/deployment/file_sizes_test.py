@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from ofa_aec_tf import workdir
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment.file_sizes import FileSizes
 from ofa_aec_tf.deployment.network_files import NetworkFiles
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.frontend import FrontendConfig
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
+from ofa_aec_tf.runs import workdir
 from tests import commands
 from tests import synthetic_data
 from tests.deployment import small_models
@@ -73,9 +73,7 @@ def test_without_a_front_end_sizes_are_those_of_log_mel_files(options):
     subnet = family.search_space().sample(rng)
     network = _network(family, subnet, rng)
     assert sizes.costs(subnet) == {
-        name: len(
-            tflite_converter.convert(network, num_frames, 64, mode, clips)
-        )
+        name: len(converter.convert(network, num_frames, 64, mode, clips))
         for name, mode in _MODES.items()
     }
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ofa_aec_tf.deployment.keras_models import load_network
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 
 
 def test_loaded_network_is_the_saved_one_and_not_compiled(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soxr
 
-from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.tflite import metadata
 from tests import esc10
 from tests.deployment import small_models
 
@@ -150,7 +150,7 @@ def test_scores_below_the_packed_thresholds_are_zero(waveform_files, tmp_path):
     thresholds = [float(score) * 0.99 for score in expected]
     thresholds[1] = float(expected[1]) * 1.01
     thresholds[2] = None
-    content = tflite_metadata.attach(
+    content = metadata.attach(
         waveform_files["int8"].content,
         dataclasses.replace(
             small_models.METADATA, thresholds=tuple(thresholds)

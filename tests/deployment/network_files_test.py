@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from ofa_aec_tf.deployment import tflite_inspection
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.deployment.network_files import NetworkFiles
-from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.deployment.tflite import inspection
+from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from tests.synthetic_data import CLASS_NAMES
 
 _FAMILY = Cnn10Family(3, channels=(4, 6, 8, 8), hidden_units=8)
@@ -30,7 +30,7 @@ def test_files_take_samples():
         assert scores.shape == (1, 3)
         assert np.isfinite(scores).all()
     quantizing = {
-        mode: "QUANTIZE" in tflite_inspection.summarize(content).operators
+        mode: "QUANTIZE" in inspection.summarize(content).operators
         for mode, content in files.items()
     }
     assert quantizing == {"float32": False, "int8": True}

@@ -8,14 +8,14 @@ import tensorflow as tf
 from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import parity
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_costs
-from ofa_aec_tf.deployment import tflite_inspection
-from ofa_aec_tf.deployment.tflite_runner import TFLiteModel
-from ofa_aec_tf.families.ast import AstFamily
-from ofa_aec_tf.families.efficientnet import EfficientNetFamily
-from ofa_aec_tf.models import registry
-from tests.deployment.tflite_graphs import convert
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import costs as tflite_costs
+from ofa_aec_tf.deployment.tflite import inspection
+from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.ast.family import AstFamily
+from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
+from tests.deployment.tflite.tflite_graphs import convert
 
 _NUM_FRAMES = 45
 _FAMILIES = {
@@ -55,21 +55,21 @@ def networks():
 def contents(networks):
     """Bytes of a file of every mode, for each family."""
     return {
-        (name, mode): tflite_converter.convert(
+        (name, mode): converter.convert(
             network,
             _NUM_FRAMES,
             64,
             mode,
             _clips(16, seed=2),
-            tflite_converter.CURRENT_RUNTIME,
+            converter.CURRENT_RUNTIME,
         )
         for name, network in networks.items()
-        for mode in tflite_converter.QUANTIZATION_MODES
+        for mode in converter.QUANTIZATION_MODES
     }
 
 
 @pytest.mark.parametrize("name", _FAMILIES)
-@pytest.mark.parametrize("mode", tflite_converter.QUANTIZATION_MODES)
+@pytest.mark.parametrize("mode", converter.QUANTIZATION_MODES)
 def test_macs_of_every_mode_are_those_of_the_family(contents, name, mode):
     macs = _FAMILIES[name].complexity(None, _NUM_FRAMES).macs
     assert tflite_costs.count_macs(contents[name, mode]) == macs
@@ -95,7 +95,7 @@ def test_files_pass_the_checks_of_an_export(networks, name):
             modes,
             calibration_clips=_clips(16, seed=2),
             parity_clips=_clips(16, seed=3),
-            runtime=tflite_converter.CURRENT_RUNTIME,
+            runtime=converter.CURRENT_RUNTIME,
             num_latency_runs=3,
         )
     )
@@ -115,14 +115,14 @@ def test_int8_costs_an_efficientnet_much_and_does_not_break_it(
 
 
 def test_old_runtimes_lack_the_activation_of_an_ast(contents):
-    summary = tflite_inspection.summarize(contents["ast", "float32"])
+    summary = inspection.summarize(contents["ast", "float32"])
     with pytest.raises(ValueError, match="2.9.0.*--runtime=current"):
         file_checks.check_runtime(summary, "float32 file")
 
 
 @pytest.mark.parametrize("mode", ["float32", "int8"])
 def test_old_runtimes_have_all_that_an_efficientnet_needs(contents, mode):
-    summary = tflite_inspection.summarize(contents["efficientnet", mode])
+    summary = inspection.summarize(contents["efficientnet", mode])
     file_checks.check_runtime(summary, f"{mode} file")
 
 

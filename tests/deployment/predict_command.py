@@ -7,13 +7,13 @@ import subprocess
 
 import keras
 
-from ofa_aec_tf import workdir
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import MULTI_LABEL
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.runs import workdir
 from tests import commands
 from tests.deployment import small_models
 
@@ -69,7 +69,7 @@ def write_models(directory, waveform_content):
     info.write(directory / "net.keras")
     models.tflite_path.parent.mkdir()
     models.tflite_path.write_bytes(
-        tflite_converter.convert(network, 101, 64, "float32")
+        converter.convert(network, 101, 64, "float32")
     )
     models.waveform_path.write_bytes(waveform_content)
     workdir.write_json(

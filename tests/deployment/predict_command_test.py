@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ofa_aec_tf.frontend import FrontendConfig
-from ofa_aec_tf.frontend import log_mel_spectrogram
+from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.audio.frontend import log_mel_spectrogram
 from tests.deployment import predict_command
 
 CLASS_NAMES = predict_command.CLASS_NAMES

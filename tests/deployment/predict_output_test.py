@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import MULTI_LABEL
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.deployment.tflite import converter
 from tests.data_pipeline import processes
 from tests.deployment import damaged_files
 from tests.deployment import predict_command
@@ -37,7 +37,7 @@ def fragile_path(tmp_path_factory):
     # Too small to count, but for a division by zero.
     nothing = 1e-30 * keras.ops.rsqrt(off_db * off_db)
     scores = keras.layers.Dense(2, "sigmoid")(inputs) + nothing
-    content = tflite_converter.convert_float32(
+    content = converter.convert_float32(
         keras.Model(inputs, scores),
         keras.InputSpec(shape=(1, _NUM_SAMPLES), dtype="float32"),
     )

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data.class_thresholds import ClassThresholds
+from ofa_aec_tf.runs import workdir
 from tests.deployment import predict_command
 
 CLASS_NAMES = predict_command.CLASS_NAMES

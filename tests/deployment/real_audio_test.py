@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ofa_aec_tf.deployment import sliding_windows
 from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.prediction import sliding_windows
 from tests import esc10
-from tests import librosa_frontend
+from tests.audio import librosa_frontend
 from tests.deployment import small_models
 
 NUM_CLIPS = 24

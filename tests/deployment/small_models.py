@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from ofa_aec_tf.deployment.tflite_metadata import AudioMetadata
-from ofa_aec_tf.frontend import FrontendConfig
-from ofa_aec_tf.models.cnn10 import build_cnn10
+from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.deployment.tflite.metadata import AudioMetadata
+from ofa_aec_tf.families.cnn10.network import build_cnn10
 
 FILTERS = ((8, 8), (12, 12), (16, 16), (20,))
 NUM_CONVOLUTIONS = 7

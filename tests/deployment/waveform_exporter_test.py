@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.audio.frontend import log_mel_spectrogram
 from ofa_aec_tf.deployment import export_directory
-from ofa_aec_tf.deployment import tflite_converter
 from ofa_aec_tf.deployment import waveform_exporter
 from ofa_aec_tf.deployment import waveforms
-from ofa_aec_tf.frontend import FrontendConfig
-from ofa_aec_tf.frontend import log_mel_spectrogram
+from ofa_aec_tf.deployment.tflite import converter
 from tests.deployment import small_models
 
 _NUM_SAMPLES = 32_000
@@ -44,7 +44,7 @@ def test_float32_file_equals_definition_and_keras_model(
     )
 
 
-@pytest.mark.parametrize("mode", tflite_converter.QUANTIZATION_MODES)
+@pytest.mark.parametrize("mode", converter.QUANTIZATION_MODES)
 def test_scores_are_those_of_the_parts_to_the_last_bit(
     exported, frontend_file, waveform_files, noises, mode
 ):
@@ -55,7 +55,7 @@ def test_scores_are_those_of_the_parts_to_the_last_bit(
     )
 
 
-@pytest.mark.parametrize("mode", tflite_converter.QUANTIZATION_MODES)
+@pytest.mark.parametrize("mode", converter.QUANTIZATION_MODES)
 def test_files_suit_old_runtimes_and_the_front_end_stays_float(
     waveform_files, mode
 ):

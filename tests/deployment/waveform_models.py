@@ -2,8 +2,8 @@
 
 import keras
 
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.layers.log_mel_spectrogram import LogMelSpectrogram
 from tests.deployment import small_models
 
@@ -27,4 +27,4 @@ def make_network(num_classes=small_models.NUM_CLASSES):
 def convert(model):
     """The content of a `.tflite` file for one waveform at a time."""
     signature = keras.InputSpec(shape=(1, NUM_SAMPLES), dtype="float32")
-    return tflite_converter.convert_float32(model, signature)
+    return converter.convert_float32(model, signature)

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation.batch_norm_calibration import NetworkCalibrator
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.families.efficientnet import EfficientNetFamily
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
+from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.materialization import materialize_subnet
 

@@ -10,15 +10,15 @@ import sklearn.metrics
 import soundfile
 
 from ofa_aec_tf import check
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.dataset_info import SINGLE_LABEL
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import export_directory
-from ofa_aec_tf.deployment import tflite_chaining
-from ofa_aec_tf.deployment import tflite_converter
-from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.tflite import chaining
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import metadata
+from ofa_aec_tf.runs import workdir
 from tests import commands
 from tests.deployment import waveform_models
 from tests.synthetic_data import CLASS_NAMES
@@ -60,7 +60,7 @@ def _write(directory, label_type, activation):
     info = ModelInfo.for_dataset(dataset)
     info.write(directory / "net.keras")
     info.write(directory / "net_float32.tflite")
-    content = tflite_converter.convert(
+    content = converter.convert(
         network, dataset.num_frames, dataset.frontend.num_mel_bins, "float32"
     )
     (directory / "net_float32.tflite").write_bytes(content)
@@ -201,8 +201,8 @@ def exported_dir(multi_label, tmp_path):
     front = waveform_exporter.convert_frontend(dataset.frontend, num_samples)
     contents = {
         "log_mel_float32": network,
-        "float32": tflite_metadata.attach(
-            tflite_chaining.chain(front, network, "waveform", "scores"),
+        "float32": metadata.attach(
+            chaining.chain(front, network, "waveform", "scores"),
             waveform_exporter.audio_metadata(
                 "net", CLASS_NAMES, dataset.clip_seconds, dataset.frontend
             ),
@@ -248,7 +248,7 @@ def test_both_files_of_a_network_get_the_thresholds(
     # The export is as it should be, with them in the file.
     check.main([str(exported_dir)])
     content = (exported_dir / "net_float32.tflite").read_bytes()
-    thresholds = tflite_metadata.read(content).thresholds
+    thresholds = metadata.read(content).thresholds
     assert thresholds == tuple(chosen[0].values())
     # The file alone names what its sibling does.
     recording = exported_dir / "a.wav"

@@ -12,7 +12,7 @@ from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import tflite_converter
+from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.models.materialization import materialize_subnet
 from tests import commands
@@ -48,7 +48,7 @@ def _write_models(directory, data_dir, name="smallest"):
     network.save(directory / "subnet.keras")
     info = ModelInfo.for_dataset(dataset, stage="materialized")
     info.write(directory / "subnet.keras")
-    content = tflite_converter.convert(
+    content = converter.convert(
         network, dataset.num_frames, dataset.frontend.num_mel_bins, "float32"
     )
     (directory / "subnet.tflite").write_bytes(content)

@@ -9,14 +9,14 @@ import soundfile
 from data_pipeline import job
 from data_pipeline.clips import ClipRow
 from data_pipeline.config import PreprocessConfig
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import keras_models
-from ofa_aec_tf.deployment import tflite_metadata
 from ofa_aec_tf.deployment import waveform_exporter
-from ofa_aec_tf.frontend import FrontendConfig
-from ofa_aec_tf.models.cnn10 import build_cnn10
+from ofa_aec_tf.deployment.tflite import metadata
+from ofa_aec_tf.families.cnn10.network import build_cnn10
 from tests import commands
 
 _RATE_HZ = 32_000
@@ -67,7 +67,7 @@ def made(tmp_path_factory):
         waveform_exporter.export_frontend(FrontendConfig(), 16_000, 3),
         network,
         "float32",
-        tflite_metadata.AudioMetadata("a", "b", "1", _RATE_HZ, 1, _CLASSES),
+        metadata.AudioMetadata("a", "b", "1", _RATE_HZ, 1, _CLASSES),
         num_latency_runs=3,
     )
     path.with_suffix(".tflite").write_bytes(file.content)

@@ -4,7 +4,7 @@ import scipy.special
 import tensorflow as tf
 
 from ofa_aec_tf.evaluation import keras_predictor
-from ofa_aec_tf.models.cnn10 import build_cnn10
+from ofa_aec_tf.families.cnn10.network import build_cnn10
 from tests.nas.small_supernet import make_supernet
 
 

@@ -8,8 +8,8 @@ import pytest
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import staged_evaluation
 from ofa_aec_tf.evaluation.staged_evaluation import StagedEvaluation
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 
 
 def make_supernet(**options):

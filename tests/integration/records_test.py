@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from tests import commands
-from tests.reproduction import small_reproduction
+from tests.experiments import small_reproduction
 
 pytestmark = pytest.mark.slow
 _ROOT = pathlib.Path(__file__).parents[2]

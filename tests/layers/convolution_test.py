@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf import machine
 from ofa_aec_tf.layers import ElasticConv2D
 from ofa_aec_tf.layers import convolution
+from ofa_aec_tf.runs import machine
 
 
 @pytest.fixture(name="cpu")

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf.frontend import FrontendConfig
+from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.layers import LogMelSpectrogram
 from tests import esc10
-from tests import librosa_frontend
+from tests.audio import librosa_frontend
 
 
 def _log_mel(waveforms, layer):

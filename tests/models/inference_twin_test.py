@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf import machine
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.inference_twin import build_inference_twin
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
-from ofa_aec_tf.models.teacher import load_teacher
+from ofa_aec_tf.runs import machine
+from ofa_aec_tf.training.teacher import load_teacher
 
 
 def trained_network(family, subnet=None):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from ofa_aec_tf.checks.finite import NotFiniteError
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.finite import NotFiniteError
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.keras_files import save_keras_file
 from tests import commands

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import scipy.special
 
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.logits import ranking_logits
 from ofa_aec_tf.models.logits import score_activation
 

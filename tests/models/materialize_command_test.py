@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
+from ofa_aec_tf.runs import workdir
 from tests import commands
 from tests.synthetic_data import write_dataset
 

@@ -4,10 +4,10 @@ import keras
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf import machine
-from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.models.precision import resolve_precision
+from ofa_aec_tf.runs import machine
 
 
 @pytest.fixture(name="machine")

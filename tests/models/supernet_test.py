@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 from ofa_aec_tf.evaluation.batch_norm_calibration import calibrate
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.models import registry
-from ofa_aec_tf.models.cnn10 import build_cnn10
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
+from ofa_aec_tf.families.cnn10.network import build_cnn10
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.materialization import materialize_subnet
 from ofa_aec_tf.models.supernet import load_supernet

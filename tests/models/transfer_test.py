@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from ofa_aec_tf.families.ast import AstFamily
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.families.efficientnet import EfficientNetFamily
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.ast.family import AstFamily
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
+from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
 from ofa_aec_tf.models import transfer
 
 

@@ -5,8 +5,8 @@ import scipy.stats
 from ofa_aec_tf.nas import accuracy_predictor
 from ofa_aec_tf.nas.accuracy_predictor import AccuracyPredictor
 from ofa_aec_tf.nas.study import Trial
-from ofa_aec_tf.search_space import Decision
-from ofa_aec_tf.search_space import SearchSpace
+from ofa_aec_tf.search_space.space import Decision
+from ofa_aec_tf.search_space.space import SearchSpace
 
 _WIDTHS = (0.4, 0.6, 0.8, 1.0)
 _SPACE = SearchSpace(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.nas import candidates
 from ofa_aec_tf.nas.budget_search import BudgetSearch
 from ofa_aec_tf.nas.budget_search import nearest_subnets

@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ofa_aec_tf.complexity import COST_NAMES
 from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.budgets import Constraint
+from ofa_aec_tf.search_space.complexity import COST_NAMES
 
 _FACTORS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 

@@ -3,8 +3,8 @@ import pytest
 
 from ofa_aec_tf.nas import candidates
 from ofa_aec_tf.nas.budgets import parse_budget
-from ofa_aec_tf.search_space import Decision
-from ofa_aec_tf.search_space import SearchSpace
+from ofa_aec_tf.search_space.space import Decision
+from ofa_aec_tf.search_space.space import SearchSpace
 
 _SPACE = SearchSpace(
     (Decision("width", (1, 2, 3)), Decision("depth", (10, 20)))

@@ -14,8 +14,8 @@ from ofa_aec_tf.nas.budgets import parse_budgets
 from ofa_aec_tf.nas.candidates import Candidate
 from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial
-from ofa_aec_tf.search_space import Decision
-from ofa_aec_tf.search_space import SearchSpace
+from ofa_aec_tf.search_space.space import Decision
+from ofa_aec_tf.search_space.space import SearchSpace
 
 _PAGE_FILES = pathlib.Path(html_report.__file__).parent / "html"
 _SCRIPTS = ("numbers.js", "chart.js", "page.js")

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ofa_aec_tf import latency_table
+from ofa_aec_tf.deployment.latency import latency_table
 from ofa_aec_tf.nas.latency_model import LatencyModel
-from ofa_aec_tf.search_space import Decision
-from ofa_aec_tf.search_space import SearchSpace
+from ofa_aec_tf.search_space.space import Decision
+from ofa_aec_tf.search_space.space import SearchSpace
 
 _SPACE = SearchSpace((Decision("width", tuple(range(1, 21))),))
 _FAMILY = {"name": "net", "channels": (4, 8)}

@@ -3,8 +3,8 @@ import pytest
 from ofa_aec_tf.nas import latency_sample
 from ofa_aec_tf.nas.budgets import parse_budgets
 from ofa_aec_tf.nas.candidates import Candidate
-from ofa_aec_tf.search_space import Decision
-from ofa_aec_tf.search_space import SearchSpace
+from ofa_aec_tf.search_space.space import Decision
+from ofa_aec_tf.search_space.space import SearchSpace
 
 _SPACE = SearchSpace((Decision("width", tuple(range(1, 21))),))
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from ofa_aec_tf import latency_table
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.deployment.file_sizes import FileSizes
+from ofa_aec_tf.deployment.latency import latency_table
 from ofa_aec_tf.deployment.network_files import NetworkFiles
 from tests import commands
 from tests.nas.small_supernet import save_supernet

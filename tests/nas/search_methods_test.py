@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.nas import candidates
 from ofa_aec_tf.nas import pareto
 from ofa_aec_tf.nas import search_methods

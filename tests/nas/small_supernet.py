@@ -3,8 +3,8 @@
 import keras
 
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 
 
 def make_supernet(num_classes):

@@ -10,7 +10,7 @@ import time
 import optuna
 import pytest
 
-from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.nas import study as studies
 from ofa_aec_tf.nas.study import Trial
 from tests import commands

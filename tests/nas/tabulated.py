@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.nas import candidates
 from ofa_aec_tf.nas.study import SearchStudy
 from ofa_aec_tf.nas.study import open_storage

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.models import registry
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
+from ofa_aec_tf.models.score_activations import SIGMOID
 from ofa_aec_tf.models.training_twin import build_training_twin
 from ofa_aec_tf.models.training_twin import to_plain_network
-from ofa_aec_tf.score_activations import SIGMOID
 from ofa_aec_tf.training.distiller import NetworkDistiller
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.losses import LossConfig

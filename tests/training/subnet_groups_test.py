@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from ofa_aec_tf.families.cnn10 import Cnn10Family
-from ofa_aec_tf.search_space import Decision
-from ofa_aec_tf.search_space import SearchSpace
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
+from ofa_aec_tf.search_space.space import Decision
+from ofa_aec_tf.search_space.space import SearchSpace
 from ofa_aec_tf.training.subnet_groups import SubnetGroups
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf.families.cnn10 import Cnn10Family
+from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
 
 SPACE = Cnn10Family(5).search_space()

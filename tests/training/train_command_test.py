@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import pytest
 
-from ofa_aec_tf import workdir
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.runs import workdir
 from tests import commands
 from tests.synthetic_data import write_dataset
 from tests.training.training_runs import SMALL

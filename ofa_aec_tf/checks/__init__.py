@@ -1,0 +1,1 @@
+"""Whether arguments, numbers and JSON values are what they should be."""

@@ -1,0 +1,1 @@
+"""Events of recordings and of a microphone."""

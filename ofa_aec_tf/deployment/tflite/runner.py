@@ -1,0 +1,224 @@
+"""Runs TFLite models: the only module that makes interpreters."""
+
+import os
+import pathlib
+import time
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from ofa_aec_tf.deployment import isolation
+from ofa_aec_tf.runs import native_output
+
+# Of a spectrogram, in dB, and of a waveform.
+_LOG_MEL_RANGE, _WAVEFORM_RANGE = (-100.0, 0.0), (-1.0, 1.0)
+_WAVEFORM_RANK = 2
+# Of one run, on a busy machine.
+_MAX_TRIAL_SECONDS = 120.0
+
+
+def load_interpreter(
+    path_or_bytes: str | os.PathLike | bytes, num_threads: int = 1
+) -> Interpreter:
+    """An interpreter of a model, with its memory allocated.
+
+    Args:
+        path_or_bytes: path of a `.tflite` file, which the runtime maps into
+            memory, or its content as bytes.
+        num_threads: int. Threads of the interpreter.
+
+    Raises:
+        ValueError: if the file is missing, is not a TFLite model, or needs
+            operators that the runtime lacks.
+    """
+    if isinstance(path_or_bytes, bytes):
+        source = {"model_content": path_or_bytes}
+    else:
+        if not pathlib.Path(path_or_bytes).is_file():
+            raise ValueError(f"There is no TFLite file {path_or_bytes}.")
+        source = {"model_path": str(path_or_bytes)}
+    with native_output.to_debug_log():
+        try:
+            interpreter = Interpreter(**source, num_threads=num_threads)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"The TFLite runtime cannot load {_name(path_or_bytes)}: "
+                f"{error} Export the model again."
+            ) from error
+    return interpreter
+
+
+def _name(path_or_bytes):
+    if isinstance(path_or_bytes, bytes):
+        return "the TFLite model"
+    return str(path_or_bytes)
+
+
+def set_random_inputs(interpreter: Interpreter, seed: int) -> None:
+    """Gives every input random values of a size that audio has.
+
+    Args:
+        interpreter: Interpreter with memory allocated. An input of rank 2 is
+            taken for waveforms in [-1, 1], any other for decibels.
+        seed: int.
+
+    Raises:
+        ValueError: if an input is not float32.
+    """
+    rng = np.random.default_rng(seed)
+    for tensor in interpreter.get_input_details():
+        if tensor["dtype"] != np.float32:
+            raise ValueError(
+                "Only models with float32 inputs can be timed. Received: "
+                f"input {tensor['name']!r} of {np.dtype(tensor['dtype']).name}"
+            )
+        is_waveform = len(tensor["shape"]) == _WAVEFORM_RANK
+        low, high = _WAVEFORM_RANGE if is_waveform else _LOG_MEL_RANGE
+        values = rng.uniform(low, high, tensor["shape"]).astype(np.float32)
+        interpreter.set_tensor(tensor["index"], values)
+
+
+def _invoke(interpreter):
+    try:
+        interpreter.invoke()
+    # What its kernels say of tensors that do not fit.
+    except RuntimeError as error:
+        raise ValueError(
+            f"The TFLite runtime cannot run the model: {error} Export the "
+            "model again."
+        ) from error
+
+
+def time_runs(
+    interpreter: Interpreter, num_runs: int, num_warmup_runs: int
+) -> list[float]:
+    """Times runs of a model on the inputs that it has.
+
+    Args:
+        interpreter: Interpreter whose inputs are set.
+        num_runs: int. Runs that are timed.
+        num_warmup_runs: int. Runs before them that are not.
+
+    Returns:
+        list of float. Milliseconds of each timed run, without the copies of
+        inputs and outputs.
+
+    Raises:
+        ValueError: if the model cannot be run.
+    """
+    for _ in range(num_warmup_runs):
+        _invoke(interpreter)
+    durations_ms = []
+    for _ in range(num_runs):
+        start = time.perf_counter()
+        _invoke(interpreter)
+        durations_ms.append(1e3 * (time.perf_counter() - start))
+    return durations_ms
+
+
+class TFLiteModel:
+    """A TFLite model, loaded and with its memory allocated once.
+
+    Args:
+        path_or_bytes: path of a `.tflite` file, or its content as bytes.
+        num_threads: int. Threads of the interpreter.
+
+    Raises:
+        ValueError: if the file is missing, is not a TFLite model, needs
+            operators that the runtime lacks, or has not one float32 input and
+            one float32 output of one clip.
+    """
+
+    def __init__(
+        self,
+        path_or_bytes: str | os.PathLike | bytes,
+        num_threads: int = 1,
+    ):
+        self._name = _name(path_or_bytes)
+        self._interpreter = load_interpreter(path_or_bytes, num_threads)
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        dtypes = [t["dtype"] for t in (*inputs, *outputs)]
+        if (len(inputs), len(outputs)) != (1, 1) or dtypes != [np.float32] * 2:
+            raise ValueError(
+                f"{self._name} must have one float32 input and one float32 "
+                f"output. Received: {len(inputs)} inputs and {len(outputs)} "
+                f"outputs of {[np.dtype(dtype).name for dtype in dtypes]}"
+            )
+        shapes = [t["shape"] for t in (*inputs, *outputs)]
+        if any(len(shape) < 2 or shape[0] != 1 for shape in shapes):
+            raise ValueError(
+                f"{self._name} must take and give one clip at a time, with a "
+                "first axis of 1. Received: input and output of shape "
+                f"{[tuple(map(int, shape)) for shape in shapes]}"
+            )
+        self._input_index = inputs[0]["index"]
+        self._output_index = outputs[0]["index"]
+        self.input_shape = tuple(int(size) for size in inputs[0]["shape"])
+        self.output_shape = tuple(int(size) for size in outputs[0]["shape"])
+
+    def predict(self, clips: np.ndarray) -> np.ndarray:
+        """Scores of clips, computed one after the other.
+
+        Args:
+            clips: float array of shape (num_clips, num_frames, num_mel_bins),
+                in dB, or (num_clips, num_samples), whichever the model takes.
+
+        Returns:
+            float32 array of shape (num_clips, num_classes).
+
+        Raises:
+            ValueError: if the clips are not of the shape that the model was
+                exported for, or the runtime cannot run it.
+        """
+        clips = np.asarray(clips, np.float32)
+        if clips.ndim == 0 or clips.shape[1:] != self.input_shape[1:]:
+            raise ValueError(
+                f"{self._name} takes clips of shape {self.input_shape[1:]}, "
+                "stacked along a first axis. Received an array of shape "
+                f"{clips.shape}. Cut or pad the clips, or export the model "
+                "for this length."
+            )
+        scores = np.empty((len(clips), *self.output_shape[1:]), np.float32)
+        for index, clip in enumerate(clips):
+            self._interpreter.set_tensor(self._input_index, clip[np.newaxis])
+            _invoke(self._interpreter)
+            scores[index] = self._interpreter.get_tensor(self._output_index)[0]
+        return scores
+
+    def median_latency_ms(
+        self, num_runs: int = 30, num_warmup_runs: int = 5, seed: int = 0
+    ) -> float:
+        """Median time of one run on this machine.
+
+        Args:
+            num_runs: int. Runs that are timed.
+            num_warmup_runs: int. Runs before them that are not.
+            seed: int. Of the random clip that is run.
+
+        Returns:
+            float. Milliseconds, without the copy of the input and output.
+        """
+        set_random_inputs(self._interpreter, seed)
+        return float(
+            np.median(time_runs(self._interpreter, num_runs, num_warmup_runs))
+        )
+
+
+def load_untrusted(path: str | os.PathLike) -> TFLiteModel:
+    """Loads a model that may be damaged in ways that crash the runtime.
+
+    Args:
+        path: path of a `.tflite` file.
+
+    Raises:
+        ValueError: as TFLiteModel; or if the model cannot be run on a random
+            input, which a child process finds out.
+    """
+    isolation.call(_try_out, path, max_seconds=_MAX_TRIAL_SECONDS)
+    return TFLiteModel(path)
+
+
+def _try_out(path):
+    TFLiteModel(path).median_latency_ms(num_runs=1, num_warmup_runs=0)

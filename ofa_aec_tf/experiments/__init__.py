@@ -1,0 +1,1 @@
+"""The paper's experiments and cross-validation, as steps that run once."""

@@ -1,0 +1,1 @@
+"""The CNN10 family."""

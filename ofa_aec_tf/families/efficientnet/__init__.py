@@ -1,0 +1,1 @@
+"""EfficientNets on log-mel spectrograms."""

@@ -1,0 +1,113 @@
+"""One table over everything that a pipeline run has made."""
+
+import pathlib
+from collections.abc import Iterable
+from collections.abc import Mapping
+
+from ofa_aec_tf.data.model_info import EXPORT_REPORT
+from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.evaluation.metrics import coverage_notes
+from ofa_aec_tf.reports import tables
+from ofa_aec_tf.runs import workdir
+
+_METRICS = ("mAP", "mAUC", "accuracy")
+# What they rest on.
+_COVERAGE = ("num_clips", "num_classes", "num_scored_classes")
+
+
+def summary_row(name: str, path: pathlib.Path, metrics: Mapping) -> dict:
+    """What one model file costs and how good it is.
+
+    Args:
+        name: str. What to call it.
+        path: path of a `.keras` or `.tflite` file, with its record.
+        metrics: dict from model paths to metrics, the content of the
+            `metrics.json` of `evaluate`.
+
+    Returns:
+        dict with `model`, `file`, `parameters`, `macs`, `num_bytes`,
+        `latency_ms` (None but for `.tflite`), `mAP`, `mAUC`, `accuracy`
+        (None for multi-label data), `num_clips`, `num_classes` and
+        `num_scored_classes`.
+    """
+    path = pathlib.Path(path)
+    complexity = ModelInfo.read(path).details["complexity"]
+    latency_ms = None
+    if path.suffix == ".tflite":
+        report = workdir.read_json(path.parent / EXPORT_REPORT)
+        latency_ms = next(
+            file["latency_ms"]
+            for file in report["files"].values()
+            if file["file"] == path.name
+        )
+    return {
+        "model": name,
+        "file": str(path),
+        "parameters": complexity["parameters"],
+        "macs": complexity["macs"],
+        "num_bytes": path.stat().st_size,
+        "latency_ms": latency_ms,
+        **{key: metrics[str(path)][key] for key in _METRICS},
+        **{key: metrics[str(path)].get(key) for key in _COVERAGE},
+    }
+
+
+def summary_table(rows: Iterable[Mapping]) -> str:
+    """The rows as an aligned table, and a line on what the mAP rests on.
+
+    Args:
+        rows: dicts of `summary_row`.
+    """
+    rows = list(rows)
+    single_label = any(row["accuracy"] is not None for row in rows)
+    columns = [
+        ("model", "model", str),
+        ("parameters", "parameters", "{:,}".format),
+        ("MMACs", "macs", lambda macs: f"{macs / 1e6:,.1f}"),
+        ("bytes", "num_bytes", "{:,}".format),
+        ("test mAP", "mAP", "{:.4f}".format),
+    ]
+    if single_label:
+        columns.append(("accuracy", "accuracy", "{:.4f}".format))
+    columns.append(("latency ms", "latency_ms", "{:.2f}".format))
+    cells = [[header for header, _, _ in columns]]
+    for row in rows:
+        cells.append(
+            [
+                "-" if row[key] is None else form(row[key])
+                for _, key, form in columns
+            ]
+        )
+    return "\n".join([tables.aligned(cells), *_notes(rows, "test")])
+
+
+def _notes(values, split):
+    """What there is to say of any of the metrics, each once."""
+    return dict.fromkeys(
+        note for value in values for note in coverage_notes(value, split)
+    )
+
+
+def export_table(rows: Iterable[tuple[str, Mapping]]) -> str:
+    """The files of an export as an aligned table.
+
+    Args:
+        rows: tuples of a path and a dict with `num_bytes` and, where they are
+            known, `latency_ms`, `parity` and `metrics`, as in `export.json`.
+    """
+    rows = list(rows)
+    cells = [("file", "bytes", "ms", "max diff", "SNR dB", "mAP")]
+    for path, file in rows:
+        parity = file.get("parity") or {}
+        metrics = file.get("metrics") or {}
+        values = (
+            (",", file["num_bytes"]),
+            (".2f", file.get("latency_ms")),
+            (".1e", parity.get("max_score_difference")),
+            (".1f", parity.get("logit_snr_db")),
+            (".4f", metrics.get("mAP")),
+        )
+        numbers = ("-" if v is None else format(v, form) for form, v in values)
+        cells.append((path, *numbers))
+    measured = [file["metrics"] for _, file in rows if file.get("metrics")]
+    return "\n".join([tables.aligned(cells), *_notes(measured, "evaluated")])

@@ -1,0 +1,111 @@
+"""Commands that start other commands, and end them when they end."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+from ofa_aec_tf.runs import interruptions
+
+BROKEN_PIPE_STATUS = 128 + signal.SIGPIPE
+# To save what it has; then it is killed.
+_PATIENCE_SECONDS = 30
+
+
+class ChildCommand:
+    """A command that runs in a process of its own, and ends with this one.
+
+    However this process ends: the child notices.
+
+    Args:
+        words: sequence of str, what Python is called with.
+        options: as for `subprocess.Popen`.
+    """
+
+    def __init__(self, words, **options):
+        read_end, self._write_end = os.pipe()
+        try:
+            with interruptions.kept_from_children():
+                self._process = subprocess.Popen(
+                    [sys.executable, *words],
+                    env={
+                        **os.environ,
+                        interruptions.PARENT_PIPE: str(read_end),
+                    },
+                    pass_fds=[read_end],
+                    **options,
+                )
+        except BaseException:
+            os.close(self._write_end)
+            raise
+        finally:
+            os.close(read_end)
+        self.process_id = self._process.pid
+
+    def poll(self) -> int | None:
+        """The exit status, None while it runs."""
+        return self._noted(self._process.poll())
+
+    def wait(self) -> int:
+        """Waits for the end, which it is brought to if this is interrupted.
+
+        Returns:
+            int. The exit status, as a shell has it.
+        """
+        try:
+            return self._noted(self._process.wait())
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """Ends it: what it has done is kept."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_PATIENCE_SECONDS)
+            except BaseException:
+                self._process.kill()
+                self._process.wait()
+        self._noted(self._process.returncode)
+
+    def _noted(self, status):
+        if status is not None and self._write_end is not None:
+            os.close(self._write_end)
+            self._write_end = None
+        return 128 - status if status is not None and status < 0 else status
+
+
+def ending(status: int) -> str:
+    """What became of a command that failed, in words."""
+    if status == 128 + signal.SIGKILL:
+        return "was killed, perhaps for lack of memory"
+    return "failed"
+
+
+def call(title: str, module: str, *arguments) -> float:
+    """Runs another command; its failure ends this one with the same status.
+
+    Args:
+        title: str. What is printed above what it prints.
+        module: str, such as `"ofa_aec_tf.train"`.
+        arguments: what `str` makes its flags of.
+
+    Returns:
+        float. Seconds that it took.
+    """
+    words = ["-m", module, *map(str, arguments)]
+    print(f"\n== {title}\n$ python {shlex.join(words)}", flush=True)
+    start = time.monotonic()
+    status = ChildCommand(words).wait()
+    if status:
+        if status != BROKEN_PIPE_STATUS:
+            print(
+                f"stopped: {title} {ending(status)}, see above", file=sys.stderr
+            )
+        sys.exit(status)
+    seconds = time.monotonic() - start
+    print(f"-- {title}: {seconds:.0f} s", flush=True)
+    return seconds

@@ -1,0 +1,1 @@
+"""Decisions, subnets and what they cost; needs no TensorFlow."""
