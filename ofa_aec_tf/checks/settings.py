@@ -1,0 +1,128 @@
+"""Settings: dataclass fields that say all there is to say of themselves.
+
+A field made by `setting` has its type, default, bounds and help in one place.
+`check` refuses values that it does not allow, `command_flags.setting_flags`
+makes its flag, and `dataclasses.asdict` its record.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+_KEY = "setting"
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What is known of a setting beside its name, type and default.
+
+    Args:
+        help: str. What it does, with its unit.
+        flag: str or None. Name of its flag, where that is not the field's.
+        choices: sequence of what is allowed, or None.
+        at_least, above, at_most, below: number or None. Bounds, of each value
+            where it has several.
+        when: dict from names of other fields to the values that they must
+            have for this one to matter; `True` is any that is not 0, empty or
+            None.
+        is_path: bool. Whether it names a file or directory, or several.
+        is_repeated: bool. Whether its flag is given once for each value.
+    """
+
+    help: str
+    flag: str | None = None
+    choices: Sequence | None = None
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    when: Mapping | None = None
+    is_path: bool = False
+    is_repeated: bool = False
+
+
+def setting(default, help: str, **options):
+    """A field of a dataclass that is a setting.
+
+    Args:
+        default: what it is where nothing is said.
+        help: str.
+        **options: further arguments of `Setting`.
+
+    Returns:
+        A field, as `dataclasses.field` makes it.
+    """
+    metadata = {_KEY: Setting(help, **options)}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def of(field: dataclasses.Field) -> Setting | None:
+    """What is known of a field; None if it was not made by `setting`."""
+    return field.metadata.get(_KEY)
+
+
+def check(values) -> None:
+    """Refuses a dataclass with a setting that is out of its bounds.
+
+    Args:
+        values: dataclass.
+
+    Raises:
+        ValueError: naming the first such field.
+    """
+    for field in dataclasses.fields(values):
+        known = of(field)
+        value = getattr(values, field.name)
+        if known is None or value is None:
+            continue
+        several = isinstance(value, list | tuple)
+        for each in value if several else [value]:
+            broken = _broken_bound(each, known)
+            if broken:
+                raise ValueError(
+                    f"`{field.name}` must be {broken}. "
+                    f"Received: {field.name}={each!r}"
+                )
+
+
+def _broken_bound(value, known):
+    if isinstance(value, float) and not math.isfinite(value):
+        return "a finite number"
+    if known.choices is not None and value not in known.choices:
+        return f"one of {tuple(known.choices)}"
+    for bound, text, is_kept in (
+        (known.at_least, "at least", lambda bound: value >= bound),
+        (known.above, "more than", lambda bound: value > bound),
+        (known.at_most, "at most", lambda bound: value <= bound),
+        (known.below, "less than", lambda bound: value < bound),
+    ):
+        if bound is not None and not is_kept(bound):
+            return f"{text} {bound}"
+    return None
+
+
+def matters(values, when: Mapping) -> bool:
+    """Whether other fields are such that a setting has a part in anything.
+
+    Args:
+        values: dataclass.
+        when: dict, as in `Setting`.
+    """
+    return all(
+        bool(getattr(values, name))
+        if allowed is True
+        else getattr(values, name) in allowed
+        for name, allowed in when.items()
+    )
+
+
+class Settings:
+    """Base of frozen dataclasses of settings: checked, and JSON."""
+
+    def __post_init__(self):
+        check(self)
+
+    def to_json(self) -> dict:
+        """These settings as a dict of JSON types."""
+        return dataclasses.asdict(self)

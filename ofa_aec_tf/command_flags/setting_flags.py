@@ -1,0 +1,183 @@
+"""Flags that are made of settings, the fields of a dataclass."""
+
+import dataclasses
+import types
+import typing
+
+from absl import flags
+
+from ofa_aec_tf.checks import settings
+from ofa_aec_tf.command_flags import path_flags
+
+# Flags then belong to the module that asks for them, which --help names.
+flags.disclaim_key_flags()
+
+_DEFINE = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
+
+
+class SettingFlags:
+    """The flags of a dataclass.
+
+    Args:
+        settings_class: dataclass.
+        holders: dict from names of its fields to absl FlagHolders.
+        nested: dict from names of its fields that are dataclasses themselves
+            to their SettingFlags.
+    """
+
+    def __init__(self, settings_class: type, holders: dict, nested: dict):
+        self._class = settings_class
+        self._holders = holders
+        self._nested = nested
+
+    def __getitem__(self, name: str) -> flags.FlagHolder:
+        """The flag of a field."""
+        return self._holders[name]
+
+    def values(self, **others):
+        """The dataclass that the flags describe.
+
+        Args:
+            **others: values of fields without a flag, or in the place of one.
+
+        Raises:
+            ValueError: if a value cannot be, or a flag is given that has no
+                part in anything.
+        """
+        values = {
+            name: _value(self._class, name, holder)
+            for name, holder in self._holders.items()
+        }
+        values |= {
+            name: nested.values() for name, nested in self._nested.items()
+        }
+        built = self._class(**{**values, **others})
+        self._check_all_matter(built)
+        return built
+
+    def _check_all_matter(self, built):
+        for field in dataclasses.fields(self._class):
+            known = settings.of(field)
+            holder = self._holders.get(field.name)
+            if holder is None or not holder.present or known.when is None:
+                continue
+            if not settings.matters(built, known.when):
+                raise ValueError(
+                    f"--{holder.name} is for {self._when(known.when)}. "
+                    f"Received: --{holder.name}={_text(holder)}"
+                )
+
+    def _when(self, when):
+        texts = []
+        for name, allowed in when.items():
+            holder = self._holders.get(name)
+            flag = name if holder is None else holder.name
+            if allowed is True:
+                texts.append(f"--{flag}")
+            else:
+                texts.append(f"--{flag}={'|'.join(map(str, allowed))}")
+        return " and ".join(texts)
+
+    def given(self) -> list[str]:
+        """Names of the flags that were given."""
+        given = [h.name for h in self._holders.values() if h.present]
+        for nested in self._nested.values():
+            given += nested.given()
+        return given
+
+
+def define(
+    settings_class: type,
+    without: typing.Collection[str] = (),
+    defaults: dict | None = None,
+) -> SettingFlags:
+    """Defines a flag for each setting of a dataclass.
+
+    Fields that are dataclasses get those of theirs.
+
+    Args:
+        settings_class: dataclass.
+        without: names of fields that get no flag.
+        defaults: dict from names of fields to defaults for this command in
+            the place of the field's.
+
+    Returns:
+        SettingFlags.
+    """
+    holders, nested = {}, {}
+    for field in dataclasses.fields(settings_class):
+        if field.name in without:
+            continue
+        if dataclasses.is_dataclass(field.type):
+            nested[field.name] = define(field.type, without, defaults)
+        elif settings.of(field) is not None:
+            default = (defaults or {}).get(field.name, field.default)
+            holders[field.name] = _define(field, settings.of(field), default)
+    return SettingFlags(settings_class, holders, nested)
+
+
+def _define(field, known, default):
+    kind, is_tuple = _kind(field.type)
+    name = known.flag or field.name
+    if known.is_path and is_tuple:
+        return path_flags.define_paths(name, _texts(default), known.help)
+    if known.is_path:
+        return path_flags.define_path(name, default, known.help)
+    if known.is_repeated:
+        return flags.DEFINE_multi_string(name, _texts(default), known.help)
+    if is_tuple:
+        return flags.DEFINE_list(name, _texts(default), known.help)
+    if known.choices is not None and kind is str:
+        return flags.DEFINE_enum(name, default, list(known.choices), known.help)
+    return _DEFINE[kind](name, default, known.help)
+
+
+def _texts(values):
+    return None if values is None else [_plain(value) for value in values]
+
+
+def _plain(value):
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _kind(annotation):
+    """The type of a value, or of each of several; and whether it is these."""
+    if isinstance(annotation, types.UnionType):
+        (annotation,) = (
+            kind
+            for kind in typing.get_args(annotation)
+            if kind is not types.NoneType
+        )
+    if typing.get_origin(annotation) is tuple:
+        return typing.get_args(annotation)[0], True
+    return annotation, False
+
+
+def _value(settings_class, name, holder):
+    """What a flag gives its field: tuples for lists."""
+    (field,) = (
+        field
+        for field in dataclasses.fields(settings_class)
+        if field.name == name
+    )
+    kind, is_tuple = _kind(field.type)
+    if not is_tuple or holder.value is None:
+        return holder.value
+    try:
+        return tuple(kind(value) for value in holder.value)
+    except ValueError:
+        raise ValueError(
+            f"--{holder.name} must be numbers with commas between them. "
+            f"Received: {_text(holder)}"
+        ) from None
+
+
+def _text(holder):
+    if isinstance(holder.value, list):
+        return ",".join(map(str, holder.value))
+    return str(holder.value)

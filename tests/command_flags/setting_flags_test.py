@@ -1,0 +1,128 @@
+"""Flags made of the fields of a dataclass."""
+
+import dataclasses
+
+import pytest
+from absl import flags
+
+from ofa_aec_tf.checks import settings
+from ofa_aec_tf.checks.settings import setting
+from ofa_aec_tf.command_flags import setting_flags
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rate(settings.Settings):
+    rate: float = setting(0.5, "How fast, in Hz.", above=0, flag="rate_hz")
+    steps: int = setting(3, "How often.", at_least=1, at_most=9)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Example(settings.Settings):
+    data: str
+    rate: _Rate = _Rate()
+    mode: str = setting("plain", "Which.", choices=("plain", "fancy"))
+    gain_db: float = setting(0.0, "Gain.", when={"mode": ("fancy",)})
+    ratios: tuple[float, ...] = setting((0.5, 1.0), "Ratios.", above=0)
+    size: int | None = setting(None, "Size, if any.", when={"loud": True})
+    loud: bool = setting(False, "Whether it is loud.")
+    path: str | None = setting(None, "Where.", is_path=True)
+    paths: tuple[str, ...] = setting((), "From where.", is_path=True)
+    budget: tuple[str, ...] = setting((), "A budget.", is_repeated=True)
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    own = flags.FlagValues()
+    for name in ("bool", "integer", "float", "string"):
+        define = getattr(flags, f"DEFINE_{name}")
+        kind = {"bool": bool, "integer": int, "float": float, "string": str}
+        monkeypatch.setitem(
+            setting_flags._DEFINE,
+            kind[name],
+            lambda *a, define=define: define(*a, flag_values=own),
+        )
+    for module, names in (
+        (setting_flags.flags, ("DEFINE_multi_string", "DEFINE_list")),
+        (setting_flags.flags, ("DEFINE_enum",)),
+        (setting_flags.path_flags, ("define_path", "define_paths")),
+    ):
+        for name in names:
+            original = getattr(module, name)
+            monkeypatch.setattr(
+                module,
+                name,
+                lambda *a, original=original: original(*a, flag_values=own),
+            )
+    found = setting_flags.define(_Example)
+
+    def parsed(*arguments, **others):
+        own(["command", *arguments])
+        return found.values(data="d", **others)
+
+    parsed.flags = own
+    parsed.found = found
+    return parsed
+
+
+def test_without_flags_it_is_the_default(parse):
+    assert parse() == _Example("d")
+    assert parse.found.given() == []
+
+
+def test_each_type_is_parsed(parse):
+    built = parse(
+        "--rate_hz=2",
+        "--steps=4",
+        "--mode=fancy",
+        "--gain_db=-3",
+        "--ratios=0.25,1",
+        "--loud",
+        "--size=7",
+        "--path=a/b",
+        "--paths=a,b",
+        "--budget=x:1,2",
+        "--budget=y",
+    )
+    assert built == _Example(
+        "d",
+        _Rate(2.0, 4),
+        "fancy",
+        -3.0,
+        (0.25, 1.0),
+        7,
+        True,
+        "a/b",
+        ("a", "b"),
+        ("x:1,2", "y"),
+    )
+    assert "rate_hz" in parse.found.given()
+
+
+def test_help_and_default_are_those_of_the_field(parse):
+    parse()
+    assert parse.flags["rate_hz"].help == "How fast, in Hz."
+    assert parse.flags["rate_hz"].default == 0.5
+    assert parse.flags["ratios"].default_as_str == "'0.5,1'"
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--rate_hz=0", "`rate` must be more than 0"),
+        ("--rate_hz=nan", "`rate` must be a finite number"),
+        ("--steps=0", "`steps` must be at least 1"),
+        ("--steps=10", "`steps` must be at most 9"),
+        ("--ratios=1,0", "`ratios` must be more than 0"),
+        ("--ratios=1,x", "--ratios must be numbers"),
+        ("--gain_db=1", "--gain_db is for --mode=fancy. Received: --gain_db=1"),
+        ("--size=3", "--size is for --loud. Received: --size=3"),
+    ],
+)
+def test_what_cannot_be_is_refused(parse, argument, message):
+    with pytest.raises(ValueError) as error:
+        parse(argument)
+    assert message in str(error.value)
+
+
+def test_a_value_in_the_place_of_a_flag(parse):
+    assert parse("--steps=4", mode="fancy").mode == "fancy"
