@@ -162,7 +162,7 @@ def test_names_are_printed_whatever_the_terminal_knows(tmp_path):
 @pytest.mark.parametrize("closing", [">&-", "<&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_is_no_error(closing, tmp_path):
     script = (
-        "import os, sys; from ofa_aec_tf import command_line; "
+        "import os, sys; from ofa_aec_tf.command_flags import command_line; "
         "command_line.run(lambda _: ("
         "os.write(1, b'native'), print('printed', flush=True), "
         "print('warned', file=sys.stderr, flush=True), "

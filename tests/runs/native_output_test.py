@@ -46,7 +46,7 @@ def test_exceptions_pass_and_the_screen_comes_back(capfd):
 def test_a_process_that_aborts_shows_what_was_captured():
     code = (
         "import os\n"
-        "from ofa_aec_tf import native_output\n"
+        "from ofa_aec_tf.runs import native_output\n"
         "with native_output.to_debug_log():\n"
         "    os.write(1, b'native out\\n')\n"
         "    os.write(2, b'check failed: rank\\n')\n"

@@ -87,7 +87,10 @@ def _git(directory, *words):
 
 def _git_commit_of(package_parent, **environment):
     """What a process has recorded that uses the package there."""
-    code = "from ofa_aec_tf import run_record; print(run_record.git_commit())"
+    code = (
+        "from ofa_aec_tf.runs import run_record; "
+        "print(run_record.git_commit())"
+    )
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=package_parent,
@@ -103,8 +106,12 @@ def clone(tmp_path):
     directory = tmp_path / "clone"
     package = directory / "ofa_aec_tf"
     package.mkdir(parents=True)
-    for name in ("__init__", "interruptions", "run_record", "workdir"):
-        shutil.copy(_ROOT / "ofa_aec_tf" / f"{name}.py", package)
+    shutil.copy(_ROOT / "ofa_aec_tf" / "__init__.py", package)
+    shutil.copytree(
+        _ROOT / "ofa_aec_tf" / "runs",
+        package / "runs",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
     (directory / "setup.py").touch()
     _git(directory, "init", "-q")
     _git(directory, "add", ".")
@@ -118,7 +125,7 @@ def test_the_commit_of_a_run_is_that_of_this_project(clone, tmp_path):
     # Results and notes beside it change nothing that runs.
     (clone / "notes.txt").touch()
     assert _git_commit_of(clone) == commit
-    with (clone / "ofa_aec_tf" / "workdir.py").open("a") as file:
+    with (clone / "ofa_aec_tf" / "runs" / "workdir.py").open("a") as file:
         file.write("# Changed.\n")
     assert _git_commit_of(clone) == f"{commit}-dirty"
     # As in a hook of another repository.
