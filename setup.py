@@ -52,9 +52,7 @@ setuptools.setup(
     ),
     package_data={"": [f"**/*.{suffix}" for suffix in _DATA_SUFFIXES]},
     cmdclass={"build_py": _BuildWithRecipes},
-    entry_points={
-        "console_scripts": ["ofa-aec = ofa_aec_tf.__main__:console"]
-    },
+    entry_points={"console_scripts": ["ofa-aec = ofa_aec_tf.__main__:console"]},
     python_requires=">=3.11,<3.13",
     install_requires=[
         "absl-py>=1.4,<3",

@@ -76,9 +76,7 @@ def main():
     for package in _PACKAGES:
         if name in _sources(package):
             module = f"{package}.{name}"
-            os.execv(
-                sys.executable, [sys.executable, "-m", module, *words[1:]]
-            )
+            os.execv(sys.executable, [sys.executable, "-m", module, *words[1:]])
     del sys.argv[1:]
     command_line.run(lambda _: _answer(words))
 

@@ -37,7 +37,10 @@ def main(arguments):
         if all(word in name for word in arguments)
     }
     if not found:
-        raise ValueError(f"No recipe has {' and '.join(arguments)} in its name.")
+        raise ValueError(
+            f"No recipe has {' and '.join(arguments)} in its name. Without a "
+            "word all are listed."
+        )
     columns = max(map(len, found))
     for name, text in found.items():
         print(f"{name:<{columns}}  {text}")

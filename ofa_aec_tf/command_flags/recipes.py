@@ -55,9 +55,10 @@ def path_of(text: str) -> pathlib.Path | None:
         return None
     name = text.removeprefix(PREFIX).strip("/")
     root = directory()
-    for candidate in (root / name, root / (name + _SUFFIX)):
-        if name and candidate.exists() and root in candidate.parents:
-            return candidate
+    if name and ".." not in name.split("/"):
+        for candidate in (root / name, root / (name + _SUFFIX)):
+            if candidate.exists():
+                return candidate
     raise ValueError(
         f"There is no recipe {name!r}. Expected one of: "
         f"{', '.join(_names_near(root, name))}. "
@@ -67,8 +68,8 @@ def path_of(text: str) -> pathlib.Path | None:
 
 def _names_near(root, name) -> list[str]:
     """The recipes and directories of recipes beside a name that is wrong."""
-    parent = (root / name).parent
-    if not parent.is_dir() or root not in parent.parents:
+    parent = root.joinpath(*name.split("/")[:-1])
+    if not parent.is_dir() or ".." in parent.parts:
         parent = root
     return sorted(
         path.relative_to(root).as_posix() + ("/" if path.is_dir() else "")
