@@ -1,0 +1,15 @@
+"""Script: prints the flags that a command defines, and those of no library.
+
+Run by `commands.flags_of`, in a process that has imported the libraries.
+"""
+
+import importlib
+import sys
+
+from absl import flags
+
+if __name__ == "__main__":
+    of_libraries = set(flags.FLAGS)
+    importlib.import_module(sys.argv[1])
+    for name in sorted(set(flags.FLAGS) - of_libraries):
+        print(("[no]" if flags.FLAGS[name].boolean else "") + name)
