@@ -27,7 +27,11 @@ setuptools.setup(
     packages=setuptools.find_packages(
         include=["ofa_aec_tf*", "data_pipeline*"]
     ),
-    package_data={"ofa_aec_tf.nas": ["html/*"]},
+    package_data={
+        "ofa_aec_tf.experiments.reports": ["templates/*"],
+        "ofa_aec_tf.nas": ["html/*"],
+        "ofa_aec_tf.reports": ["page/*", "templates/*"],
+    },
     python_requires=">=3.11,<3.13",
     install_requires=[
         "absl-py>=1.4,<3",
