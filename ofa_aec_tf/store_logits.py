@@ -29,7 +29,6 @@ from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.logits import score_activation
 from ofa_aec_tf.models.precision import precision_scope
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.training.teacher import load_teacher

@@ -19,7 +19,6 @@ from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.data.stored_logits import StoredLogits
 from ofa_aec_tf.families import registry
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.training import config as configs

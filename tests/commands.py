@@ -7,6 +7,7 @@ are imported.
 """
 
 import functools
+import json
 import multiprocessing
 import os
 import pathlib
@@ -140,11 +141,12 @@ def flags_of(module):
         module: str, such as "ofa_aec_tf.train".
 
     Returns:
-        frozenset of str, as `--help` shows them: "seed", "[no]resume".
+        dict. Name of the parser's class and help, by the name of the flag as
+        `--help` shows it: "seed", "[no]resume".
     """
     result = run("tests.print_flags", module)
     assert result.returncode == 0, result.stderr
-    return frozenset(result.stdout.split())
+    return json.loads(result.stdout)
 
 
 def kill_after(seconds, module, *arguments):
