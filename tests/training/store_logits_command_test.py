@@ -11,7 +11,7 @@ from ofa_aec_tf.data import stored_logits
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.data.stored_logits import StoredLogits
-from ofa_aec_tf.training.teacher import load_teacher
+from ofa_aec_tf.training.teachers import load_teacher
 from tests import commands
 from tests.training.training_runs import SMALL
 from tests.training.training_runs import check_one_line_error
