@@ -96,7 +96,7 @@ def test_student_and_teacher_hear_the_same(stored, dataset):
         match="stored with time_roll=True. Received: time_roll=False",
     ):
         logits.check(dataset, AugmentationConfig(), "sigmoid")
-    with pytest.raises(ValueError, match="of a sigmoid.*softmax"):
+    with pytest.raises(ValueError, match="belong to a sigmoid.*softmax"):
         logits.check(dataset, VIEWS.augmentation, "softmax")
     with pytest.raises(ValueError, match="The clip length of the model"):
         logits.check(

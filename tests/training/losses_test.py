@@ -7,6 +7,7 @@ import scipy.special
 import tensorflow as tf
 
 from ofa_aec_tf.training import losses
+from ofa_aec_tf.training.config import LABELS_ONLY
 from ofa_aec_tf.training.config import TEACHER_ONLY
 from ofa_aec_tf.training.config import LossConfig
 

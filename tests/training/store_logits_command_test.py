@@ -159,10 +159,10 @@ def test_a_store_that_was_cut_off_goes_on(stored, teachers, data_dir):
 def test_what_cannot_be_learned_from_is_refused(stored, data_dir, tmp_path):
     result = student(stored, data_dir, tmp_path)
     check_one_line_error(
-        result, "must hear the same", "time_roll=True", "time_roll=False"
+        result, "must get the same input", "time_roll=True", "time_roll=False"
     )
     result = student(tmp_path, data_dir, tmp_path, *AUGMENTATION)
-    check_one_line_error(result, "There are no stored logits in")
+    check_one_line_error(result, "There are no complete stored logits")
     result = student(
         stored, data_dir, tmp_path, *AUGMENTATION, "--teacher=a.keras"
     )
