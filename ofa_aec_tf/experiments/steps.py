@@ -1,25 +1,56 @@
-"""Commands with what they read from each other, each run once.
+"""Steps: commands with what they read from each other, and what they leave.
 
 A step is known by what decides its result: the command, its flags as they are
-after flagfiles are read, the data and the steps that it reads from. Titles and
-places don't count, so that a plan may be rearranged and goes on all the same.
+after flagfiles are read, the files that these flags name, the data, and the
+steps that it reads from. Its title does not count, so that an experiment may be
+rearranged and goes on all the same.
 """
 
 import dataclasses
 import functools
 import hashlib
 import json
+import os
 import pathlib
 import re
+from collections.abc import Sequence
 
 import ofa_aec_tf
 from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.command_flags import path_flags
-from ofa_aec_tf.runs import child_commands
+from ofa_aec_tf.data import dataset_info
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.nas.report import PARETO_REPORT
 from ofa_aec_tf.runs import workdir
 
-_DONE = "done.json"
+METRICS_FILE = "metrics.json"
+SUBNET = "subnet.keras"
 _IDENTITY_CHARACTERS = 16
+_NAMES_OF_PATHS = ("dir", "csv", "table")
+_SIGNS_OF_PATHS = {"/", "."}
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """The preprocessed data that a step reads.
+
+    Args:
+        directory: path.
+        fingerprint: str. What tells these data from others.
+    """
+
+    directory: pathlib.Path
+    fingerprint: str
+
+    @classmethod
+    def read(cls, directory) -> "Data":
+        """The data of a directory.
+
+        Raises:
+            ValueError: if there are none.
+        """
+        fingerprint = DatasetInfo.read(directory).fingerprint
+        return cls(pathlib.Path(directory), fingerprint)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +65,10 @@ class Output:
     step: "Step"
     name: str
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The parts of `name`."""
-        return pathlib.PurePath(self.name).parts
+    def sibling(self, name: str) -> "Output":
+        """Another file of the same directory."""
+        path = pathlib.PurePath(self.name).with_name(name)
+        return Output(self.step, str(path))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,157 +78,233 @@ class Step:
     Args:
         title: str. What to call it; decides nothing.
         module: str, such as `"ofa_aec_tf.train"`.
+        data: Data that it reads.
         flagfile: path of its flagfile, or None.
         arguments: tuple of `(name, value)`, further flags. A value is str, an
             Output, or a tuple of the one or the other, a list.
-        output_flag: str. The flag that names the step's own directory.
-        output_name: str. The file in it that this flag names; "" for the
-            directory itself.
+        results: tuple of str. Patterns of the files that it leaves in its
+            directory, for people and for other steps.
+        output_flag: str. The flag that says where it writes.
+        output_name: str. The file in its directory that this flag names; ""
+            for the directory itself.
+        place: str or None. Its directory in the working directory, where
+            people look for what it writes. By default it has one of its own,
+            named by its title and its identity.
     """
 
     title: str
     module: str
+    data: Data
     flagfile: pathlib.Path | None
     arguments: tuple[tuple[str, object], ...]
+    results: tuple[str, ...]
     output_flag: str = "workdir"
     output_name: str = ""
+    place: str | None = None
+
+    def outputs(self) -> list[tuple[str, list[Output]]]:
+        """By flag what it reads from other steps."""
+        found = []
+        for name, value in self.arguments:
+            parts = [p for p in _parts(value) if isinstance(p, Output)]
+            if parts:
+                found.append((name, parts))
+        return found
 
     def needs(self) -> list["Step"]:
         """The steps that this one reads from."""
-        return [
-            part.step
-            for _, value in self.arguments
-            for part in _parts(value)
-            if isinstance(part, Output)
+        return [part.step for _, parts in self.outputs() for part in parts]
+
+    def made_of(self) -> dict:
+        """What decides the result, but for what other steps have written."""
+        flags = [] if self.flagfile is None else flagfiles.read(self.flagfile)
+        flags += [
+            f"--{name}={','.join(_parts(value))}"
+            for name, value in self.arguments
+            if not any(isinstance(part, Output) for part in _parts(value))
         ]
+        return {
+            "version": ofa_aec_tf.__version__,
+            "module": self.module,
+            "flags": flags,
+            "named": [_content(path) for path in named_paths(flags)],
+            "data": self.data.fingerprint,
+        }
 
     @functools.cached_property
     def identity(self) -> str:
-        """A digest of what decides the result, but for the data."""
-        content = [
-            ofa_aec_tf.__version__,
-            self.module,
-            [] if self.flagfile is None else flagfiles.read(self.flagfile),
-            [
-                [
-                    name,
-                    [
-                        [part.step.identity, part.name]
-                        if isinstance(part, Output)
-                        else str(part)
-                        for part in _parts(value)
-                    ],
-                ]
-                for name, value in self.arguments
-            ],
+        """A digest of what decides the result."""
+        read = [
+            [name, [[part.step.identity, part.name] for part in parts]]
+            for name, parts in self.outputs()
         ]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        text = json.dumps([self.made_of(), read])
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return digest[:_IDENTITY_CHARACTERS]
+
+    @property
+    def words(self) -> str:
+        """The title as a part of a file name."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
 
 def _parts(value) -> tuple:
     return value if isinstance(value, tuple) else (value,)
 
 
-class StepRunner:
-    """Runs steps, each in a directory of its own, and none twice.
+def texts(flags: dict) -> tuple[tuple[str, str], ...]:
+    """Flags by name as arguments of a Step."""
+    return tuple((name, str(value)) for name, value in flags.items())
+
+
+def training(
+    title: str, data: Data, flagfile, stage: str, arguments=(), **options
+) -> Output:
+    """The model of a training.
 
     Args:
-        directory: path of a directory that holds those of the steps.
-        data_dir: path of the preprocessed data, which all steps read.
-        data_fingerprint: str. What tells these data from others.
+        title: str.
+        data: Data.
+        flagfile: path.
+        stage: str, a key of `workdir.MODEL_NAMES`, as the flagfile has it.
+        arguments: tuple, as of Step.
+        **options: further arguments of Step.
     """
-
-    def __init__(self, directory, data_dir, data_fingerprint: str):
-        self._directory = pathlib.Path(directory)
-        self._data_dir = data_dir
-        self._data_fingerprint = data_fingerprint
-
-    def directory(self, step: Step) -> pathlib.Path:
-        """Where a step writes, whether it has run or not."""
-        identity = hashlib.sha256(
-            f"{step.identity} {self._data_fingerprint}".encode()
-        ).hexdigest()[:_IDENTITY_CHARACTERS]
-        # One that had another title is the same.
-        for path in self._directory.glob(f"*-{identity}"):
-            return path
-        words = re.sub(r"[^a-z0-9]+", "-", step.title.lower()).strip("-")
-        return self._directory / f"{words}-{identity}"
-
-    def path(self, output: Output) -> pathlib.Path:
-        """Where an output is."""
-        return self.directory(output.step) / output.name
-
-    def is_done(self, step: Step) -> bool:
-        """Whether a step has run to its end."""
-        return (self.directory(step) / _DONE).is_file()
-
-    def run(self, step: Step) -> None:
-        """Runs a step and before it what it needs, as far as not done."""
-        if self.is_done(step):
-            return
-        for needed in step.needs():
-            self.run(needed)
-        self.directory(step).mkdir(parents=True, exist_ok=True)
-        child_commands.call(step.title, *self.command(step)[1:])
-        self.note_done(step)
-
-    def command(self, step: Step) -> list[str]:
-        """What Python is called with to run a step."""
-        return [
-            "-m",
-            step.module,
-            *([] if step.flagfile is None else [f"--flagfile={step.flagfile}"]),
-            f"--data_dir={self._data_dir}",
-            *(
-                f"--{name}={self._text(value)}"
-                for name, value in step.arguments
-            ),
-            f"--{step.output_flag}={self.directory(step) / step.output_name}",
-        ]
-
-    def note_done(self, step: Step) -> None:
-        """Notes that a step has run to its end."""
-        workdir.write_json(self.directory(step) / _DONE, {"title": step.title})
-
-    def _text(self, value) -> str:
-        if isinstance(value, Output):
-            return str(self.path(value))
-        parts = _parts(value)
-        if any(isinstance(part, Output) for part in parts):
-            return path_flags.join_paths(map(self.path, parts))
-        return ",".join(parts)
+    name = workdir.MODEL_NAMES[stage]
+    results = (name, workdir.record_path(name).name)
+    step = Step(
+        title,
+        "ofa_aec_tf.train",
+        data,
+        flagfile,
+        tuple(arguments),
+        results,
+        **options,
+    )
+    return Output(step, name)
 
 
-@dataclasses.dataclass(frozen=True)
-class BoundStep:
-    """A step on the data of a runner.
+def search(
+    title: str, supernet: Output, flagfile, arguments=(), **options
+) -> Output:
+    """The chosen subnets of a supernet: the report of a search.
 
     Args:
-        runner: StepRunner.
-        step: Step.
+        title: str.
+        supernet: Output.
+        flagfile: path.
+        arguments: tuple, as of Step.
+        **options: further arguments of Step.
     """
+    step = Step(
+        title,
+        "ofa_aec_tf.search",
+        supernet.step.data,
+        flagfile,
+        (("supernet", supernet), *arguments),
+        # What it leaves for people and for what comes after it.
+        ("*.json", "*.csv", "*.png", "*.html"),
+        **options,
+    )
+    return Output(step, PARETO_REPORT)
 
-    runner: StepRunner
-    step: Step
 
-    @property
-    def key(self) -> tuple[StepRunner, str]:
-        """What two of one result have in common."""
-        return self.runner, self.step.identity
+def materialization(
+    title: str, supernet: Output, subnet: tuple, **options
+) -> Step:
+    """The step that cuts subnets out of a supernet.
 
-    @property
-    def directory(self) -> pathlib.Path:
-        """Where it writes, whether it has run or not."""
-        return self.runner.directory(self.step)
+    Args:
+        title: str.
+        supernet: Output.
+        subnet: the argument that says which, a tuple of its name and value.
+        **options: further arguments of Step.
+    """
+    return Step(
+        title,
+        "ofa_aec_tf.materialize",
+        supernet.step.data,
+        None,
+        (("supernet", supernet), subnet),
+        ("**/subnet.*",),
+        **options,
+    )
 
-    def needs(self) -> list["BoundStep"]:
-        """What it reads from."""
-        return [BoundStep(self.runner, step) for step in self.step.needs()]
 
-    def is_done(self) -> bool:
-        """Whether it has run to its end."""
-        return self.runner.is_done(self.step)
+def evaluation(
+    title: str, models: Sequence[Output], ensemble: bool = False, **options
+) -> Step:
+    """The step that has the metrics of models on the test split.
 
-    def run(self) -> None:
-        """Runs it and before it what it needs, as far as not done."""
-        self.runner.run(self.step)
+    Args:
+        title: str.
+        models: sequence of Output.
+        ensemble: bool. Whether to evaluate the mean of their scores too.
+        **options: further arguments of Step.
+    """
+    more = (("ensemble", "true"),) if ensemble else ()
+    return Step(
+        title,
+        "ofa_aec_tf.evaluate",
+        models[0].step.data,
+        None,
+        (("split", "test"), ("model", tuple(models)), *more),
+        (METRICS_FILE,),
+        output_flag="output",
+        output_name=METRICS_FILE,
+        **options,
+    )
+
+
+def named_paths(flag_texts) -> list[pathlib.Path]:
+    """The files and directories among the values of flags.
+
+    Args:
+        flag_texts: iterable of str, such as `"--audio_dir=sounds"`.
+    """
+    found = []
+    for text in flag_texts:
+        name, _, value = text.partition("=")
+        # Else it is a word, whatever the current directory holds.
+        if not (name.endswith(_NAMES_OF_PATHS) or _SIGNS_OF_PATHS & set(value)):
+            continue
+        try:
+            parts = path_flags.split_paths(value)
+        except ValueError:
+            continue
+        found += [pathlib.Path(part) for part in parts if _exists(part)]
+    return found
+
+
+def _exists(path):
+    # JSON, say, is too long for a name.
+    try:
+        return os.path.exists(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _content(path):
+    """A digest of a file, or of which files a directory holds."""
+    if path.is_file():
+        return workdir.file_digest(path)
+    record = path / dataset_info.FILE_NAME
+    if record.is_file():
+        return workdir.file_digest(record)
+    text = json.dumps(sorted(listed_files(path)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def listed_files(directory) -> list[tuple[str, int]]:
+    """The files of a directory and of those below it, with their sizes."""
+    found = []
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(parent, name)
+            try:
+                size = os.path.getsize(path)
+            except OSError:
+                # A link that leads nowhere.
+                continue
+            found.append((os.path.relpath(path, directory), size))
+    return found

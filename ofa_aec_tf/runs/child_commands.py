@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from ofa_aec_tf.runs import interruptions
 
@@ -78,11 +79,36 @@ class ChildCommand:
         return 128 - status if status is not None and status < 0 else status
 
 
-def ending(status: int) -> str:
-    """What became of a command that failed, in words."""
-    if status == 128 + signal.SIGKILL:
-        return "was killed, perhaps for lack of memory"
-    return "failed"
+def announce(title: str, words: Sequence[str]) -> None:
+    """Says which command runs now.
+
+    Args:
+        title: str. What is printed above what it prints.
+        words: sequence of str, what Python is called with.
+    """
+    print(f"\n== {title}\n$ python {shlex.join(words)}", flush=True)
+
+
+def check(title: str, status: int, where: str = "see above") -> None:
+    """Ends this command with the status of one that has failed.
+
+    Args:
+        title: str. What to call it.
+        status: int. Its exit status, 0 if it has ended well.
+        where: str. Where to read why.
+
+    Raises:
+        SystemExit: with that status, if it is not 0.
+    """
+    if not status:
+        return
+    if status != BROKEN_PIPE_STATUS:
+        killed = status == 128 + signal.SIGKILL
+        ending = (
+            "was killed, perhaps for lack of memory" if killed else "failed"
+        )
+        print(f"stopped: {title} {ending}, {where}", file=sys.stderr)
+    sys.exit(status)
 
 
 def call(title: str, module: str, *arguments) -> float:
@@ -97,15 +123,9 @@ def call(title: str, module: str, *arguments) -> float:
         float. Seconds that it took.
     """
     words = ["-m", module, *map(str, arguments)]
-    print(f"\n== {title}\n$ python {shlex.join(words)}", flush=True)
+    announce(title, words)
     start = time.monotonic()
-    status = ChildCommand(words).wait()
-    if status:
-        if status != BROKEN_PIPE_STATUS:
-            print(
-                f"stopped: {title} {ending(status)}, see above", file=sys.stderr
-            )
-        sys.exit(status)
+    check(title, ChildCommand(words).wait())
     seconds = time.monotonic() - start
     print(f"-- {title}: {seconds:.0f} s", flush=True)
     return seconds
