@@ -137,6 +137,7 @@ class PreprocessedData:
             *(["--overwrite"] if overwrite else []),
             f"--output_dir={self.directory}",
         )
+        seconds = round(seconds, 1)
         content = io.BytesIO()
         np.save(content, self._inputs.files)
         workdir.write_bytes(self._files, content.getvalue())
@@ -146,7 +147,7 @@ class PreprocessedData:
                 "flags": self._inputs.flags,
                 "tables": self._inputs.tables,
                 "fingerprint": _fingerprint(self.directory),
-                "seconds": round(seconds, 1),
+                "seconds": seconds,
             },
         )
         return seconds

@@ -185,7 +185,7 @@ class StepRunner:
             "-m",
             step.module,
             *([] if step.flagfile is None else [f"--flagfile={step.flagfile}"]),
-            f"--data_dir={step.data.directory}",
+            *step.data.flags,
             *(
                 f"--{name}={self._text(value)}"
                 for name, value in step.arguments

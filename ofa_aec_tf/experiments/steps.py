@@ -19,7 +19,6 @@ import ofa_aec_tf
 from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data import dataset_info
-from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.nas.report import PARETO_REPORT
 from ofa_aec_tf.runs import workdir
 
@@ -37,20 +36,18 @@ class Data:
     Args:
         directory: path.
         fingerprint: str. What tells these data from others.
+        skip_corrupt: bool. Whether damaged records are left out.
     """
 
     directory: pathlib.Path
     fingerprint: str
+    skip_corrupt: bool = False
 
-    @classmethod
-    def read(cls, directory) -> "Data":
-        """The data of a directory.
-
-        Raises:
-            ValueError: if there are none.
-        """
-        fingerprint = DatasetInfo.read(directory).fingerprint
-        return cls(pathlib.Path(directory), fingerprint)
+    @property
+    def flags(self) -> list[str]:
+        """The flags of a command that reads them."""
+        reading = ["--skip_corrupt"] if self.skip_corrupt else []
+        return [f"--data_dir={self.directory}", *reading]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +125,7 @@ class Step:
             "module": self.module,
             "flags": flags,
             "named": [_content(path) for path in named_paths(flags)],
-            "data": self.data.fingerprint,
+            "data": [self.data.fingerprint, self.data.skip_corrupt],
         }
 
     @functools.cached_property
@@ -227,6 +224,27 @@ def materialization(
         None,
         (("supernet", supernet), subnet),
         ("**/subnet.*",),
+        **options,
+    )
+
+
+def export(title: str, models: Sequence[Output], flagfile, **options) -> Step:
+    """The step that makes `.tflite` files of models.
+
+    Args:
+        title: str.
+        models: sequence of Output.
+        flagfile: path.
+        **options: further arguments of Step.
+    """
+    return Step(
+        title,
+        "ofa_aec_tf.export",
+        models[0].step.data,
+        flagfile,
+        (("model", tuple(models)),),
+        ("**/*",),
+        output_flag="output_dir",
         **options,
     )
 

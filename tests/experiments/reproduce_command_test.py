@@ -75,8 +75,8 @@ def test_ten_kills_change_nothing(inputs, tmp_path):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--experiments=table9"], "--experiments are of table1, equal_steps"),
-        (["--seeds=0,one"], "--seeds is a list of distinct whole numbers"),
+        (["--experiments=table9"], "`experiments` must be one of ('table1',"),
+        (["--seeds=0,one"], "--seeds must be numbers with commas"),
         (["--ablation_seeds=1,1"], "--ablation_seeds is a list of distinct"),
         (["--baseline=low:wide"], "written `name:width=0.6,depth=1`"),
         (["--baseline=mid:width=1,depth=1"], "of ['high', 'low']"),

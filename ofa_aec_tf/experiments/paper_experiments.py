@@ -7,30 +7,31 @@ import statistics
 from collections.abc import Iterator
 from collections.abc import Sequence
 
-from ofa_aec_tf.experiments import measuring
-from ofa_aec_tf.experiments import plan as plans
+from ofa_aec_tf.experiments import paper_steps
 from ofa_aec_tf.experiments import search_comparison
-from ofa_aec_tf.experiments.measuring import Cell
-from ofa_aec_tf.experiments.plan import Plan
+from ofa_aec_tf.experiments import steps
+from ofa_aec_tf.experiments import tasks as tasks_lib
+from ofa_aec_tf.experiments.paper_steps import PaperSteps
 from ofa_aec_tf.experiments.reports import measurements
 from ofa_aec_tf.experiments.reports.measurements import Measurement
 from ofa_aec_tf.experiments.steps import Output
+from ofa_aec_tf.experiments.tasks import Task
 from ofa_aec_tf.nas import report
 
 _TEST, _VALIDATION = "test", "validation"
 _BASELINE_STAGES = ((measurements.SCRATCH, "scratch"), (measurements.KD, "kd"))
 
 
-def cells(
-    plan: Plan,
+def tasks(
+    paper: PaperSteps,
     experiments: Sequence[str],
     seeds: Sequence[int],
     ablation_seeds: Sequence[int],
-) -> Iterator[Cell]:
+) -> Iterator[Task]:
     """What to measure, the claims of the paper first.
 
     Args:
-        plan: Plan.
+        paper: PaperSteps.
         experiments: sequence of str, of `measurements.EXPERIMENTS`.
         seeds: sequence of int. For what the paper's claims rest on.
         ablation_seeds: sequence of int. For the rest.
@@ -53,24 +54,26 @@ def cells(
         for seed in its_seeds:
             # The spaces beside those of the claims need fewer seeds.
             extra = seed in ablation_seeds
-            yield from make(plan, seed, extra, seed == its_seeds[0])
+            yield from make(paper, seed, extra, seed == its_seeds[0])
 
 
-def _tested(title, plan, seed, experiment, rows) -> Cell:
+def _tested(title, paper, seed, experiment, rows) -> Task:
     """Models on the test split.
 
     Args:
         title: str.
-        plan: Plan.
+        paper: PaperSteps.
         seed: int.
         experiment: str.
         rows: list of (series, budget, Output).
     """
-    step = measuring.evaluation([model for _, _, model in rows], title)
+    step = steps.evaluation(
+        f"evaluation {title}", [model for _, _, model in rows]
+    )
 
     def measure(runner):
         for series, budget, model in rows:
-            details, costs, metrics = measuring.evaluated(runner, step, model)
+            details, costs, metrics = tasks_lib.evaluated(runner, step, model)
             yield Measurement(
                 experiment,
                 series,
@@ -82,105 +85,105 @@ def _tested(title, plan, seed, experiment, rows) -> Cell:
                 _TEST,
             )
 
-    return Cell(title, step, measure)
+    return Task(title, step, measure)
 
 
-def _table1(plan, seed, extra, is_first):
+def _table1(paper, seed, extra, is_first):
     rows = []
     if is_first:
         # One teacher, which no seed of the others changes.
-        rows.append((measurements.TEACHER, "", plan.teacher()))
-    for budget, model in plan.found(seed).items():
-        if budget in plan.settings.baselines:
+        rows.append((measurements.TEACHER, "", paper.teacher()))
+    for budget, model in paper.found(seed).items():
+        if budget in paper.baselines:
             rows += [
-                (series, budget, plan.baseline(stage, budget, seed))
+                (series, budget, paper.baseline(stage, budget, seed))
                 for series, stage in _BASELINE_STAGES
             ]
         rows.append((measurements.OFA, budget, model))
-    yield _tested(f"table 1 seed {seed}", plan, seed, "table1", rows)
+    yield _tested(f"table 1 seed {seed}", paper, seed, "table1", rows)
 
 
-def _equal_steps(plan, seed, extra, is_first):
+def _equal_steps(paper, seed, extra, is_first):
     """The baselines of the smallest budget, for the steps of the supernet.
 
     The paper gives the supernet three times the steps of a baseline, and gets
     all budgets from it. The better baseline has those of long fine-tuning too,
     for the subnet that has them.
     """
-    models = plan.found(seed)
-    budget = next((b for b in models if b in plan.settings.baselines), None)
+    models = paper.found(seed)
+    budget = next((b for b in models if b in paper.baselines), None)
     if budget is None:
         return
     title = f"{budget} seed {seed}"
-    longest = plan.num_steps("supernet") + plan.num_steps(
-        f"finetune_{plans.LONG}"
+    longest = paper.num_steps("supernet") + paper.num_steps(
+        f"finetune_{paper_steps.LONG}"
     )
-    finetuned = plan.finetuned(models[budget], plans.LONG, title, seed)
+    finetuned = paper.finetuned(models[budget], paper_steps.LONG, title, seed)
     rows = [
         (measurements.OFA, budget, models[budget]),
         (measurements.OFA_LONG, budget, finetuned),
     ]
     for series, stage in _BASELINE_STAGES:
-        own = plan.num_steps(stage)
-        numbers = [own, plan.num_steps("supernet")]
+        own = paper.num_steps(stage)
+        numbers = [own, paper.num_steps("supernet")]
         if stage == "kd":
             numbers.append(longest)
         for number in dict.fromkeys(numbers):
             more = {} if number == own else {"num_steps": number}
-            model = plan.baseline(stage, budget, seed, **more)
+            model = paper.baseline(stage, budget, seed, **more)
             rows.append((f"{series}, {number} steps", budget, model))
-    yield _tested(f"equal steps seed {seed}", plan, seed, "equal_steps", rows)
+    yield _tested(f"equal steps seed {seed}", paper, seed, "equal_steps", rows)
 
 
-def _table2(plan, seed, extra, is_first):
+def _table2(paper, seed, extra, is_first):
     rows = []
-    for budget, model in plan.found(seed).items():
+    for budget, model in paper.found(seed).items():
         title = f"{budget} seed {seed}"
         rows += [
             (measurements.OFA, budget, model),
             (
                 measurements.OFA_SHORT,
                 budget,
-                plan.finetuned(model, plans.SHORT, title, seed),
+                paper.finetuned(model, paper_steps.SHORT, title, seed),
             ),
             (
                 measurements.OFA_LONG,
                 budget,
-                plan.finetuned(model, plans.LONG, title, seed),
+                paper.finetuned(model, paper_steps.LONG, title, seed),
             ),
             (
                 measurements.INIT_LONG,
                 budget,
-                plan.retrained(model, title, seed),
+                paper.retrained(model, title, seed),
             ),
         ]
-    yield _tested(f"table 2 seed {seed}", plan, seed, "table2", rows)
+    yield _tested(f"table 2 seed {seed}", paper, seed, "table2", rows)
 
 
 def _spaces(extra):
     """The main space and what the claims compare it with, or all."""
-    for name, variant in plans.SPACES.items():
-        if extra or name in (plans.MAIN_SPACE, "[X,X,X]"):
+    for name, variant in paper_steps.SPACES.items():
+        if extra or name in (paper_steps.MAIN_SPACE, "[X,X,X]"):
             # The main space is what supernet.cfg has.
-            yield name, {} if name == plans.MAIN_SPACE else variant
+            yield name, {} if name == paper_steps.MAIN_SPACE else variant
 
 
-def _figure3(plan, seed, extra, is_first):
+def _figure3(paper, seed, extra, is_first):
     for name, variant in _spaces(extra):
         rows = [
             (name, budget, model)
-            for budget, model in plan.found(seed, **variant).items()
+            for budget, model in paper.found(seed, **variant).items()
         ]
-        yield _tested(f"{name} seed {seed}", plan, seed, "figure3", rows)
+        yield _tested(f"{name} seed {seed}", paper, seed, "figure3", rows)
 
 
-def _figure4(plan, seed, extra, is_first):
+def _figure4(paper, seed, extra, is_first):
     for name, variant in _spaces(extra):
-        step = plan.searched(seed, **variant)
-        yield Cell(
+        step = paper.searched(seed, **variant).step
+        yield Task(
             f"subnets of {name} seed {seed}",
             step,
-            _trials_measurer(step, plan.space(**variant), name, seed),
+            _trials_measurer(step, paper.space(**variant), name, seed),
         )
 
 
@@ -189,8 +192,8 @@ def _trials(runner, step, space) -> Iterator[dict]:
     return report.read_trials_table(
         runner.path(Output(step, report.TRIALS_TABLE)),
         space,
-        measuring.COSTS,
-        measuring.METRICS,
+        tasks_lib.COSTS,
+        tasks_lib.METRICS,
     )
 
 
@@ -212,24 +215,24 @@ def _trials_measurer(step, space, series, seed):
     return measure
 
 
-def _calibration(plan, seed, extra, is_first):
+def _calibration(paper, seed, extra, is_first):
     """All subnets of a budget, with statistics made for the largest.
 
     All and not the one that was found: it was chosen by its own statistics.
     """
-    own = plan.searched(seed)
-    shared = plan.search(
-        plan.supernet(seed),
+    own = paper.searched(seed).step
+    shared = paper.search(
+        paper.supernet(seed),
         f"without calibration seed {seed}",
-        budget=tuple(plan.feasible_budgets()),
+        budget=paper.feasible_budgets(),
         calibration="largest",
-    )
+    ).step
     for series, step in (("calibrated", own), ("shared", shared)):
-        yield Cell(
+        yield Task(
             f"{series} statistics seed {seed}",
             step,
             _budget_means_measurer(
-                step, plan.space(), "calibration", series, seed
+                step, paper.space(), "calibration", series, seed
             ),
         )
 
@@ -263,29 +266,29 @@ def _budget_means_measurer(step, space, experiment, series, seed):
     return measure
 
 
-def _variants(plan, seed, experiment, variants):
+def _variants(paper, seed, experiment, variants):
     for series, variant in variants.items():
         rows = [
             (series, budget, model)
-            for budget, model in plan.found(seed, **variant).items()
+            for budget, model in paper.found(seed, **variant).items()
         ]
         yield _tested(
-            f"{experiment} {series} seed {seed}", plan, seed, experiment, rows
+            f"{experiment} {series} seed {seed}", paper, seed, experiment, rows
         )
 
 
-def _sampling(plan, seed, extra, is_first):
+def _sampling(paper, seed, extra, is_first):
     yield from _variants(
-        plan,
+        paper,
         seed,
         "sampling",
         {"uniform": {}, "sandwich": {"sampling_rule": "sandwich"}},
     )
 
 
-def _subnets_per_step(plan, seed, extra, is_first):
+def _subnets_per_step(paper, seed, extra, is_first):
     yield from _variants(
-        plan,
+        paper,
         seed,
         "subnets_per_step",
         {
@@ -295,23 +298,23 @@ def _subnets_per_step(plan, seed, extra, is_first):
     )
 
 
-def _stem(plan, seed, extra, is_first):
+def _stem(paper, seed, extra, is_first):
     yield from _variants(
-        plan,
+        paper,
         seed,
         "stem",
         {"static": {}, "elastic": {"elastic_stem": True}},
     )
 
 
-def _methods(plan, seed, extra, is_first):
+def _methods(paper, seed, extra, is_first):
     """Methods on the table of all subnets, at equal evaluations."""
-    step = plan.search(plan.supernet(seed), f"all subnets seed {seed}")
+    step = paper.search(paper.supernet(seed), f"all subnets seed {seed}").step
 
     def measure(runner):
-        trials = list(_trials(runner, step, plan.space()))
+        trials = list(_trials(runner, step, paper.space()))
         yield from search_comparison.compare(
-            plan.space(), plan.costs_function(), trials, seed, _VALIDATION
+            paper.space(), paper.costs_function(), trials, seed, _VALIDATION
         )
 
-    yield Cell(f"search methods seed {seed}", step, measure)
+    yield Task(f"search methods seed {seed}", step, measure)
