@@ -22,10 +22,10 @@ import dataclasses
 import io
 import json
 import math
-import pathlib
 from collections.abc import Iterable
 from collections.abc import Mapping
 
+from ofa_aec_tf.checks.argument_checks import check_choice
 from ofa_aec_tf.runs import workdir
 
 MEASUREMENTS = "measurements.csv"
@@ -60,12 +60,12 @@ class Measurement:
         seed: int. Of everything that was trained for it.
         subnet: dict of JSON types from decisions to choices, or None.
         costs: dict of JSON numbers with `parameters`.
-        metrics: dict of numbers with `mAP` in [0, 1]. None is the same as
-            no value, and left out.
+        metrics: dict of numbers with `mAP` in [0, 1]. Those that are None,
+            which have no value, are left out.
         split: str. One of SPLITS.
 
     Raises:
-        ValueError: for anything else; the text begins with the field.
+        ValueError: for anything else.
     """
 
     experiment: str
@@ -83,18 +83,23 @@ class Measurement:
         object.__setattr__(self, "costs", dict(self.costs))
         if self.subnet is not None:
             object.__setattr__(self, "subnet", dict(self.subnet))
-        _check("experiment", self.experiment, EXPERIMENTS)
-        _check("split", self.split, SPLITS)
-        for field in ("series", "budget"):
-            if not getattr(self, field).isprintable():
+        check_choice("experiment", self.experiment, EXPERIMENTS)
+        check_choice("split", self.split, SPLITS)
+        if not (self.series and (self.series + self.budget).isprintable()):
+            raise ValueError(
+                "`series` and `budget` must be names on one line. Received: "
+                f"series={self.series!r}, budget={self.budget!r}"
+            )
+        for name, values, maximum in (
+            ("parameters", self.costs, math.inf),
+            (METRIC, known, 1),
+        ):
+            # No number is within bounds if it is none.
+            if not 0 <= values.get(name, math.nan) <= maximum:
                 raise ValueError(
-                    f"{field}: expected a name on one line. Received: "
-                    f"{getattr(self, field)!r}"
+                    f"`{name}` must be a number from 0 to {maximum}. "
+                    f"Received: {values.get(name)}"
                 )
-        if not self.series:
-            raise ValueError("series: expected a name. Received: ''")
-        _check_numbers(_COST, self.costs, "parameters", math.inf)
-        _check_numbers(_METRIC, known, METRIC, 1)
 
     @property
     def parameters(self) -> int | float:
@@ -111,31 +116,6 @@ class Measurement:
             self.split,
             _json(self.subnet),
             _json(self.costs),
-        )
-
-
-def _check(field, value, choices) -> None:
-    if value not in choices:
-        raise ValueError(
-            f"{field}: expected one of {', '.join(choices)}. Received: "
-            f"{value!r}"
-        )
-
-
-def _check_numbers(prefix, values, required, maximum) -> None:
-    if required not in values:
-        raise ValueError(
-            f"{prefix}{required}: expected a number. Received: none"
-        )
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise ValueError(
-                f"{prefix}{name}: expected a finite number. Received: {value}"
-            )
-    if not 0 <= values[required] <= maximum:
-        raise ValueError(
-            f"{prefix}{required}: expected a number in [0, {maximum}]. "
-            f"Received: {values[required]}"
         )
 
 
@@ -199,108 +179,6 @@ def _measured_twice(measurement) -> str:
 def write_measurements(path, measurements: Iterable[Measurement]) -> None:
     """Writes `measurements_table` atomically."""
     workdir.write_text(path, measurements_table(measurements))
-
-
-def read_measurements(path) -> list[Measurement]:
-    """Reads what `write_measurements` has written.
-
-    Args:
-        path: path of a CSV file.
-
-    Returns:
-        list of Measurement, in the order of the file.
-
-    Raises:
-        ValueError: for a file that is missing or wrong, naming line and
-            column.
-    """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise ValueError(f"There are no measurements {path}.")
-    # Spreadsheets put a byte order mark before the first name.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        _check_header(path, header)
-        measurements = {}
-        for row in reader:
-            line = f"{path}, line {reader.line_num}"
-            if len(row) != len(header):
-                raise ValueError(
-                    f"{line}: expected {len(header)} columns. Received: "
-                    f"{len(row)}"
-                )
-            try:
-                measurement = _measurement(dict(zip(header, row)))
-            except ValueError as error:
-                raise ValueError(f"{line}, column {error}") from None
-            if measurement.key() in measurements:
-                raise ValueError(f"{line}: {_measured_twice(measurement)}")
-            measurements[measurement.key()] = measurement
-    return list(measurements.values())
-
-
-def _check_header(path, header) -> None:
-    for name in _NAMES:
-        if name not in header:
-            raise ValueError(
-                f"{path}, line 1: expected a column {name}. Received: "
-                f"{', '.join(header)}"
-            )
-    for index, name in enumerate(header):
-        known = name in _NAMES or name.startswith((_COST, _METRIC))
-        if not known or name in header[:index]:
-            raise ValueError(
-                f"{path}, line 1, column {name}: expected each of "
-                f"{', '.join(_NAMES)}, {_COST}... and {_METRIC}... once. "
-                f"Received: {', '.join(header)}"
-            )
-
-
-def _measurement(row) -> Measurement:
-    return Measurement(
-        experiment=row["experiment"],
-        series=row["series"],
-        budget=row["budget"],
-        seed=_parsed(row, "seed", int, "an integer"),
-        subnet=_parsed(row, "subnet", _subnet, "a JSON object, or nothing"),
-        costs=_numbers(row, _COST),
-        metrics=_numbers(row, _METRIC),
-        split=row["split"],
-    )
-
-
-def _parsed(row, column, parse, expected):
-    try:
-        return parse(row[column])
-    except ValueError:
-        raise ValueError(
-            f"{column}: expected {expected}. Received: {row[column]!r}"
-        ) from None
-
-
-def _subnet(text) -> dict | None:
-    if not text:
-        return None
-    choices = json.loads(text)
-    if not isinstance(choices, dict):
-        raise ValueError(text)
-    return choices
-
-
-def _numbers(row, prefix) -> dict:
-    return {
-        column.removeprefix(prefix): _parsed(row, column, _number, "a number")
-        for column, text in row.items()
-        if column.startswith(prefix) and text
-    }
-
-
-def _number(text) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
 
 
 def select(
