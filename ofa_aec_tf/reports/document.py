@@ -10,6 +10,7 @@ import dataclasses
 import pathlib
 import re
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 import jinja2
 
@@ -50,6 +51,19 @@ class Table:
             all(_NUMBER.fullmatch(row[index]) for row in self.rows)
             for index in range(len(self.header))
         ]
+
+
+def tables(caption: str, rows: Sequence[Mapping[str, str]]) -> list[Table]:
+    """A table whose headers are the keys of its rows; none without rows.
+
+    Args:
+        caption: str.
+        rows: sequence of dicts from headers to cells, all of the same keys.
+    """
+    if not rows:
+        return []
+    header = tuple(rows[0])
+    return [Table(caption, header, tuple(tuple(row.values()) for row in rows))]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ofa_aec_tf.experiments.reports import cells
+from ofa_aec_tf.reports import document
 from ofa_aec_tf.reports.document import Table
 
 
@@ -21,13 +22,12 @@ def tables(facts: Mapping) -> list[Table]:
         if isinstance(value, Mapping)
     }
     return [
-        Table(
-            caption,
-            ("what", "value"),
-            tuple((str(name), _text(value)) for name, value in group.items()),
-        )
+        table
         for caption, group in groups.items()
-        if group
+        for table in document.tables(
+            caption,
+            [{"what": str(k), "value": _text(v)} for k, v in group.items()],
+        )
     ]
 
 

@@ -115,21 +115,15 @@ def _figure(file, png) -> list[Picture]:
 
 
 def _claim_table(claim) -> Table:
-    return Table(
+    (table,) = document.tables(
         f"{claim.statement}: {claim.verdict}",
-        ("compared", cells.DIFFERENCE_HEADER, "positive in", "verdict"),
-        tuple(map(_comparison, claim.comparisons)),
+        [
+            {
+                "compared": comparison.text,
+                **cells.difference_columns(comparison.difference),
+                "verdict": comparison.reason,
+            }
+            for comparison in claim.comparisons
+        ],
     )
-
-
-def _comparison(comparison) -> tuple[str, ...]:
-    difference = comparison.difference
-    numbers = (
-        (cells.NO_VALUE, cells.NO_VALUE)
-        if difference is None
-        else (
-            difference.statistics.text(signed=True),
-            difference.positive_text(),
-        )
-    )
-    return (comparison.text, *numbers, comparison.reason)
+    return table
