@@ -1,11 +1,8 @@
 """The plot of a search: quality against cost."""
 
-import pathlib
 from collections.abc import Sequence
 
-from matplotlib import figure
 from matplotlib import ticker
-from matplotlib.backends import backend_agg
 
 from ofa_aec_tf.nas import axis_labels
 from ofa_aec_tf.nas.budgets import Budget
@@ -13,6 +10,8 @@ from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.report import front_trials
 from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.nas.subnet_search import best_trial
+from ofa_aec_tf.reports import figures
+from ofa_aec_tf.runs import workdir
 
 PARETO_PLOT = "pareto.png"
 _PANEL_INCHES, _HEIGHT_INCHES = 5.5, 4.8
@@ -40,17 +39,10 @@ def plot_search(
         objectives: Objectives. A panel for each of its costs.
         title: str.
     """
-    # Not pyplot: it would keep state, and look for a screen.
     costs = objectives.costs or ("parameters",)
-    canvas = backend_agg.FigureCanvasAgg(
-        figure.Figure(
-            figsize=(_PANEL_INCHES * len(costs), _HEIGHT_INCHES),
-            layout="constrained",
-        )
+    figure, panels = figures.panels(
+        _PANEL_INCHES * len(costs), _HEIGHT_INCHES, len(costs)
     )
-    panels = canvas.figure.subplots(1, len(costs), sharey=True, squeeze=False)[
-        0
-    ]
     succeeded = [trial for trial in trials if trial.failure is None]
     quality = objectives.quality
     labels = _chosen_labels(succeeded, budgets, quality)
@@ -59,16 +51,9 @@ def plot_search(
         axes.set_xlabel(axis_labels.label(cost))
     panels[0].set_ylabel(f"Validation {quality}")
     handles, names = panels[0].get_legend_handles_labels()
-    canvas.figure.legend(
-        handles,
-        names,
-        loc="outside lower center",
-        ncols=len(names),
-        frameon=False,
-    )
-    canvas.figure.suptitle(title)
-    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    canvas.figure.savefig(path, dpi=150)
+    figures.add_legend(figure, handles, names, len(names))
+    figure.suptitle(title)
+    workdir.write_bytes(path, figures.png(figure))
 
 
 def _chosen_labels(trials, budgets, quality) -> list[tuple[Trial, str]]:
@@ -126,7 +111,6 @@ def _draw_panel(axes, trials, budgets, labels, quality, cost) -> None:
     _annotate(axes, [(position(trial), text) for trial, text in labels])
     axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
     axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _limits(budgets, cost) -> list[int]:

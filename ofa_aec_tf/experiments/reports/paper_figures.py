@@ -1,15 +1,12 @@
 """The figures of the paper, from measurements, as PNG."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import figure
 from matplotlib import lines
 from matplotlib import patches
 from matplotlib import ticker
 from matplotlib import transforms
-from matplotlib.backends import backend_agg
 
 from ofa_aec_tf.experiments.reports import cells
 from ofa_aec_tf.experiments.reports import measurements as measurements_lib
@@ -18,6 +15,7 @@ from ofa_aec_tf.experiments.reports.measurements import KD
 from ofa_aec_tf.experiments.reports.measurements import SCRATCH
 from ofa_aec_tf.experiments.reports.measurements import TEACHER
 from ofa_aec_tf.experiments.reports.measurements import Measurement
+from ofa_aec_tf.reports import figures
 
 # Of Okabe and Ito: distinct for the color-blind too. Each has a marker, so
 # that nothing depends on color.
@@ -25,7 +23,6 @@ _COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo")
 _BASELINES = {KD: ("#444444", "X"), SCRATCH: ("#888888", "*")}
-_DPI = 150
 _LEGEND_COLUMNS = 4
 # Width of a budget's boxes; budgets are 1 apart.
 _GROUP_WIDTH = 0.8
@@ -53,7 +50,7 @@ def figure3(measurements: Sequence[Measurement]) -> bytes | None:
     if not measured:
         return None
     alone = measurements_lib.select(measurements, "table1", split="test")
-    canvas, axes = _canvas("both")
+    figure, axes = _panel("both")
     names = cells.spaces(measured)
     for position, space in enumerate(names):
         index = _style_index(names, space)
@@ -67,7 +64,7 @@ def figure3(measurements: Sequence[Measurement]) -> bytes | None:
             lw=1.8,
             transform=axes.transData
             + transforms.ScaledTranslation(
-                aside / 72, 0, canvas.figure.dpi_scale_trans
+                aside / 72, 0, figure.dpi_scale_trans
             ),
         )
     for series, (color, marker) in _BASELINES.items():
@@ -94,7 +91,7 @@ def figure3(measurements: Sequence[Measurement]) -> bytes | None:
     axes.set_ylabel("Test mAP (%)")
     axes.margins(x=0.06, y=0.08)
     handles, labels = axes.get_legend_handles_labels()
-    return _png(canvas, handles, labels)
+    return _png(figure, handles, labels)
 
 
 def figure4(measurements: Sequence[Measurement]) -> bytes | None:
@@ -115,7 +112,7 @@ def figure4(measurements: Sequence[Measurement]) -> bytes | None:
     )
     if not measured:
         return None
-    canvas, axes = _canvas("y")
+    figure, axes = _panel("y")
     names = cells.spaces(measured)
     styles = [_style_index(names, space) for space in names]
     budgets = measurements_lib.budgets(measured)
@@ -156,34 +153,19 @@ def figure4(measurements: Sequence[Measurement]) -> bytes | None:
         )
         for index, seed in enumerate(seeds)
     ]
-    return _png(canvas, handles, [handle.get_label() for handle in handles])
+    return _png(figure, handles, [handle.get_label() for handle in handles])
 
 
-def _canvas(grid_axis):
-    # Not pyplot: it would keep state, and look for a screen.
-    canvas = backend_agg.FigureCanvasAgg(
-        figure.Figure(figsize=(10, 6), layout="constrained")
-    )
-    axes = canvas.figure.subplots()
+def _panel(grid_axis):
+    figure, (axes,) = figures.panels(10, 6)
     axes.grid(axis=grid_axis, alpha=0.25)
     axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    return canvas, axes
+    return figure, axes
 
 
-def _png(canvas, handles, labels) -> bytes:
-    legend = canvas.figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=_LEGEND_COLUMNS,
-        frameon=False,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-    content = io.BytesIO()
-    canvas.figure.savefig(content, dpi=_DPI)
-    return content.getvalue()
+def _png(figure, handles, labels) -> bytes:
+    figures.add_legend(figure, handles, labels, _LEGEND_COLUMNS)
+    return figures.png(figure)
 
 
 def _style(styles, index):
