@@ -69,7 +69,7 @@ for path in sys.argv[3:]:
         config = module.SETTINGS.values()
         data = module.reproduction.Data("data", "abc")
         tasks = module.reproduction.tasks(config, data, (10, 501, 64))
-        print(path, *sorted({task.step.module for task in tasks}))
+        print(path, *sorted({task.step.command.module for task in tasks}))
     elif sys.argv[1] == "ofa_aec_tf.cross_validate":
         config = module.SETTINGS.values()
         folds = config.folds()

@@ -27,10 +27,12 @@ from ofa_aec_tf.experiments.run_settings import RunSettings
 from ofa_aec_tf.experiments.step_runner import StepRunner
 from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.steps import Output
+from ofa_aec_tf.experiments.steps import Step
 from ofa_aec_tf.experiments.tasks import Task
 from ofa_aec_tf.reports import document
 from ofa_aec_tf.runs import machine
 from ofa_aec_tf.runs import run_record
+from ofa_aec_tf.runs import workdir
 
 _REPORT = "report"
 _ALL = "all"
@@ -220,16 +222,17 @@ def tasks(
             networks: dict[str, Output] = {}
             for run in runs:
                 teachers = tuple(trained[name] for name in run.teachers)
-                model = steps.training(
+                step = Step(
                     f"{run.name} {where}",
+                    steps.TRAIN,
                     data[fold],
                     run.flagfile,
-                    run.stage,
                     (
                         *((("teacher", teachers),) if teachers else ()),
                         ("seed", str(seed)),
                     ),
                 )
+                model = Output(step, workdir.MODEL_NAMES[run.stage])
                 trained[run.name] = model
                 models = dict(zip(run.rows, _networks(run, model, where)))
                 networks |= models
@@ -245,7 +248,13 @@ def _networks(run, model, where) -> list[Output]:
         return [model]
     return [
         Output(
-            steps.materialization(f"{name} {where}", model, ("subnet", subnet)),
+            Step(
+                f"{name} {where}",
+                steps.MATERIALIZE,
+                model.step.data,
+                None,
+                (("supernet", model), ("subnet", subnet)),
+            ),
             steps.SUBNET,
         )
         for name, subnet in zip(run.rows, run.subnets)

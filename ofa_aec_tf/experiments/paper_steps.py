@@ -9,8 +9,10 @@ from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.experiments import steps
 from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.steps import Output
+from ofa_aec_tf.experiments.steps import Step
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.nas.budgets import Budget
+from ofa_aec_tf.nas.report import PARETO_REPORT
 from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.search_space.space import SearchSpace
 
@@ -123,9 +125,10 @@ class PaperSteps:
         return self._training("teacher", "teacher", "teacher")
 
     def _training(self, title, flagfile, stage, arguments=()) -> Output:
-        return steps.training(
-            title, self._data, self._flagfile(flagfile), stage, arguments
+        step = Step(
+            title, steps.TRAIN, self._data, self._flagfile(flagfile), arguments
         )
+        return Output(step, workdir.MODEL_NAMES[stage])
 
     def supernet(self, seed: int, **variant) -> Output:
         """A supernet that the teacher has taught."""
@@ -148,15 +151,18 @@ class PaperSteps:
             flags: further flags of `search`; `budget` is a list of Budget.
         """
         budgets = flags.pop("budget", ())
-        return steps.search(
+        step = Step(
             f"search {title}",
-            supernet,
+            steps.SEARCH,
+            self._data,
             self._flagfile("search"),
             (
+                ("supernet", supernet),
                 *(("budget", str(budget)) for budget in budgets),
                 *steps.texts(flags),
             ),
         )
+        return Output(step, PARETO_REPORT)
 
     def searched(self, seed: int, **variant) -> Output:
         """The search that `found` takes its subnets from."""
@@ -177,10 +183,12 @@ class PaperSteps:
             dict from names of budgets to the models.
         """
         search = self.searched(seed, **variant)
-        step = steps.materialization(
+        step = Step(
             search.step.title.replace("search", "subnets", 1),
-            self.supernet(seed, **variant),
-            ("pareto", search),
+            steps.MATERIALIZE,
+            self._data,
+            None,
+            (("supernet", self.supernet(seed, **variant)), ("pareto", search)),
         )
         return {
             budget.name: Output(step, f"{budget.name}/{steps.SUBNET}")

@@ -14,6 +14,7 @@ from ofa_aec_tf.experiments.step_runner import StepRunner
 from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.steps import Output
 from ofa_aec_tf.experiments.steps import Step
+from ofa_aec_tf.nas.report import PARETO_REPORT
 from ofa_aec_tf.reports import summary
 from ofa_aec_tf.runs import workdir
 
@@ -148,8 +149,11 @@ class _Pipeline:
         supernet = self._training(
             "supernet", "supernet", "supernet", self._seed, teacher=teacher
         )
-        search = steps.search(
-            "search", supernet, self._config.flagfile("search"), place="search"
+        search = Output(
+            self._step(
+                "search", "search", steps.SEARCH, "search", supernet=supernet
+            ),
+            PARETO_REPORT,
         )
         # What is found decides which steps come after it.
         self._run(teacher.step, supernet.step, search.step)
@@ -191,23 +195,36 @@ class _Pipeline:
     def _run(self, *wanted: Step) -> None:
         for step, is_new in self._runner.run(wanted):
             if not is_new:
-                output = self._runner.directory(step) / step.output_name
+                output = self._runner.output(step)
                 print(f"== {step.title}: kept, in {output}", flush=True)
 
-    def _training(self, stage, place, title, *arguments, **inputs) -> Output:
-        return steps.training(
+    def _step(
+        self, title, place, command, flagfile, *arguments, **inputs
+    ) -> Step:
+        return Step(
             title,
+            command,
             self._data,
-            self._config.flagfile(stage),
-            stage,
+            flagfile and self._config.flagfile(flagfile),
             (*arguments, *inputs.items()),
-            place=place,
+            place,
         )
+
+    def _training(self, stage, place, title, *arguments, **inputs) -> Output:
+        step = self._step(
+            title, place, steps.TRAIN, stage, *arguments, **inputs
+        )
+        return Output(step, workdir.MODEL_NAMES[stage])
 
     def _materialized(self, supernet, search) -> dict[str, Output]:
         """The subnets that were chosen, cut out, by budget."""
-        step = steps.materialization(
-            "materialize", supernet, ("pareto", search), place="ofa"
+        step = self._step(
+            "materialize",
+            "ofa",
+            steps.MATERIALIZE,
+            None,
+            supernet=supernet,
+            pareto=search,
         )
         self._run(step)
         budgets = workdir.read_json(self._runner.path(search))["budgets"]
@@ -234,11 +251,12 @@ class _Pipeline:
 
     def _exported(self, kind, models) -> dict[str, Output]:
         """Models and their `.tflite` files, by what to call them."""
-        step = steps.export(
+        step = self._step(
             f"export of {kind}",
-            list(models.values()),
-            self._config.flagfile("export"),
-            place=f"export/{kind}",
+            f"export/{kind}",
+            steps.EXPORT,
+            "export",
+            model=tuple(models.values()),
         )
         # One at a time: it measures how long they take.
         self._run(step)

@@ -55,7 +55,11 @@ class StepRunner:
         # One that had another title is the same.
         for path in self._records.glob(f"*-{step.identity}/"):
             return path
-        return self._records / f"{step.words}-{step.identity}"
+        return self._records / f"{step.file_stem}-{step.identity}"
+
+    def output(self, step: Step) -> pathlib.Path:
+        """What its command is told to write: its directory, or a file in it."""
+        return self.directory(step) / step.command.output_name
 
     def path(self, output: Output) -> pathlib.Path:
         """Where an output is."""
@@ -124,7 +128,7 @@ class StepRunner:
         return ended
 
     def _record(self, step) -> pathlib.Path:
-        name = step.words if step.place else self.directory(step).name
+        name = step.file_stem if step.place else self.directory(step).name
         return self._records / f"{name}.json"
 
     def _note(self, step, seconds):
@@ -132,7 +136,7 @@ class StepRunner:
         directory = self.directory(step)
         files = {
             file
-            for pattern in step.results
+            for pattern in step.command.results
             for file in directory.glob(pattern)
             if file.is_file()
         }
@@ -179,18 +183,18 @@ class StepRunner:
             self._seconds[step.identity] = record["seconds"]
         return is_whole
 
-    def command(self, step: Step) -> list[str]:
+    def words(self, step: Step) -> list[str]:
         """What Python is called with to run a step."""
         return [
             "-m",
-            step.module,
+            step.command.module,
             *([] if step.flagfile is None else [f"--flagfile={step.flagfile}"]),
             *step.data.flags,
             *(
                 f"--{name}={self._text(value)}"
                 for name, value in step.arguments
             ),
-            f"--{step.output_flag}={self.directory(step) / step.output_name}",
+            f"--{step.command.output_flag}={self.output(step)}",
         ]
 
     def _text(self, value) -> str:
@@ -211,7 +215,7 @@ class _Job:
     def __init__(self, runner, step, place, num_jobs):
         self.step = step
         self._log = None
-        words = runner.command(step)
+        words = runner.words(step)
         directory = runner.directory(step)
         directory.mkdir(parents=True, exist_ok=True)
         self._start_seconds = time.monotonic()

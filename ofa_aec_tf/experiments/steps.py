@@ -19,7 +19,6 @@ import ofa_aec_tf
 from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data import dataset_info
-from ofa_aec_tf.nas.report import PARETO_REPORT
 from ofa_aec_tf.runs import workdir
 
 METRICS_FILE = "metrics.json"
@@ -51,6 +50,34 @@ class Data:
 
 
 @dataclasses.dataclass(frozen=True)
+class Command:
+    """A command that steps run.
+
+    Args:
+        module: str.
+        results: tuple of str. Patterns of the files that it leaves in its
+            directory, for people and for other steps.
+        output_flag: str. The flag that says where it writes.
+        output_name: str. The file in its directory that this flag names; ""
+            for the directory itself.
+    """
+
+    module: str
+    results: tuple[str, ...]
+    output_flag: str = "workdir"
+    output_name: str = ""
+
+
+TRAIN = Command("ofa_aec_tf.train", ("*.keras", "*.json"))
+SEARCH = Command("ofa_aec_tf.search", ("*.json", "*.csv", "*.png", "*.html"))
+MATERIALIZE = Command("ofa_aec_tf.materialize", ("**/subnet.*",))
+EXPORT = Command("ofa_aec_tf.export", ("**/*",), "output_dir")
+EVALUATE = Command(
+    "ofa_aec_tf.evaluate", (METRICS_FILE,), "output", METRICS_FILE
+)
+
+
+@dataclasses.dataclass(frozen=True)
 class Output:
     """A file that a step writes.
 
@@ -74,29 +101,21 @@ class Step:
 
     Args:
         title: str. What to call it; decides nothing.
-        module: str, such as `"ofa_aec_tf.train"`.
+        command: Command.
         data: Data that it reads.
         flagfile: path of its flagfile, or None.
         arguments: tuple of `(name, value)`, further flags. A value is str, an
             Output, or a tuple of the one or the other, a list.
-        results: tuple of str. Patterns of the files that it leaves in its
-            directory, for people and for other steps.
-        output_flag: str. The flag that says where it writes.
-        output_name: str. The file in its directory that this flag names; ""
-            for the directory itself.
         place: str or None. Its directory in the working directory, where
             people look for what it writes. By default it has one of its own,
             named by its title and its identity.
     """
 
     title: str
-    module: str
+    command: Command
     data: Data
     flagfile: pathlib.Path | None
     arguments: tuple[tuple[str, object], ...]
-    results: tuple[str, ...]
-    output_flag: str = "workdir"
-    output_name: str = ""
     place: str | None = None
 
     def outputs(self) -> list[tuple[str, list[Output]]]:
@@ -122,7 +141,7 @@ class Step:
         ]
         return {
             "version": ofa_aec_tf.__version__,
-            "module": self.module,
+            "module": self.command.module,
             "flags": flags,
             "named": [_content(path) for path in named_paths(flags)],
             "data": [self.data.fingerprint, self.data.skip_corrupt],
@@ -140,7 +159,7 @@ class Step:
         return digest[:_IDENTITY_CHARACTERS]
 
     @property
-    def words(self) -> str:
+    def file_stem(self) -> str:
         """The title as a part of a file name."""
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
@@ -154,103 +173,11 @@ def texts(flags: dict) -> tuple[tuple[str, str], ...]:
     return tuple((name, str(value)) for name, value in flags.items())
 
 
-def training(
-    title: str, data: Data, flagfile, stage: str, arguments=(), **options
-) -> Output:
-    """The model of a training.
-
-    Args:
-        title: str.
-        data: Data.
-        flagfile: path.
-        stage: str, a key of `workdir.MODEL_NAMES`, as the flagfile has it.
-        arguments: tuple, as of Step.
-        **options: further arguments of Step.
-    """
-    name = workdir.MODEL_NAMES[stage]
-    results = (name, workdir.record_path(name).name)
-    step = Step(
-        title,
-        "ofa_aec_tf.train",
-        data,
-        flagfile,
-        tuple(arguments),
-        results,
-        **options,
-    )
-    return Output(step, name)
-
-
-def search(
-    title: str, supernet: Output, flagfile, arguments=(), **options
-) -> Output:
-    """The chosen subnets of a supernet: the report of a search.
-
-    Args:
-        title: str.
-        supernet: Output.
-        flagfile: path.
-        arguments: tuple, as of Step.
-        **options: further arguments of Step.
-    """
-    step = Step(
-        title,
-        "ofa_aec_tf.search",
-        supernet.step.data,
-        flagfile,
-        (("supernet", supernet), *arguments),
-        # What it leaves for people and for what comes after it.
-        ("*.json", "*.csv", "*.png", "*.html"),
-        **options,
-    )
-    return Output(step, PARETO_REPORT)
-
-
-def materialization(
-    title: str, supernet: Output, subnet: tuple, **options
-) -> Step:
-    """The step that cuts subnets out of a supernet.
-
-    Args:
-        title: str.
-        supernet: Output.
-        subnet: the argument that says which, a tuple of its name and value.
-        **options: further arguments of Step.
-    """
-    return Step(
-        title,
-        "ofa_aec_tf.materialize",
-        supernet.step.data,
-        None,
-        (("supernet", supernet), subnet),
-        ("**/subnet.*",),
-        **options,
-    )
-
-
-def export(title: str, models: Sequence[Output], flagfile, **options) -> Step:
-    """The step that makes `.tflite` files of models.
-
-    Args:
-        title: str.
-        models: sequence of Output.
-        flagfile: path.
-        **options: further arguments of Step.
-    """
-    return Step(
-        title,
-        "ofa_aec_tf.export",
-        models[0].step.data,
-        flagfile,
-        (("model", tuple(models)),),
-        ("**/*",),
-        output_flag="output_dir",
-        **options,
-    )
-
-
 def evaluation(
-    title: str, models: Sequence[Output], ensemble: bool = False, **options
+    title: str,
+    models: Sequence[Output],
+    ensemble: bool = False,
+    place: str | None = None,
 ) -> Step:
     """The step that has the metrics of models on the test split.
 
@@ -258,19 +185,16 @@ def evaluation(
         title: str.
         models: sequence of Output.
         ensemble: bool. Whether to evaluate the mean of their scores too.
-        **options: further arguments of Step.
+        place: str or None, as of Step.
     """
     more = (("ensemble", "true"),) if ensemble else ()
     return Step(
         title,
-        "ofa_aec_tf.evaluate",
+        EVALUATE,
         models[0].step.data,
         None,
         (("split", "test"), ("model", tuple(models)), *more),
-        (METRICS_FILE,),
-        output_flag="output",
-        output_name=METRICS_FILE,
-        **options,
+        place,
     )
 
 

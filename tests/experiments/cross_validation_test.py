@@ -83,7 +83,9 @@ def test_both_ends_of_a_supernet_are_cut_out(flags_dir):
     (task,) = found
     assert task.step.data == data_of(3)[3]
     cuts = task.step.needs()
-    assert [cut.module for cut in cuts] == ["ofa_aec_tf.materialize"] * 2
+    assert [cut.command.module for cut in cuts] == [
+        "ofa_aec_tf.materialize"
+    ] * 2
     assert [dict(cut.arguments)["subnet"] for cut in cuts] == [
         "largest",
         "smallest",

@@ -7,6 +7,7 @@ import pytest
 
 from ofa_aec_tf.experiments import paper_experiments
 from ofa_aec_tf.experiments import paper_steps
+from ofa_aec_tf.experiments import steps
 from ofa_aec_tf.experiments.reports import measurements
 from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.nas.budgets import parse_budgets
@@ -84,9 +85,7 @@ def test_all_experiments_share_what_is_equal(small_paper):
     needed = {}
     for task in tasks:
         needed |= _closure(task.step)
-    trained = [
-        step for step in needed.values() if step.module == "ofa_aec_tf.train"
-    ]
+    trained = [step for step in needed.values() if step.command == steps.TRAIN]
     stages = [step.flagfile.stem for step in trained]
     assert stages.count("teacher") == 1
     # Main and [X,X,X] for each seed; for one seed two more spaces, sandwich,
@@ -106,7 +105,9 @@ def test_only_what_is_asked_for_is_planned(small_paper):
         paper_experiments.tasks(small_paper, ["figure4"], (0, 1), (1,))
     )
     # The claims' two spaces for seed 0, all four for the seed of ablations.
-    assert [task.step.module for task in tasks] == ["ofa_aec_tf.search"] * 6
+    assert [task.step.command.module for task in tasks] == [
+        "ofa_aec_tf.search"
+    ] * 6
     needed = {}
     for task in tasks:
         needed |= _closure(task.step)

@@ -6,6 +6,7 @@ import pytest
 
 from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.experiments import steps
+from ofa_aec_tf.experiments.steps import Command
 from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.steps import Output
 from ofa_aec_tf.experiments.steps import Step
@@ -21,7 +22,7 @@ def make_step(
     inputs = tuple(Output(step, "note.json") for step in needed)
     return Step(
         title or f"the step {name}",
-        MODULE,
+        Command(MODULE, ("note.json",)),
         data,
         flagfile,
         (
@@ -29,7 +30,6 @@ def make_step(
             *settings,
             *((("inputs", inputs),) if inputs else ()),
         ),
-        ("note.json",),
         **options,
     )
 
