@@ -32,7 +32,7 @@ from ofa_aec_tf.experiments.tasks import Task
 from ofa_aec_tf.reports import document
 from ofa_aec_tf.runs import machine
 from ofa_aec_tf.runs import run_record
-from ofa_aec_tf.runs import workdir
+from ofa_aec_tf.training.stages import STAGES
 
 _REPORT = "report"
 _ALL = "all"
@@ -232,7 +232,7 @@ def tasks(
                         ("seed", str(seed)),
                     ),
                 )
-                model = Output(step, workdir.MODEL_NAMES[run.stage])
+                model = Output(step, STAGES[run.stage].file_name)
                 trained[run.name] = model
                 models = dict(zip(run.rows, _networks(run, model, where)))
                 networks |= models

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 
 from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.runs import workdir
+from ofa_aec_tf.training.stages import STAGES
+from ofa_aec_tf.training.stages import stages_that
 
 _FORM = re.compile(
     r"(?P<name>[^:+=]+):(?P<flagfile>[^:]+)"
     r"(:teacher=(?P<teachers>[^:=]+))?(:subnets=(?P<subnets>[^:]+))?"
 )
 _ENSEMBLE_FORM = re.compile(r"(?P<name>[^:+=]+):(?P<members>[^:]+)")
-_SUPERNET, _FINETUNE = "supernet", "finetune"
-_MAY_LEARN, _MUST_LEARN = ("kd", _SUPERNET), ("kd",)
+_MAY_LEARN = stages_that(takes_teacher=True, needs_initial=False)
+_MUST_LEARN = stages_that(distills=True, is_supernet=False)
 _ENDS = ("largest", "smallest")
 # Such files may be of other folds, and have heard what tests.
 _OTHER_MODELS = ("teacher", "stored_logits", "initial")
@@ -61,7 +63,7 @@ class Run:
                     "earlier run with :teacher=NAME."
                 )
         stage = self.stage
-        stages = [name for name in workdir.MODEL_NAMES if name != _FINETUNE]
+        stages = stages_that(needs_initial=False)
         if stage not in stages:
             raise ValueError(
                 f"{self.flagfile} must have a --stage of {', '.join(stages)}. "
@@ -94,7 +96,7 @@ class Run:
     @property
     def is_supernet(self) -> bool:
         """Whether it trains many networks at once."""
-        return self.stage == _SUPERNET
+        return STAGES[self.stage].is_supernet
 
     @property
     def rows(self) -> tuple[str, ...]:

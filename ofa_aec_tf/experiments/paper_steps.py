@@ -15,6 +15,7 @@ from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.report import PARETO_REPORT
 from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.search_space.space import SearchSpace
+from ofa_aec_tf.training.stages import STAGES
 
 MAIN_SPACE = "[2,2,X]"
 # Names of the paper; the last has a ratio more, so that it has small subnets.
@@ -128,7 +129,7 @@ class PaperSteps:
         step = Step(
             title, steps.TRAIN, self._data, self._flagfile(flagfile), arguments
         )
-        return Output(step, workdir.MODEL_NAMES[stage])
+        return Output(step, STAGES[stage].file_name)
 
     def supernet(self, seed: int, **variant) -> Output:
         """A supernet that the teacher has taught."""

@@ -17,6 +17,7 @@ from ofa_aec_tf.experiments.steps import Step
 from ofa_aec_tf.nas.report import PARETO_REPORT
 from ofa_aec_tf.reports import summary
 from ofa_aec_tf.runs import workdir
+from ofa_aec_tf.training.stages import STAGES
 
 _SUMMARY, _DATA = "summary.json", "data"
 # Those that each run has, by the names of their flagfiles.
@@ -214,7 +215,7 @@ class _Pipeline:
         step = self._step(
             title, place, steps.TRAIN, stage, *arguments, **inputs
         )
-        return Output(step, workdir.MODEL_NAMES[stage])
+        return Output(step, STAGES[stage].file_name)
 
     def _materialized(self, supernet, search) -> dict[str, Output]:
         """The subnets that were chosen, cut out, by budget."""

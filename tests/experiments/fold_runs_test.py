@@ -105,7 +105,7 @@ def test_runs_have_names_flagfiles_and_teachers(flags_dir):
         ),
         (
             ["a:alone.cfg", "b:alone.cfg:teacher=a"],
-            r"for --stage=kd\|supernet. Received: --stage=teacher",
+            r"for --stage=supernet\|kd. Received: --stage=teacher",
         ),
         (["a:taught.cfg"], "'a' needs :teacher=NAME.*--stage=kd"),
         (
