@@ -20,6 +20,21 @@ from ofa_aec_tf.nas import report
 
 _TEST, _VALIDATION = "test", "validation"
 _BASELINE_STAGES = ((measurements.SCRATCH, "scratch"), (measurements.KD, "kd"))
+# What the paper's claims rest on, in the order in which it is measured.
+_CLAIMS = ("table1", "figure3", "figure4", "table2", "equal_steps")
+_ABLATIONS = ("calibration", "sampling", "subnets_per_step", "stem", "methods")
+# For each ablation of the training its variants, as flags of `train` beside
+# those of supernet.cfg.
+_VARIANTS = {
+    "sampling": {"uniform": {}, "sandwich": {"sampling_rule": "sandwich"}},
+    "subnets_per_step": {
+        "K=1": {"num_subnets": 1},
+        "K=2": {"num_subnets": 2},
+        "K=4": {},
+        "K=8": {"num_subnets": 8},
+    },
+    "stem": {"static": {}, "elastic": {"elastic_stem": True}},
+}
 
 
 def tasks(
@@ -36,285 +51,251 @@ def tasks(
         seeds: sequence of int. For what the paper's claims rest on.
         ablation_seeds: sequence of int. For the rest.
     """
-    makers = {
-        "table1": (_table1, seeds),
-        "figure3": (_figure3, seeds),
-        "figure4": (_figure4, seeds),
-        "table2": (_table2, seeds),
-        "equal_steps": (_equal_steps, seeds),
-        "calibration": (_calibration, ablation_seeds),
-        "sampling": (_sampling, ablation_seeds),
-        "subnets_per_step": (_subnets_per_step, ablation_seeds),
-        "stem": (_stem, ablation_seeds),
-        "methods": (_methods, ablation_seeds),
-    }
-    wanted = [name for name in makers if name in experiments]
-    for name in wanted:
-        make, its_seeds = makers[name]
-        for seed in its_seeds:
-            # The spaces beside those of the claims need fewer seeds.
-            extra = seed in ablation_seeds
-            yield from make(paper, seed, extra, seed == its_seeds[0])
+    for names, own_seeds in ((_CLAIMS, seeds), (_ABLATIONS, ablation_seeds)):
+        for name in names:
+            if name not in experiments:
+                continue
+            for seed in own_seeds:
+                yield from _OneSeed(
+                    paper,
+                    name,
+                    seed,
+                    # The spaces beside those of the claims need fewer seeds.
+                    has_all_spaces=seed in ablation_seeds,
+                    # One teacher, which no seed of the others changes.
+                    has_teacher=seed == own_seeds[0],
+                ).tasks()
 
 
-def _tested(title, paper, seed, experiment, rows) -> Task:
-    """Models on the test split.
+class _OneSeed:
+    """One experiment with one seed.
 
     Args:
-        title: str.
         paper: PaperSteps.
-        seed: int.
         experiment: str.
-        rows: list of (series, budget, Output).
+        seed: int.
+        has_all_spaces: bool. Whether it compares all search spaces, or only
+            those of the claims.
+        has_teacher: bool. Whether it measures the teacher too.
     """
-    step = steps.evaluation(
-        f"evaluation {title}", [model for _, _, model in rows]
-    )
 
-    def measure(runner):
-        for series, budget, model in rows:
-            details, costs, metrics = tasks_lib.evaluated(runner, step, model)
-            yield Measurement(
-                experiment,
-                series,
-                budget,
-                seed,
-                details.get("subnet"),
-                costs,
-                metrics,
-                _TEST,
-            )
+    def __init__(self, paper, experiment, seed, has_all_spaces, has_teacher):
+        self._paper = paper
+        self._experiment = experiment
+        self._seed = seed
+        self._has_all_spaces = has_all_spaces
+        self._has_teacher = has_teacher
 
-    return Task(title, step, measure)
+    def tasks(self) -> Iterator[Task]:
+        """What to measure."""
+        if self._experiment in _VARIANTS:
+            return self._found_by(_VARIANTS[self._experiment])
+        make = {
+            "table1": self._table1,
+            "figure3": lambda: self._found_by(self._spaces()),
+            "figure4": self._figure4,
+            "table2": self._table2,
+            "equal_steps": self._equal_steps,
+            "calibration": self._calibration,
+            "methods": self._methods,
+        }
+        return make[self._experiment]()
 
+    def _title(self, *words):
+        return " ".join((*words, f"seed {self._seed}"))
 
-def _table1(paper, seed, extra, is_first):
-    rows = []
-    if is_first:
-        # One teacher, which no seed of the others changes.
-        rows.append((measurements.TEACHER, "", paper.teacher()))
-    for budget, model in paper.found(seed).items():
-        if budget in paper.baselines:
-            rows += [
-                (series, budget, paper.baseline(stage, budget, seed))
-                for series, stage in _BASELINE_STAGES
-            ]
-        rows.append((measurements.OFA, budget, model))
-    yield _tested(f"table 1 seed {seed}", paper, seed, "table1", rows)
-
-
-def _equal_steps(paper, seed, extra, is_first):
-    """The baselines of the smallest budget, for the steps of the supernet.
-
-    The paper gives the supernet three times the steps of a baseline, and gets
-    all budgets from it. The better baseline has those of long fine-tuning too,
-    for the subnet that has them.
-    """
-    models = paper.found(seed)
-    budget = next((b for b in models if b in paper.baselines), None)
-    if budget is None:
-        return
-    title = f"{budget} seed {seed}"
-    longest = paper.num_steps("supernet") + paper.num_steps(
-        f"finetune_{paper_steps.LONG}"
-    )
-    finetuned = paper.finetuned(models[budget], paper_steps.LONG, title, seed)
-    rows = [
-        (measurements.OFA, budget, models[budget]),
-        (measurements.OFA_LONG, budget, finetuned),
-    ]
-    for series, stage in _BASELINE_STAGES:
-        own = paper.num_steps(stage)
-        numbers = [own, paper.num_steps("supernet")]
-        if stage == "kd":
-            numbers.append(longest)
-        for number in dict.fromkeys(numbers):
-            more = {} if number == own else {"num_steps": number}
-            model = paper.baseline(stage, budget, seed, **more)
-            rows.append((f"{series}, {number} steps", budget, model))
-    yield _tested(f"equal steps seed {seed}", paper, seed, "equal_steps", rows)
-
-
-def _table2(paper, seed, extra, is_first):
-    rows = []
-    for budget, model in paper.found(seed).items():
-        title = f"{budget} seed {seed}"
-        rows += [
-            (measurements.OFA, budget, model),
-            (
-                measurements.OFA_SHORT,
-                budget,
-                paper.finetuned(model, paper_steps.SHORT, title, seed),
-            ),
-            (
-                measurements.OFA_LONG,
-                budget,
-                paper.finetuned(model, paper_steps.LONG, title, seed),
-            ),
-            (
-                measurements.INIT_LONG,
-                budget,
-                paper.retrained(model, title, seed),
-            ),
-        ]
-    yield _tested(f"table 2 seed {seed}", paper, seed, "table2", rows)
-
-
-def _spaces(extra):
-    """The main space and what the claims compare it with, or all."""
-    for name, variant in paper_steps.SPACES.items():
-        if extra or name in (paper_steps.MAIN_SPACE, "[X,X,X]"):
-            # The main space is what supernet.cfg has.
-            yield name, {} if name == paper_steps.MAIN_SPACE else variant
-
-
-def _figure3(paper, seed, extra, is_first):
-    for name, variant in _spaces(extra):
-        rows = [
-            (name, budget, model)
-            for budget, model in paper.found(seed, **variant).items()
-        ]
-        yield _tested(f"{name} seed {seed}", paper, seed, "figure3", rows)
-
-
-def _figure4(paper, seed, extra, is_first):
-    for name, variant in _spaces(extra):
-        step = paper.searched(seed, **variant).step
-        yield Task(
-            f"subnets of {name} seed {seed}",
-            step,
-            _trials_measurer(step, paper.space(**variant), name, seed),
+    def _measurement(self, series, budget, split, subnet=None, **values):
+        return Measurement(
+            self._experiment,
+            series,
+            budget,
+            self._seed,
+            subnet=subnet,
+            split=split,
+            **values,
         )
 
+    def _tested(self, title, rows) -> Iterator[Task]:
+        """Models on the test split: rows of (series, budget, Output)."""
+        step = steps.evaluation(
+            f"evaluation {title}", [model for _, _, model in rows]
+        )
 
-def _trials(runner, step, space) -> Iterator[dict]:
-    """Trials of a search that succeeded, as Measurement takes them."""
-    return report.read_trials_table(
-        runner.path(Output(step, report.TRIALS_TABLE)),
-        space,
-        tasks_lib.COSTS,
-        tasks_lib.METRICS,
-    )
-
-
-def _trials_measurer(step, space, series, seed):
-    """Measures all subnets within each budget of a search."""
-
-    def measure(runner):
-        for trial in _trials(runner, step, space):
-            for budget in trial.pop("budgets"):
-                yield Measurement(
-                    "figure4",
+        def measure(runner):
+            for series, budget, model in rows:
+                details, costs, metrics = tasks_lib.evaluated(
+                    runner, step, model
+                )
+                yield self._measurement(
                     series,
                     budget,
-                    seed,
-                    split=_VALIDATION,
-                    **trial,
+                    _TEST,
+                    details.get("subnet"),
+                    costs=costs,
+                    metrics=metrics,
                 )
 
-    return measure
+        yield Task(title, step, measure)
 
+    def _found_by(self, variants) -> Iterator[Task]:
+        """The subnets that supernets have for the budgets."""
+        for series, variant in variants.items():
+            found = self._paper.found(self._seed, **variant)
+            rows = [(series, budget, model) for budget, model in found.items()]
+            yield from self._tested(self._title(self._experiment, series), rows)
 
-def _calibration(paper, seed, extra, is_first):
-    """All subnets of a budget, with statistics made for the largest.
+    def _spaces(self) -> dict[str, dict]:
+        """The main space and what the claims compare it with, or all."""
+        return {
+            # The main space is what supernet.cfg has.
+            name: {} if name == paper_steps.MAIN_SPACE else variant
+            for name, variant in paper_steps.SPACES.items()
+            if self._has_all_spaces
+            or name in (paper_steps.MAIN_SPACE, "[X,X,X]")
+        }
 
-    All and not the one that was found: it was chosen by its own statistics.
-    """
-    own = paper.searched(seed).step
-    shared = paper.search(
-        paper.supernet(seed),
-        f"without calibration seed {seed}",
-        budget=paper.feasible_budgets(),
-        calibration="largest",
-    ).step
-    for series, step in (("calibrated", own), ("shared", shared)):
-        yield Task(
-            f"{series} statistics seed {seed}",
-            step,
-            _budget_means_measurer(
-                step, paper.space(), "calibration", series, seed
-            ),
+    def _table1(self):
+        paper, seed = self._paper, self._seed
+        rows = []
+        if self._has_teacher:
+            rows.append((measurements.TEACHER, "", paper.teacher()))
+        for budget, model in paper.found(seed).items():
+            if budget in paper.baselines:
+                rows += [
+                    (series, budget, paper.baseline(stage, budget, seed))
+                    for series, stage in _BASELINE_STAGES
+                ]
+            rows.append((measurements.OFA, budget, model))
+        return self._tested(self._title("table 1"), rows)
+
+    def _table2(self):
+        paper, seed = self._paper, self._seed
+        rows = []
+        for budget, model in paper.found(seed).items():
+            title = self._title(budget)
+            short, long = (
+                paper.finetuned(model, length, title, seed)
+                for length in (paper_steps.SHORT, paper_steps.LONG)
+            )
+            rows += [
+                (measurements.OFA, budget, model),
+                (measurements.OFA_SHORT, budget, short),
+                (measurements.OFA_LONG, budget, long),
+                (
+                    measurements.INIT_LONG,
+                    budget,
+                    paper.retrained(model, title, seed),
+                ),
+            ]
+        return self._tested(self._title("table 2"), rows)
+
+    def _equal_steps(self):
+        """The baselines of the smallest budget, for the steps of the supernet.
+
+        The paper gives the supernet three times the steps of a baseline, and
+        gets all budgets from it. The better baseline is trained for the steps
+        of long fine-tuning too, as the subnet is that was fine-tuned.
+        """
+        paper, seed = self._paper, self._seed
+        models = paper.found(seed)
+        budget = next((b for b in models if b in paper.baselines), None)
+        if budget is None:
+            return
+        finetuned = paper.finetuned(
+            models[budget], paper_steps.LONG, self._title(budget), seed
+        )
+        rows = [
+            (measurements.OFA, budget, models[budget]),
+            (measurements.OFA_LONG, budget, finetuned),
+        ]
+        of_supernet = paper.num_steps("supernet")
+        longest = of_supernet + paper.num_steps(f"finetune_{paper_steps.LONG}")
+        for series, stage in _BASELINE_STAGES:
+            own = paper.num_steps(stage)
+            more = [longest] if stage == "kd" else []
+            for number in dict.fromkeys((own, of_supernet, *more)):
+                flags = {} if number == own else {"num_steps": number}
+                model = paper.baseline(stage, budget, seed, **flags)
+                rows.append((f"{series}, {number} steps", budget, model))
+        yield from self._tested(self._title("equal steps"), rows)
+
+    def _trials(self, runner, step, **variant) -> list[dict]:
+        """Trials of a search that succeeded, as Measurement takes them."""
+        return list(
+            report.read_trials_table(
+                runner.path(Output(step, report.TRIALS_TABLE)),
+                self._paper.space(**variant),
+                tasks_lib.COSTS,
+                tasks_lib.METRICS,
+            )
         )
 
+    def _figure4(self):
+        """All subnets within each budget, in each search space."""
+        for name, variant in self._spaces().items():
+            step = self._paper.searched(self._seed, **variant).step
 
-def _budget_means_measurer(step, space, experiment, series, seed):
-    """Measures the mean over all subnets within each budget of a search."""
+            def measure(runner, step=step, name=name, variant=variant):
+                for trial in self._trials(runner, step, **variant):
+                    for budget in trial.pop("budgets"):
+                        yield self._measurement(
+                            name, budget, _VALIDATION, **trial
+                        )
 
-    def measure(runner):
-        by_budget: dict[str, list] = {}
-        for trial in _trials(runner, step, space):
-            for budget in trial["budgets"]:
-                by_budget.setdefault(budget, []).append(trial)
-        for budget, trials in by_budget.items():
-            means = {
-                kind: {
-                    name: statistics.fmean(t[kind][name] for t in trials)
-                    for name in trials[0][kind]
-                }
-                for kind in ("costs", "metrics")
-            }
-            yield Measurement(
-                experiment,
-                series,
-                budget,
-                seed,
-                None,
-                split=_VALIDATION,
-                **means,
+            yield Task(self._title("subnets of", name), step, measure)
+
+    def _calibration(self):
+        """All subnets of a budget, with statistics made for the largest.
+
+        All and not the one that was found: it was chosen by its own
+        statistics.
+        """
+        own = self._paper.searched(self._seed)
+        shared = self._paper.search(
+            self._paper.supernet(self._seed),
+            self._title("without calibration"),
+            budget=self._paper.feasible_budgets(),
+            calibration="largest",
+        )
+        for series, search in (("calibrated", own), ("shared", shared)):
+
+            def measure(runner, series=series, step=search.step):
+                by_budget: dict[str, list] = {}
+                for trial in self._trials(runner, step):
+                    for budget in trial["budgets"]:
+                        by_budget.setdefault(budget, []).append(trial)
+                for budget, trials in by_budget.items():
+                    yield self._measurement(
+                        series,
+                        budget,
+                        _VALIDATION,
+                        costs=_means([t["costs"] for t in trials]),
+                        metrics=_means([t["metrics"] for t in trials]),
+                    )
+
+            yield Task(self._title(series, "statistics"), search.step, measure)
+
+    def _methods(self):
+        """Methods on the table of all subnets, at equal evaluations."""
+        paper = self._paper
+        step = paper.search(
+            paper.supernet(self._seed), self._title("all subnets")
+        ).step
+
+        def measure(runner):
+            yield from search_comparison.compare(
+                paper.space(),
+                paper.costs_function(),
+                self._trials(runner, step),
+                self._seed,
+                _VALIDATION,
             )
 
-    return measure
+        yield Task(self._title("search methods"), step, measure)
 
 
-def _variants(paper, seed, experiment, variants):
-    for series, variant in variants.items():
-        rows = [
-            (series, budget, model)
-            for budget, model in paper.found(seed, **variant).items()
-        ]
-        yield _tested(
-            f"{experiment} {series} seed {seed}", paper, seed, experiment, rows
-        )
-
-
-def _sampling(paper, seed, extra, is_first):
-    yield from _variants(
-        paper,
-        seed,
-        "sampling",
-        {"uniform": {}, "sandwich": {"sampling_rule": "sandwich"}},
-    )
-
-
-def _subnets_per_step(paper, seed, extra, is_first):
-    yield from _variants(
-        paper,
-        seed,
-        "subnets_per_step",
-        {
-            f"K={number}": {} if number == 4 else {"num_subnets": number}
-            for number in (1, 2, 4, 8)
-        },
-    )
-
-
-def _stem(paper, seed, extra, is_first):
-    yield from _variants(
-        paper,
-        seed,
-        "stem",
-        {"static": {}, "elastic": {"elastic_stem": True}},
-    )
-
-
-def _methods(paper, seed, extra, is_first):
-    """Methods on the table of all subnets, at equal evaluations."""
-    step = paper.search(paper.supernet(seed), f"all subnets seed {seed}").step
-
-    def measure(runner):
-        trials = list(_trials(runner, step, paper.space()))
-        yield from search_comparison.compare(
-            paper.space(), paper.costs_function(), trials, seed, _VALIDATION
-        )
-
-    yield Task(f"search methods seed {seed}", step, measure)
+def _means(rows) -> dict[str, float]:
+    """The mean of each entry of some dicts."""
+    return {
+        name: statistics.fmean(row[name] for row in rows) for name in rows[0]
+    }
