@@ -1,4 +1,4 @@
-"""A cross-validation: trainings that may teach each other, fold by fold."""
+"""Cross-validation of networks that may teach each other."""
 
 import dataclasses
 import hashlib
@@ -111,12 +111,13 @@ class CrossValidationSettings(RunSettings):
         """What the report says of how it was measured.
 
         Args:
-            datasets: dict from folds to the data of which each is the test.
+            datasets: dict from a fold to the data in which it is the test
+                split.
         """
         preprocessing = [
             text
             for text in flagfiles.read(self.preprocess)
-            # They do not count.
+            # Each fold has folds of its own.
             if not text.partition("=")[0].endswith("_folds")
         ]
         return {
@@ -184,7 +185,7 @@ def run(config: CrossValidationSettings) -> pathlib.Path:
 
 
 def _preprocess(config, directory, fold) -> pathlib.Path:
-    """The data of which a fold is the test and all others train."""
+    """The directory of the data with one fold for testing."""
     others = [n for n in range(1, config.num_folds + 1) if n != fold]
     data = PreprocessedData(
         directory,
@@ -207,12 +208,12 @@ def tasks(
     data: Mapping[int, Data],
     seeds: Sequence[int],
 ) -> Iterator[Task]:
-    """What to measure: all runs of a fold, all folds of a seed, then others.
+    """What to measure: seed by seed, and within a seed fold by fold.
 
     Args:
         runs: sequence of Run, as `parse_runs` returns them.
         ensembles: sequence of Ensemble, of them.
-        data: dict from folds to the Data of which each is the test.
+        data: dict from a fold to the Data in which it is the test split.
         seeds: sequence of int.
     """
     for seed in seeds:
@@ -243,7 +244,7 @@ def tasks(
 
 
 def _networks(run, model, where) -> list[Output]:
-    """The plain networks of a run."""
+    """The plain networks of a run: itself, or the subnets of a supernet."""
     if not run.is_supernet:
         return [model]
     return [
@@ -304,12 +305,12 @@ def _ensemble_task(ensemble, members, fold, seed, where) -> Task:
 
 
 def _network(details) -> str:
-    """What tells an architecture from others, from the record of a model."""
+    """A name for the architecture that the record of a model describes."""
     family = dict(details["family"])
-    # Which loss it was trained with.
+    # It depends on the loss, not on the architecture.
     family.pop("score_activation", None)
-    # Subnets of several spaces may be one network: the same layers cost the
-    # same, and others hardly ever do.
+    # Different search spaces may contain the same subnet. Equal layers have
+    # equal costs, and other layers hardly ever do.
     content = json.dumps(
         details["complexity"] if details["subnet"] else family, sort_keys=True
     )

@@ -19,28 +19,29 @@ _ENSEMBLE_FORM = re.compile(r"(?P<name>[^:+=]+):(?P<members>[^:]+)")
 _MAY_LEARN = stages_that(takes_teacher=True, needs_initial=False)
 _MUST_LEARN = stages_that(distills=True, is_supernet=False)
 _ENDS = ("largest", "smallest")
-# Such files may be of other folds, and have heard what tests.
+# Models in such files may have been trained on the test fold.
 _OTHER_MODELS = ("teacher", "stored_logits", "initial")
-# What they take is harmless, but for a file that some training left.
+# These are harmless unless they name a file that a training has written.
 _MAY_BE_OTHER_MODELS = ("initial_weights", "subnet")
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A training, done for each fold and each seed.
+    """A training that is repeated for each fold and seed.
 
     Args:
         name: str.
         flagfile: path of a flagfile of ofa_aec_tf.train.
-        teachers: tuple of str. Runs whose networks of the same fold and seed
-            teach; from the mean of their scores, where they are several.
-        subnets: tuple of str. What is cut out of a supernet, as
-            `SearchSpace.parse` reads it; by default its ends.
-        stage: str. Of the flagfile.
+        teachers: tuple of str. Names of the runs whose networks, of the same
+            fold and seed, teach this one: by the mean of their scores.
+        subnets: tuple of str. The subnets to cut out of a supernet, as
+            `SearchSpace.parse` reads them; by default the largest and the
+            smallest.
+        stage: str. Read from the flagfile.
 
     Raises:
-        ValueError: if there is no such flagfile, its stage has no teacher or
-            needs one, or subnets are named of what is no supernet.
+        ValueError: if the flagfile is missing, its stage takes no teacher or
+            lacks one, or subnets are named although it trains no supernet.
     """
 
     name: str
@@ -107,17 +108,17 @@ class Run:
 
 
 def _is_of_ours(value) -> bool:
-    """Whether it names a model of this project, or the record of one."""
+    """Whether a value names a model of this project, or its record."""
     return value.endswith(".json") or workdir.has_record(value)
 
 
 @dataclasses.dataclass(frozen=True)
 class Ensemble:
-    """Networks of one fold and seed, of whose scores the mean is evaluated.
+    """Networks of one fold and seed whose mean scores are evaluated.
 
     Args:
         name: str.
-        members: tuple of str, of the rows of runs.
+        members: tuple of str. Rows of runs.
     """
 
     name: str
@@ -125,7 +126,7 @@ class Ensemble:
 
 
 def parse_runs(texts: Iterable[str]) -> list[Run]:
-    """Runs in their order.
+    """Parses runs.
 
     Args:
         texts: iterable of str, `NAME:FLAGFILE`, after it `:teacher=A+B` with
@@ -135,8 +136,8 @@ def parse_runs(texts: Iterable[str]) -> list[Run]:
         list of Run.
 
     Raises:
-        ValueError: if one is written otherwise, a name is there twice, a
-            teacher is no earlier run or is a supernet, or as in Run.
+        ValueError: if a text has another form, a name is used twice, a teacher
+            is not an earlier run or is a supernet, or Run refuses it.
     """
     runs: dict[str, Run] = {}
     rows: set[str] = set()
@@ -185,15 +186,15 @@ def parse_runs(texts: Iterable[str]) -> list[Run]:
 def parse_ensembles(
     texts: Iterable[str], runs: Sequence[Run]
 ) -> list[Ensemble]:
-    """Ensembles in their order.
+    """Parses ensembles.
 
     Args:
         texts: iterable of str, `NAME:A+B`.
-        runs: sequence of Run. Their rows are the members.
+        runs: sequence of Run, whose rows may be members.
 
     Raises:
-        ValueError: if one is written otherwise, a name is there already, or a
-            member is unknown, or there twice.
+        ValueError: if a text has another form, a name is used twice, or a
+            member is unknown or named twice.
     """
     rows = [row for run in runs for row in run.rows]
     ensembles: dict[str, Ensemble] = {}

@@ -1,4 +1,4 @@
-"""The paper's experiments, each as steps and what they measure.
+"""The experiments of the paper, as tasks.
 
 Reference: OFA-AEC, sections 3 and 4.
 """
@@ -20,11 +20,11 @@ from ofa_aec_tf.nas import report
 
 _TEST, _VALIDATION = "test", "validation"
 _BASELINE_STAGES = ((measurements.SCRATCH, "scratch"), (measurements.KD, "kd"))
-# What the paper's claims rest on, in the order in which it is measured.
+# The experiments behind the paper's claims come first.
 _CLAIMS = ("table1", "figure3", "figure4", "table2", "equal_steps")
 _ABLATIONS = ("calibration", "sampling", "subnets_per_step", "stem", "methods")
-# For each ablation of the training its variants, as flags of `train` beside
-# those of supernet.cfg.
+# The variants of each ablation, as flags of `train` in addition to those of
+# supernet.cfg.
 _VARIANTS = {
     "sampling": {"uniform": {}, "sandwich": {"sampling_rule": "sandwich"}},
     "subnets_per_step": {
@@ -48,7 +48,7 @@ def tasks(
     Args:
         paper: PaperSteps.
         experiments: sequence of str, of `measurements.EXPERIMENTS`.
-        seeds: sequence of int. For what the paper's claims rest on.
+        seeds: sequence of int. For the experiments behind the claims.
         ablation_seeds: sequence of int. For the rest.
     """
     for names, own_seeds in ((_CLAIMS, seeds), (_ABLATIONS, ablation_seeds)):
@@ -60,9 +60,9 @@ def tasks(
                     paper,
                     name,
                     seed,
-                    # The spaces beside those of the claims need fewer seeds.
+                    # Search spaces that no claim is about need fewer seeds.
                     has_all_spaces=seed in ablation_seeds,
-                    # One teacher, which no seed of the others changes.
+                    # There is one teacher for all seeds.
                     has_teacher=seed == own_seeds[0],
                 ).tasks()
 
@@ -74,9 +74,9 @@ class _OneSeed:
         paper: PaperSteps.
         experiment: str.
         seed: int.
-        has_all_spaces: bool. Whether it compares all search spaces, or only
-            those of the claims.
-        has_teacher: bool. Whether it measures the teacher too.
+        has_all_spaces: bool. Whether to compare all search spaces, or only
+            those that the claims are about.
+        has_teacher: bool. Whether to measure the teacher too.
     """
 
     def __init__(self, paper, experiment, seed, has_all_spaces, has_teacher):
@@ -138,14 +138,14 @@ class _OneSeed:
         yield Task(title, step, measure)
 
     def _found_by(self, variants) -> Iterator[Task]:
-        """The subnets that supernets have for the budgets."""
+        """The best subnet for each budget, of several supernets."""
         for series, variant in variants.items():
             found = self._paper.found(self._seed, **variant)
             rows = [(series, budget, model) for budget, model in found.items()]
             yield from self._tested(self._title(self._experiment, series), rows)
 
     def _spaces(self) -> dict[str, dict]:
-        """The main space and what the claims compare it with, or all."""
+        """Search spaces by name: all, or those that the claims are about."""
         return {
             # The main space is what supernet.cfg has.
             name: {} if name == paper_steps.MAIN_SPACE else variant
@@ -190,11 +190,12 @@ class _OneSeed:
         return self._tested(self._title("table 2"), rows)
 
     def _equal_steps(self):
-        """The baselines of the smallest budget, for the steps of the supernet.
+        """The baselines of the smallest budget, trained longer.
 
-        The paper gives the supernet three times the steps of a baseline, and
-        gets all budgets from it. The better baseline is trained for the steps
-        of long fine-tuning too, as the subnet is that was fine-tuned.
+        In the paper the supernet, which serves all budgets, is trained for
+        three times as many steps as a baseline. Here the baselines get as many
+        steps as the supernet, and the better one also as many as the supernet
+        and long fine-tuning together.
         """
         paper, seed = self._paper, self._seed
         models = paper.found(seed)
@@ -220,7 +221,7 @@ class _OneSeed:
         yield from self._tested(self._title("equal steps"), rows)
 
     def _trials(self, runner, step, **variant) -> list[dict]:
-        """Trials of a search that succeeded, as Measurement takes them."""
+        """The successful trials of a search."""
         return list(
             report.read_trials_table(
                 runner.path(Output(step, report.TRIALS_TABLE)),
@@ -245,10 +246,10 @@ class _OneSeed:
             yield Task(self._title("subnets of", name), step, measure)
 
     def _calibration(self):
-        """All subnets of a budget, with statistics made for the largest.
+        """The mean over a budget's subnets, with and without own statistics.
 
-        All and not the one that was found: it was chosen by its own
-        statistics.
+        It is over all subnets because the one that was found was chosen by
+        its score with its own statistics.
         """
         own = self._paper.searched(self._seed)
         shared = self._paper.search(
@@ -276,7 +277,7 @@ class _OneSeed:
             yield Task(self._title(series, "statistics"), search.step, measure)
 
     def _methods(self):
-        """Methods on the table of all subnets, at equal evaluations."""
+        """Search methods, given the scores of all subnets."""
         paper = self._paper
         step = paper.search(
             paper.supernet(self._seed), self._title("all subnets")
@@ -295,7 +296,7 @@ class _OneSeed:
 
 
 def _means(rows) -> dict[str, float]:
-    """The mean of each entry of some dicts."""
+    """The means of dicts of numbers, key by key."""
     return {
         name: statistics.fmean(row[name] for row in rows) for name in rows[0]
     }

@@ -18,7 +18,8 @@ from ofa_aec_tf.search_space.space import SearchSpace
 from ofa_aec_tf.training.stages import STAGES
 
 MAIN_SPACE = "[2,2,X]"
-# Names of the paper; the last has a ratio more, so that it has small subnets.
+# Search spaces as the paper calls them. Without a further ratio the last would
+# have no small subnets.
 SPACES = {
     MAIN_SPACE: {"depth_pattern": "22X"},
     "[2,X,X]": {"depth_pattern": "2XX"},
@@ -43,7 +44,7 @@ _FAMILY_FLAGS = {
 
 
 class PaperSteps:
-    """Steps by what they are for; equal ones are one step.
+    """The steps of one reproduction. Equal steps run once.
 
     Args:
         flags_dir: path of the flagfiles of the stages: teacher.cfg,
@@ -78,7 +79,7 @@ class PaperSteps:
         """The family of a supernet.
 
         Args:
-            variant: flags of `train` beside those of supernet.cfg.
+            variant: flags of `train` in addition to those of supernet.cfg.
         """
         values = {
             "num_classes": self._num_classes,
@@ -99,7 +100,7 @@ class PaperSteps:
         return self.family(**variant).search_space()
 
     def costs_function(self, **variant):
-        """Function from a subnet of a supernet to its costs by name."""
+        """A function from a subnet of a supernet to its costs by name."""
         family = self.family(**variant)
 
         def costs_of(subnet):
@@ -108,7 +109,7 @@ class PaperSteps:
         return costs_of
 
     def feasible_budgets(self, **variant) -> list[Budget]:
-        """The budgets that some subnet of a supernet keeps.
+        """The budgets that at least one subnet of a supernet meets.
 
         Args:
             variant: as for `family`.
@@ -122,7 +123,7 @@ class PaperSteps:
         ]
 
     def teacher(self) -> Output:
-        """The teacher, one for all seeds."""
+        """The teacher, which is the same for all seeds."""
         return self._training("teacher", "teacher", "teacher")
 
     def _training(self, title, flagfile, stage, arguments=()) -> Output:
@@ -132,7 +133,7 @@ class PaperSteps:
         return Output(step, STAGES[stage].file_name)
 
     def supernet(self, seed: int, **variant) -> Output:
-        """A supernet that the teacher has taught."""
+        """A supernet that was distilled from the teacher."""
         return self._training(
             f"supernet {_words(variant)} seed {seed}",
             "supernet",
@@ -144,7 +145,7 @@ class PaperSteps:
         )
 
     def search(self, supernet: Output, title: str, **flags) -> Output:
-        """The evaluation of a supernet's subnets on the validation split.
+        """The report of a search over the subnets of a supernet.
 
         Args:
             supernet: Output.
@@ -166,7 +167,7 @@ class PaperSteps:
         return Output(step, PARETO_REPORT)
 
     def searched(self, seed: int, **variant) -> Output:
-        """The search that `found` takes its subnets from."""
+        """The search for the best subnet of each budget."""
         return self.search(
             self.supernet(seed, **variant),
             f"{_words(variant)} seed {seed}",
@@ -174,7 +175,7 @@ class PaperSteps:
         )
 
     def found(self, seed: int, **variant) -> dict[str, Output]:
-        """The subnets that a supernet has for the budgets, cut out.
+        """The best subnet of a supernet for each budget, as plain models.
 
         Args:
             seed: int.
@@ -197,7 +198,7 @@ class PaperSteps:
         }
 
     def num_steps(self, stage: str) -> int:
-        """Training steps of a stage, as its flagfile has them."""
+        """The number of training steps in the flagfile of a stage."""
         texts = flagfiles.read(self._flagfile(stage))
         values = [
             text.partition("=")[2]
@@ -212,16 +213,16 @@ class PaperSteps:
         return int(values[-1])
 
     def baseline(self, stage: str, budget: str, seed: int, **variant) -> Output:
-        """The uniform architecture of a budget, trained alone.
+        """The uniform architecture of a budget, trained by itself.
 
-        It may have one layer in any block, as in the paper, whatever the
-        main space allows.
+        As in the paper any block may have one layer, even where the main
+        search space does not allow that.
 
         Args:
             stage: `"scratch"` or `"kd"`.
             budget: str. Name of the budget.
             seed: int.
-            variant: flags of `train` beside those of the stage.
+            variant: flags of `train` in addition to those of the stage.
         """
         return self._alone(
             stage,
@@ -248,7 +249,7 @@ class PaperSteps:
         )
 
     def retrained(self, subnet: Output, title: str, seed: int) -> Output:
-        """The architecture of a subnet, distilled from new weights."""
+        """The architecture of a subnet, distilled from scratch."""
         record = workdir.record_path(subnet.name).name
         return self._alone(
             "kd", f"retrained {title}", subnet.sibling(record), seed
@@ -270,7 +271,7 @@ class PaperSteps:
     def finetuned(
         self, subnet: Output, length: str, title: str, seed: int
     ) -> Output:
-        """A subnet that is trained further by distillation.
+        """A subnet that is fine-tuned by distillation.
 
         Args:
             subnet: Output.

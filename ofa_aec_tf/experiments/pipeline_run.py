@@ -1,4 +1,4 @@
-"""The whole way from audio to evaluated `.tflite` files, as steps."""
+"""A pipeline from audio to evaluated `.tflite` files."""
 
 import dataclasses
 import pathlib
@@ -20,10 +20,10 @@ from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.training.stages import STAGES
 
 _SUMMARY, _DATA = "summary.json", "data"
-# Those that each run has, by the names of their flagfiles.
+# Stages of every pipeline; each has a flagfile of this name.
 _STAGES = ("teacher", "supernet", "search", "export")
 _BASELINES = ("kd", "scratch")
-# What a summary shows of each subnet; export writes more.
+# Formats in the summary. Export writes more.
 _SUMMARY_MODES = ("float32", "int8")
 
 
@@ -81,13 +81,13 @@ class PipelineSettings(RunSettings):
         return path
 
     def check_flagfiles(self) -> None:
-        """Refuses flagfiles that cannot be read before the first step runs."""
+        """Reads all flagfiles, so that a mistake is found before step one."""
         preprocess = ["preprocess"] if self.data_dir is None else []
         for name in (*preprocess, *_STAGES, *self.baseline):
             flagfiles.read(self.flagfile(name))
 
     def preprocess_arguments(self) -> list[str]:
-        """Flags of data_pipeline.preprocess that were given here."""
+        """Flags to pass on to data_pipeline.preprocess."""
         labels = [] if self.labels_csv is None else [self.labels_csv]
         return [
             *super().preprocess_arguments(),
@@ -96,7 +96,7 @@ class PipelineSettings(RunSettings):
 
 
 def run(config: PipelineSettings) -> None:
-    """Runs all steps, as far as they are not done, and prints a summary.
+    """Runs all steps that are not done yet, and prints a summary.
 
     Args:
         config: PipelineSettings.
@@ -118,7 +118,7 @@ def run(config: PipelineSettings) -> None:
 
 
 def _preprocess(config, directory) -> tuple[pathlib.Path, float]:
-    """The directory of the data, and the seconds that it took to make them."""
+    """The directory of the data, and how many seconds they took to make."""
     if config.data_dir is not None:
         return pathlib.Path(config.data_dir), 0.0
     data = PreprocessedData(
@@ -131,7 +131,7 @@ def _preprocess(config, directory) -> tuple[pathlib.Path, float]:
 
 
 class _Pipeline:
-    """The steps after preprocessing, each in its place.
+    """The steps after preprocessing.
 
     Args:
         config: PipelineSettings.
@@ -145,7 +145,7 @@ class _Pipeline:
         self._runner = runner
 
     def run(self, data_seconds: float) -> None:
-        """Runs all of them, and says what they have made."""
+        """Runs all steps, and prints where their results are."""
         teacher = self._training("teacher", "teacher", "teacher")
         supernet = self._training(
             "supernet", "supernet", "supernet", self._seed, teacher=teacher
@@ -156,7 +156,7 @@ class _Pipeline:
             ),
             PARETO_REPORT,
         )
-        # What is found decides which steps come after it.
+        # The steps after the search depend on what it has found.
         self._run(teacher.step, supernet.step, search.step)
         subnets = self._materialized(supernet, search)
         models = {"ofa": subnets}
@@ -218,7 +218,7 @@ class _Pipeline:
         return Output(step, STAGES[stage].file_name)
 
     def _materialized(self, supernet, search) -> dict[str, Output]:
-        """The subnets that were chosen, cut out, by budget."""
+        """The chosen subnet of each budget, as a plain model."""
         step = self._step(
             "materialize",
             "ofa",
@@ -233,7 +233,7 @@ class _Pipeline:
         return {name: Output(step, f"{name}/{steps.SUBNET}") for name in names}
 
     def _baselines(self, kind, teacher, subnets) -> dict[str, Output]:
-        """The architectures of subnets, trained in another way."""
+        """Models with the architectures of the subnets, trained otherwise."""
         teachers = {"teacher": teacher} if kind == "kd" else {}
         record = workdir.record_path(steps.SUBNET).name
         models = {
@@ -251,7 +251,7 @@ class _Pipeline:
         return models
 
     def _exported(self, kind, models) -> dict[str, Output]:
-        """Models and their `.tflite` files, by what to call them."""
+        """Models and their `.tflite` files, by name."""
         step = self._step(
             f"export of {kind}",
             f"export/{kind}",
@@ -259,17 +259,17 @@ class _Pipeline:
             "export",
             model=tuple(models.values()),
         )
-        # One at a time: it measures how long they take.
+        # Never beside another step: it measures latencies.
         self._run(step)
         found = {}
         for name, model in models.items():
             found[f"{kind} {name}"] = model
             path = self._runner.path(model)
-            # As export says: one model goes to the directory of its stem.
+            # Export names the directory of a single model by its file.
             folder = path.stem if len(models) == 1 else path.parent.name
             for mode in _SUMMARY_MODES:
-                # Those on log-mel spectrograms, as the data are; behind the
-                # front end they give the same scores.
+                # The data are log-mel spectrograms. Files that take raw
+                # audio samples give the same scores.
                 file = Output(
                     step, f"{folder}/{path.stem}_log_mel_{mode}.tflite"
                 )
@@ -288,7 +288,7 @@ class _Pipeline:
         )
         paths = map(self._runner.path, evaluated.values())
         return [
-            # An earlier call may have named the same files in another way.
+            # By position: the paths are those of the call that evaluated.
             summary.summary_row(name, path, {str(path): values})
             for name, path, values in zip(evaluated, paths, metrics.values())
         ]

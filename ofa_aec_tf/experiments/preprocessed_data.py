@@ -1,7 +1,7 @@
-"""Data that the steps of a run read: preprocessed once, again for a reason.
+"""Preprocessed data of a run, made again only when their source has changed.
 
-Audio files may be deleted to save space, or their disk may not be there: what
-was made of them is kept.
+When audio files are gone, the data are kept: the files may have been deleted to
+save space, or their disk may not be mounted.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from ofa_aec_tf.runs import workdir
 
 @dataclasses.dataclass(frozen=True)
 class _Inputs:
-    """What data are made of.
+    """What data are made from.
 
     Args:
         flags: list of str.
@@ -37,7 +37,7 @@ class _Inputs:
 
     @classmethod
     def read(cls, flags: list[str]) -> "_Inputs":
-        """What there is now."""
+        """The state of the inputs now."""
         paths = steps.named_paths(flags)
         hashes = [
             hashlib.blake2b(
@@ -56,21 +56,21 @@ class _Inputs:
 
     @property
     def has_lost_files(self) -> bool:
-        """Whether nothing is left of the directories that flags name."""
+        """Whether the directories that flags name are empty or gone."""
         names = (text.partition("=")[0] for text in self.flags)
         return not self.files.size and any(n.endswith("_dir") for n in names)
 
 
 class PreprocessedData:
-    """What data_pipeline.preprocess makes of audio in a working directory.
+    """Data that data_pipeline.preprocess writes into a working directory.
 
     Args:
         directory: path of the working directory.
         flagfile: path of a flagfile of data_pipeline.preprocess.
-        arguments: sequence of str. Flags that count for more than those of
-            the flagfile.
-        name: str or None. Of the directory of the data. By default other
-            flags and other tables make other data, beside those of before.
+        arguments: sequence of str. Flags that override those of the flagfile.
+        name: str or None. Name of the directory of the data. By default it
+            is derived from the flags and tables, so that data of other
+            settings are kept beside these.
         title: str. What to call them.
 
     Raises:
@@ -100,14 +100,14 @@ class PreprocessedData:
         self._title = title
 
     def make(self, overwrite: bool = False) -> float:
-        """Makes the data where that must be.
+        """Makes the data, unless they are up to date.
 
         Args:
             overwrite: bool. Whether to make them in any case, and to replace
-                what is there whatever it is.
+                whatever is there.
 
         Returns:
-            float. Seconds that it takes to make them.
+            float. Seconds that it took to make them.
         """
         record = step_runner.read_record(
             self._record,
@@ -159,7 +159,7 @@ class PreprocessedData:
             return np.zeros(0, np.uint64)
 
     def _reason(self, record) -> str | None:
-        """Why the data must be made again, None where they need not."""
+        """Why the data must be made again; None if they are up to date."""
         fingerprint = _fingerprint(self.directory)
         if fingerprint is None:
             return "they are not there, or not whole"
@@ -180,7 +180,7 @@ class PreprocessedData:
 
 
 def _fingerprint(data_dir) -> str | None:
-    """That of the data of a directory, None where they are not whole."""
+    """The fingerprint of the data in a directory; None if incomplete."""
     try:
         dataset = DatasetInfo.read(data_dir)
         if all(
@@ -195,7 +195,7 @@ def _fingerprint(data_dir) -> str | None:
 
 
 def facts(dataset: DatasetInfo) -> dict:
-    """What a report says of a data set."""
+    """Facts about a data set for a report."""
     return {
         "clips": {
             name: split.num_clips for name, split in dataset.splits.items()

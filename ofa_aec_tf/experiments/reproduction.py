@@ -117,7 +117,7 @@ class ReproductionSettings(RunSettings):
         return found
 
     def facts(self, dataset: DatasetInfo) -> dict:
-        """What the report says of how it was measured."""
+        """How it was measured, for the report."""
         flags = pathlib.Path(self.flags_dir).glob("*.cfg")
         return {
             "Machine": machine.description(),
@@ -134,7 +134,7 @@ class ReproductionSettings(RunSettings):
 def tasks(
     config: ReproductionSettings, data: Data, shape: tuple[int, int, int]
 ) -> list[Task]:
-    """What is measured.
+    """What to measure.
 
     Args:
         config: ReproductionSettings.
@@ -158,7 +158,7 @@ def tasks(
         )
     )
     for task in found:
-        # Reads the flagfiles of all steps before the first one runs.
+        # Reads all flagfiles, so that mistakes are found before step one.
         _ = task.step.identity
     return found
 

@@ -1,4 +1,4 @@
-"""Settings that all runs of several steps have in common."""
+"""Settings that all runs of several steps share."""
 
 import contextlib
 import dataclasses
@@ -12,7 +12,7 @@ from ofa_aec_tf.runs import workdir
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunSettings(settings.Settings):
-    """Base of the settings of a run of several steps."""
+    """Base class of the settings of a run of several steps."""
 
     workdir: str = setting(
         settings.REQUIRED, "Where everything goes.", is_path=True
@@ -35,26 +35,23 @@ class RunSettings(settings.Settings):
 
     @contextlib.contextmanager
     def locked_directory(self) -> Iterator[pathlib.Path]:
-        """The working directory, made where it is not there.
-
-        No other process runs in it as long as the context lasts.
-        """
+        """The working directory, created and locked for this process."""
         self.directory.mkdir(parents=True, exist_ok=True)
         with workdir.lock(self.directory):
             yield self.directory
 
     def preprocess_arguments(self) -> list[str]:
-        """Flags of data_pipeline.preprocess that were given here."""
+        """Flags to pass on to data_pipeline.preprocess."""
         if self.audio_dir is None:
             return []
         return [f"--audio_dir={self.audio_dir}"]
 
     def check_only_one_source(self, *others: str) -> None:
-        """Refuses settings of preprocessing beside data that are there.
+        """Refuses settings of preprocessing next to `data_dir`.
 
         Args:
-            *others: names of fields beside `audio_dir` that are for
-                preprocessing.
+            *others: names of fields for preprocessing, apart from
+                `audio_dir`.
 
         Raises:
             ValueError: if `data_dir` and one of these are given.
@@ -68,14 +65,14 @@ class RunSettings(settings.Settings):
 
 
 def check_distinct(name: str, numbers: tuple[int, ...]) -> None:
-    """Refuses a list that is empty, or has a number twice.
+    """Refuses an empty list, and one with a number twice.
 
     Args:
         name: str. The name of the setting.
         numbers: tuple of int.
 
     Raises:
-        ValueError: if it is so.
+        ValueError: if it is one of these.
     """
     if not numbers or len(set(numbers)) < len(numbers):
         raise ValueError(

@@ -1,8 +1,8 @@
-"""Runs steps, several at a time, and keeps what an earlier call has left whole.
+"""Runs steps, several at a time, unless they are done already.
 
-Beside each step that has ended well stands a record: what it was made of, its
-seconds, and digests of what it wrote. It runs again where one of these no
-longer agrees.
+Each finished step has a record: what it was made from, how long it took, and
+digests of the files that it wrote. It runs again when its inputs have changed,
+or its files are damaged or gone.
 """
 
 import os
@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.2
 
 
 class StepRunner:
-    """Runs steps, each in a directory of its own, and none twice.
+    """Runs steps, each in a directory of its own.
 
     Args:
         directory: path of the working directory.
@@ -40,49 +40,48 @@ class StepRunner:
         self._workdir = pathlib.Path(directory)
         self._records = self._workdir / RECORDS
         self._num_jobs = num_jobs
-        # The seconds of the steps that are known to be done, by identity.
+        # Seconds of the steps that are known to be done, by identity.
         self._seconds: dict[str, float] = {}
 
     @property
     def seconds(self) -> float:
-        """What all steps have taken, also those of earlier calls."""
+        """The time that all steps took, including those of earlier calls."""
         return sum(self._seconds.values())
 
     def directory(self, step: Step) -> pathlib.Path:
-        """Where a step writes, whether it has run or not."""
+        """The directory of a step, whether it has run or not."""
         if step.place is not None:
             return self._workdir / step.place
-        # One that had another title is the same.
+        # A step that was renamed keeps its directory.
         for path in self._records.glob(f"*-{step.identity}/"):
             return path
         return self._records / f"{step.file_stem}-{step.identity}"
 
     def output(self, step: Step) -> pathlib.Path:
-        """What its command is told to write: its directory, or a file in it."""
+        """The path that the command of a step is told to write to."""
         return self.directory(step) / step.command.output_name
 
     def path(self, output: Output) -> pathlib.Path:
-        """Where an output is."""
+        """The path of an output."""
         return self.directory(output.step) / output.name
 
     def is_done(self, step: Step) -> bool:
-        """Whether a step has run to its end, and all that it reads from."""
+        """Whether a step is done, and all steps that it needs."""
         return all(map(self.is_done, step.needs())) and self._is_kept(step)
 
     def run(self, wanted: Sequence[Step]) -> Iterator[tuple[Step, bool]]:
-        """Runs steps and what they need, as far as they are not done.
+        """Runs steps and those that they need, unless they are done.
 
-        A step starts as soon as what it needs is done and a place is free;
-        those that come first start first. When one fails, or the iteration is
-        given up, those that run are ended; they go on from there the next
-        time.
+        A step starts as soon as the steps that it needs are done and a job is
+        free, in the order given. When a step fails, or the iteration is given
+        up, the running steps are ended; the next call resumes them.
 
         Args:
             wanted: sequence of Step.
 
         Yields:
-            Tuples of the wanted steps in their order, each when it is done,
-            and whether it has run just now.
+            Tuples of a wanted step, in their order, as soon as it is done, and
+            whether it ran in this call.
 
         Raises:
             SystemExit: with the status of a step that has failed.
@@ -106,7 +105,7 @@ class StepRunner:
         for step in list(waiting):
             is_one_at_a_time = self._num_jobs == 1
             if is_one_at_a_time and wanted.identity in self._seconds:
-                # What is made of it comes first.
+                # The caller uses its result before the next step starts.
                 return
             if len(running) == self._num_jobs:
                 return
@@ -118,7 +117,7 @@ class StepRunner:
                 running[place] = _Job(self, step, place, self._num_jobs)
 
     def _collect(self, running) -> set[str]:
-        """The identities of the steps that have ended since the last time."""
+        """Notes the steps that have ended; returns their identities."""
         ended = set()
         for place, job in list(running.items()):
             if job.has_ended():
@@ -132,7 +131,7 @@ class StepRunner:
         return self._records / f"{name}.json"
 
     def _note(self, step, seconds):
-        """Notes that a step has run to its end."""
+        """Records that a step is done."""
         directory = self.directory(step)
         files = {
             file
@@ -145,7 +144,7 @@ class StepRunner:
             {
                 "made_of": self._made_of(step),
                 "seconds": seconds,
-                # Relative, so that all of it may be moved.
+                # Relative, so that the working directory can be moved.
                 "results": {
                     str(file.relative_to(directory)): workdir.file_digest(file)
                     for file in sorted(files)
@@ -162,10 +161,7 @@ class StepRunner:
         return {**step.made_of(), "inputs": inputs}
 
     def _is_kept(self, step) -> bool:
-        """Whether the results of a step are there, and made of the same.
-
-        What it needs must be done.
-        """
+        """Whether a step is done, given that those it needs are."""
         if step.identity in self._seconds:
             return True
         record = read_record(
@@ -184,7 +180,7 @@ class StepRunner:
         return is_whole
 
     def words(self, step: Step) -> list[str]:
-        """What Python is called with to run a step."""
+        """The arguments that Python runs a step with."""
         return [
             "-m",
             step.command.module,
@@ -202,15 +198,15 @@ class StepRunner:
         if not any(isinstance(part, Output) for part in parts):
             return ",".join(parts)
         paths = [self.path(part) for part in parts]
-        # One may be of a flag that takes no more; where it exists, a list
-        # takes it as it is.
+        # Some flags take one path only, and flags that take several read one
+        # that exists as it is.
         return (
             str(paths[0]) if len(paths) == 1 else path_flags.join_paths(paths)
         )
 
 
 class _Job:
-    """A step that runs in a process, on its share of the cores."""
+    """A step that is running, on its share of the cores."""
 
     def __init__(self, runner, step, place, num_jobs):
         self.step = step
@@ -225,13 +221,13 @@ class _Job:
             return
         print(f"== {step.title}", flush=True)
         self._log = directory / LOG
-        # After what an earlier call of a step has printed that was cut off.
+        # Appended to what an interrupted call has printed.
         with self._log.open("ab") as log:
             self.command = ChildCommand(
                 words, stdout=log, stderr=subprocess.STDOUT
             )
         if hasattr(os, "sched_setaffinity"):
-            # Long before it counts its cores, as imports take seconds.
+            # In time: it counts its cores only after seconds of imports.
             os.sched_setaffinity(
                 self.command.process_id,
                 share_of_cores(os.sched_getaffinity(0), place, num_jobs),
@@ -239,11 +235,11 @@ class _Job:
 
     @property
     def seconds(self) -> float:
-        """How long it has run."""
+        """Seconds since it started."""
         return round(time.monotonic() - self._start_seconds, 1)
 
     def has_ended(self) -> bool:
-        """Whether it has ended well.
+        """Whether it has ended.
 
         Raises:
             SystemExit: with its status, if it has failed.
@@ -260,10 +256,10 @@ class _Job:
 
 
 def share_of_cores(cores: Iterable[int], place: int, num_jobs: int) -> set[int]:
-    """The cores of one of several jobs: all of them where there are too few.
+    """The cores of one of several jobs; all cores if there are too few.
 
     Args:
-        cores: iterable of int. Those that there are.
+        cores: iterable of int. All cores.
         place: int, in 0 ... num_jobs - 1.
         num_jobs: int.
     """
@@ -272,11 +268,11 @@ def share_of_cores(cores: Iterable[int], place: int, num_jobs: int) -> set[int]:
 
 
 def read_record(path, **kinds: type) -> dict:
-    """The record of what has been made, empty where none can be read.
+    """Reads a record; an empty dict if it is missing or damaged.
 
     Args:
         path: path of the record.
-        **kinds: types of what it must have, by name.
+        **kinds: the types of its required entries.
     """
     try:
         record = workdir.read_json(path)
@@ -290,7 +286,7 @@ def read_record(path, **kinds: type) -> dict:
 
 
 def _with_needed(wanted) -> list[Step]:
-    """All steps once, each after what it needs."""
+    """All steps once, each after those that it needs."""
     ordered: dict[str, Step] = {}
 
     def add(step):

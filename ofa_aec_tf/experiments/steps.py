@@ -1,9 +1,8 @@
-"""Steps: commands with what they read from each other, and what they leave.
+"""Steps: calls of commands that read what other steps have written.
 
-A step is known by what decides its result: the command, its flags as they are
-after flagfiles are read, the files that these flags name, the data, and the
-steps that it reads from. Its title does not count, so that an experiment may be
-rearranged and goes on all the same.
+A step is identified by what determines its result: the command, its flags after
+flagfiles are read, the files that these flags name, the data, and the steps
+that it needs. Its title does not matter.
 """
 
 import dataclasses
@@ -30,12 +29,12 @@ _SIGNS_OF_PATHS = {"/", "."}
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The preprocessed data that a step reads.
+    """Preprocessed data that a step reads.
 
     Args:
         directory: path.
-        fingerprint: str. What tells these data from others.
-        skip_corrupt: bool. Whether damaged records are left out.
+        fingerprint: str. Identifies the content.
+        skip_corrupt: bool. Whether to skip damaged records.
     """
 
     directory: pathlib.Path
@@ -44,22 +43,22 @@ class Data:
 
     @property
     def flags(self) -> list[str]:
-        """The flags of a command that reads them."""
+        """Flags for a command that reads these data."""
         reading = ["--skip_corrupt"] if self.skip_corrupt else []
         return [f"--data_dir={self.directory}", *reading]
 
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A command that steps run.
+    """A command that can be a step.
 
     Args:
         module: str.
-        results: tuple of str. Patterns of the files that it leaves in its
-            directory, for people and for other steps.
-        output_flag: str. The flag that says where it writes.
-        output_name: str. The file in its directory that this flag names; ""
-            for the directory itself.
+        results: tuple of str. Patterns of the files in its directory that
+            people and other steps read.
+        output_flag: str. The flag that names its output.
+        output_name: str. The file in its directory that is its output; "" if
+            that is the directory itself.
     """
 
     module: str
@@ -90,25 +89,24 @@ class Output:
     name: str
 
     def sibling(self, name: str) -> "Output":
-        """Another file of the same directory."""
+        """Another file in the same directory."""
         path = pathlib.PurePath(self.name).with_name(name)
         return Output(self.step, str(path))
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A command to run.
+    """A call of a command.
 
     Args:
-        title: str. What to call it; decides nothing.
+        title: str. Shown to people; does not affect the result.
         command: Command.
-        data: Data that it reads.
+        data: Data.
         flagfile: path of its flagfile, or None.
-        arguments: tuple of `(name, value)`, further flags. A value is str, an
-            Output, or a tuple of the one or the other, a list.
-        place: str or None. Its directory in the working directory, where
-            people look for what it writes. By default it has one of its own,
-            named by its title and its identity.
+        arguments: tuple of `(name, value)`. Further flags; a value is a str,
+            an Output, or a tuple of these.
+        place: str or None. Its directory within the working directory. By
+            default the directory is named by title and identity.
     """
 
     title: str
@@ -119,7 +117,7 @@ class Step:
     place: str | None = None
 
     def outputs(self) -> list[tuple[str, list[Output]]]:
-        """By flag what it reads from other steps."""
+        """The outputs of other steps that it reads, by flag."""
         found = []
         for name, value in self.arguments:
             parts = [p for p in _parts(value) if isinstance(p, Output)]
@@ -128,11 +126,11 @@ class Step:
         return found
 
     def needs(self) -> list["Step"]:
-        """The steps that this one reads from."""
+        """The steps whose outputs it reads."""
         return [part.step for _, parts in self.outputs() for part in parts]
 
     def made_of(self) -> dict:
-        """What decides the result, but for what other steps have written."""
+        """What determines the result, apart from the outputs it reads."""
         flags = [] if self.flagfile is None else flagfiles.read(self.flagfile)
         flags += [
             f"--{name}={','.join(_parts(value))}"
@@ -149,7 +147,7 @@ class Step:
 
     @functools.cached_property
     def identity(self) -> str:
-        """A digest of what decides the result."""
+        """A digest of everything that determines the result."""
         read = [
             [name, [[part.step.identity, part.name] for part in parts]]
             for name, parts in self.outputs()
@@ -160,7 +158,7 @@ class Step:
 
     @property
     def file_stem(self) -> str:
-        """The title as a part of a file name."""
+        """The title, in characters for file names."""
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
 
@@ -169,7 +167,7 @@ def _parts(value) -> tuple:
 
 
 def texts(flags: dict) -> tuple[tuple[str, str], ...]:
-    """Flags by name as arguments of a Step."""
+    """Flags as arguments of a Step."""
     return tuple((name, str(value)) for name, value in flags.items())
 
 
@@ -179,12 +177,12 @@ def evaluation(
     ensemble: bool = False,
     place: str | None = None,
 ) -> Step:
-    """The step that has the metrics of models on the test split.
+    """The step that evaluates models on the test split.
 
     Args:
         title: str.
         models: sequence of Output.
-        ensemble: bool. Whether to evaluate the mean of their scores too.
+        ensemble: bool. Whether to evaluate their mean scores too.
         place: str or None, as of Step.
     """
     more = (("ensemble", "true"),) if ensemble else ()
@@ -207,7 +205,7 @@ def named_paths(flag_texts) -> list[pathlib.Path]:
     found = []
     for text in flag_texts:
         name, _, value = text.partition("=")
-        # Else it is a word, whatever the current directory holds.
+        # Other values are words, even if a file happens to have that name.
         if not (name.endswith(_NAMES_OF_PATHS) or _SIGNS_OF_PATHS & set(value)):
             continue
         try:
@@ -219,7 +217,7 @@ def named_paths(flag_texts) -> list[pathlib.Path]:
 
 
 def _exists(path):
-    # JSON, say, is too long for a name.
+    # JSON, for example, can be too long for a file name.
     try:
         return os.path.exists(path)
     except (OSError, ValueError):
@@ -227,7 +225,7 @@ def _exists(path):
 
 
 def _content(path):
-    """A digest of a file, or of which files a directory holds."""
+    """A digest of a file, or of the list of files in a directory."""
     if path.is_file():
         return workdir.file_digest(path)
     record = path / dataset_info.FILE_NAME
@@ -238,7 +236,7 @@ def _content(path):
 
 
 def listed_files(directory) -> list[tuple[str, int]]:
-    """The files of a directory and of those below it, with their sizes."""
+    """All files below a directory, with their sizes."""
     found = []
     for parent, _, names in os.walk(directory):
         for name in names:
@@ -246,7 +244,7 @@ def listed_files(directory) -> list[tuple[str, int]]:
             try:
                 size = os.path.getsize(path)
             except OSError:
-                # A link that leads nowhere.
+                # A broken link.
                 continue
             found.append((os.path.relpath(path, directory), size))
     return found

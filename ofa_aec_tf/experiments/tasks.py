@@ -1,4 +1,4 @@
-"""What is measured, in its order, once the steps that it needs have run."""
+"""Tasks: what is measured once a step is done."""
 
 import dataclasses
 import pathlib
@@ -15,7 +15,7 @@ from ofa_aec_tf.runs import workdir
 
 COSTS = ("parameters", "macs")
 METRICS = ("mAP", "mAUC", "d_prime", "accuracy")
-# The entry of an ensemble among the metrics.
+# The entry of an ensemble in the metrics file.
 _ENSEMBLE = "ensemble"
 
 
@@ -25,7 +25,7 @@ class Task:
 
     Args:
         title: str.
-        step: Step. When it is done, everything is there.
+        step: Step. What must be done before.
         measure: function from a StepRunner to the measurements.
     """
 
@@ -37,7 +37,9 @@ class Task:
 def evaluated(
     runner: StepRunner, step: Step, model: Output
 ) -> tuple[dict, dict, dict]:
-    """What is known of a model, wherever the working directory was then.
+    """The record and the metrics of an evaluated model.
+
+    The working directory may have been moved since then.
 
     Args:
         runner: StepRunner.
@@ -45,8 +47,7 @@ def evaluated(
         model: Output. One of its models.
 
     Returns:
-        The details of its record, and of its costs and its metrics those in
-        COSTS and METRICS.
+        The details of its record, its COSTS and its METRICS.
     """
     details, costs = recorded(runner, model)
     metrics = workdir.read_json(runner.path(Output(step, METRICS_FILE)))
@@ -61,13 +62,13 @@ def evaluated(
 
 
 def recorded(runner: StepRunner, model: Output) -> tuple[dict, dict]:
-    """The details of a model's record, and of its costs those in COSTS."""
+    """The details of a model's record, and its COSTS."""
     details = ModelInfo.read(runner.path(model)).details
     return details, {name: details["complexity"][name] for name in COSTS}
 
 
 def ensemble_metrics(runner: StepRunner, step: Step) -> dict:
-    """Those in METRICS of the ensemble of all models of an evaluation."""
+    """The METRICS of the ensemble of all models of an evaluation."""
     metrics = workdir.read_json(runner.path(Output(step, METRICS_FILE)))
     return {name: metrics[_ENSEMBLE][name] for name in METRICS}
 
@@ -75,13 +76,13 @@ def ensemble_metrics(runner: StepRunner, step: Step) -> dict:
 def measure_all(
     tasks: Sequence[Task], runner: StepRunner, report: Callable[[list], None]
 ) -> None:
-    """Measures in order, running what is not there.
+    """Runs the steps of all tasks and measures, in their order.
 
     Args:
         tasks: sequence of Task.
         runner: StepRunner.
-        report: function of all measurements so far, called after each task
-            but while those of an earlier call are found again.
+        report: function of all measurements so far. It is called after each
+            task, but not for results of earlier calls until a step runs.
     """
     measured: list = []
     has_run = False

@@ -16,7 +16,7 @@ from ofa_aec_tf.runs import workdir
 PARETO_PLOT = "pareto.png"
 _PANEL_INCHES, _HEIGHT_INCHES = 5.5, 4.8
 _COLOR_TRIAL, _COLOR_FRONT, _COLOR_CHOSEN = "#9aa5b1", "#1f6fb4", "#d1495b"
-# Of a label, as parts of the panel's width and height.
+# Sizes of labels, relative to the panel.
 _CHARACTER_WIDTH, _LANE_HEIGHT = 0.018, 0.09
 
 
@@ -27,10 +27,10 @@ def plot_search(
     objectives: Objectives,
     title: str,
 ) -> None:
-    """Draws all trials, the front and the chosen subnets into a PNG file.
+    """Plots all trials, the Pareto front and the chosen subnets as PNG.
 
-    Each panel has the front of its own cost; the limits of the budgets are
-    dotted lines.
+    There is a panel for each cost, with the front of that cost. Dotted lines
+    are the limits of the budgets.
 
     Args:
         path: path of the PNG file.
@@ -57,7 +57,7 @@ def plot_search(
 
 
 def _chosen_labels(trials, budgets, quality) -> list[tuple[Trial, str]]:
-    """Names of the budgets that chose a trial; one may win several."""
+    """Labels of the chosen trials; several budgets may choose one."""
     labels: dict[int, tuple[Trial, list[str]]] = {}
     for budget in budgets:
         chosen = best_trial(trials, budget, quality)
@@ -104,7 +104,7 @@ def _draw_panel(axes, trials, budgets, labels, quality, cost) -> None:
             label="chosen for a budget",
         )
     axes.margins(x=0.04, y=0.05)
-    # Set before the limits are drawn: a bound far away is no reason to zoom.
+    # Before the limits are drawn, so that a distant one does not zoom out.
     axes.set_xlim(axes.get_xlim())
     for limit in _limits(budgets, cost):
         axes.axvline(limit, color=_COLOR_CHOSEN, alpha=0.3, ls=":", lw=1)
@@ -114,7 +114,7 @@ def _draw_panel(axes, trials, budgets, labels, quality, cost) -> None:
 
 
 def _limits(budgets, cost) -> list[int]:
-    """Bounds of the budgets on a cost, without those that bind nothing."""
+    """The bounds of the budgets on a cost, except for 0 and none."""
     return sorted(
         {
             bound
@@ -128,7 +128,7 @@ def _limits(budgets, cost) -> list[int]:
 
 
 def _annotate(axes, labelled) -> None:
-    """Labels in lanes above the panel, where no data is, with leaders."""
+    """Writes labels above the panel, with lines to their points."""
     left, right = axes.get_xlim()
     ends = []
     for (x, y), text in sorted(labelled):
@@ -149,7 +149,7 @@ def _annotate(axes, labelled) -> None:
             va="bottom",
             fontsize=8,
             color=_COLOR_CHOSEN,
-            # A lower label hides the leader of one above it.
+            # A label covers the lines of those above it.
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             zorder=5 - 0.1 * lane,
             arrowprops={

@@ -1,4 +1,4 @@
-"""Commands that start other commands, and end them when they end."""
+"""Commands that run other commands, which end with them."""
 
 import os
 import shlex
@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from ofa_aec_tf.runs import interruptions
 
 BROKEN_PIPE_STATUS = 128 + signal.SIGPIPE
-# To save what it has; then it is killed.
+# It gets this long to save its work before it is killed.
 _PATIENCE_SECONDS = 30
 
 
 class ChildCommand:
-    """A command that runs in a process of its own, and ends with this one.
+    """A command in a process of its own, which ends when this one ends.
 
-    However this process ends: the child notices.
+    That holds even if this process is killed.
 
     Args:
-        words: sequence of str, what Python is called with.
-        options: as for `subprocess.Popen`.
+        words: sequence of str. Arguments of Python.
+        options: further arguments of `subprocess.Popen`.
     """
 
     def __init__(self, words, **options):
@@ -46,11 +46,11 @@ class ChildCommand:
         self.process_id = self._process.pid
 
     def poll(self) -> int | None:
-        """The exit status, None while it runs."""
+        """The exit status; None while it runs."""
         return self._noted(self._process.poll())
 
     def wait(self) -> int:
-        """Waits for the end, which it is brought to if this is interrupted.
+        """Waits for its end. If this is interrupted, it is ended.
 
         Returns:
             int. The exit status, as a shell has it.
@@ -62,7 +62,7 @@ class ChildCommand:
             raise
 
     def end(self) -> None:
-        """Ends it: what it has done is kept."""
+        """Ends it gracefully: it saves what it has done."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -80,11 +80,11 @@ class ChildCommand:
 
 
 def announce(title: str, words: Sequence[str]) -> None:
-    """Says which command runs now.
+    """Prints which command runs now.
 
     Args:
-        title: str. What is printed above what it prints.
-        words: sequence of str, what Python is called with.
+        title: str. What to call it.
+        words: sequence of str. Arguments of Python.
     """
     print(f"\n== {title}\n$ python {shlex.join(words)}", flush=True)
 
@@ -112,12 +112,12 @@ def check(title: str, status: int, where: str = "see above") -> None:
 
 
 def call(title: str, module: str, *arguments) -> float:
-    """Runs another command; its failure ends this one with the same status.
+    """Runs another command; if it fails, this one ends with its status.
 
     Args:
-        title: str. What is printed above what it prints.
+        title: str. What to call it.
         module: str, such as `"ofa_aec_tf.train"`.
-        arguments: what `str` makes its flags of.
+        arguments: its flags.
 
     Returns:
         float. Seconds that it took.

@@ -1,4 +1,4 @@
-"""Tables of variants: of the training, and of the search."""
+"""Tables of the ablations and of the search methods."""
 
 import math
 import re
@@ -14,7 +14,7 @@ from ofa_aec_tf.experiments.reports.measurements import Measurement
 from ofa_aec_tf.reports import document
 from ofa_aec_tf.reports.document import Table
 
-# For each ablation its title, and what the others are compared with.
+# The title of each ablation, and the variant to compare others with.
 ABLATIONS = {
     "equal_steps": ("Baselines with the steps of the supernet", OFA),
     "sampling": ("Sampling rule", "uniform"),
@@ -93,7 +93,7 @@ def search_methods(measurements: Sequence[Measurement]) -> list[Table]:
 
 
 def _variants(measured) -> list[tuple[str, str, cells.Cell]]:
-    """Budget, series and cell of all that was measured, in order."""
+    """Budget, series and cell of everything measured, in order."""
     series = sorted({m.series for m in measured}, key=_natural)
     return [
         (budget, name, cell)

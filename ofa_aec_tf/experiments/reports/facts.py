@@ -11,9 +11,8 @@ def tables(facts: Mapping) -> list[Table]:
     """The tables at the end of a report.
 
     Args:
-        facts: dict of JSON types, in the order to show: corpus, schedule,
-            machine, versions. Each dict in it becomes a table of its own,
-            everything else one table together.
+        facts: dict of JSON types, in the order to show. Each dict in it
+            becomes a table of its own; everything else is one table.
     """
     plain = {k: v for k, v in facts.items() if not isinstance(v, Mapping)}
     groups = {"Facts": plain} | {

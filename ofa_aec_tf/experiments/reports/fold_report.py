@@ -33,8 +33,8 @@ def write_report(
     Args:
         directory: path of a directory; created.
         results: iterable of FoldResult.
-        folds: sequence of int. All folds that are to be measured.
-        num_wanted: int. Results when all is measured.
+        folds: sequence of int. All folds to measure.
+        num_wanted: int. Number of results once everything is measured.
         facts: dict of JSON types, as for `facts.tables`.
         title: str.
 
@@ -49,7 +49,7 @@ def write_report(
         for metric in fold_results.METRICS
         if any(metric in result.metrics for result in results)
     ]
-    # First, so that an error leaves an older report whole.
+    # Rendered first, so that an error leaves the older report as it is.
     files = document.render(
         jinja2.PackageLoader(__package__, "templates"),
         "fold_report.jinja",
@@ -71,7 +71,7 @@ def write_report(
         min_seeds=statistics.MIN_SEEDS,
     )
     fold_results.write_results(directory / fold_results.RESULTS, results)
-    # Last: it shows the others.
+    # Written last: the report refers to the table.
     document.write(directory, files)
 
 
@@ -99,7 +99,7 @@ def _scores(runs: Mapping[str, RunResults], metrics) -> list[Table]:
 
 
 def _percent(values) -> str:
-    """The mean of some scores."""
+    """The mean of scores in percent."""
     return f"{100 * np.mean(values):.2f}" if values else cells.NO_VALUE
 
 

@@ -1,4 +1,4 @@
-"""What a reproduction of the paper has measured, one tidy line each.
+"""Measurements of a reproduction of the paper, in tidy form.
 
 | experiment | series | budget | split |
 | - | - | - | - |
@@ -12,9 +12,9 @@
 
 Search spaces are called `[2,2,X]`, `[2,X,X]`, `[X,X,X]` and `EW-only`.
 Variants are compared with `OFA`, `uniform`, `calibrated`, `K=4` and `static`,
-methods with `random`, seed by seed. Of `methods` the costs may have
-`evaluations`, and the metrics `hypervolume`. The teacher's budget is "": it is
-larger than all.
+search methods with `random`, seed by seed. For `methods` there may be a cost
+`evaluations` and a metric `hypervolume`. The teacher's budget is "": it is
+larger than all budgets.
 """
 
 import csv
@@ -51,13 +51,13 @@ _COST, _METRIC = "costs.", "metrics."
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """What one network reached on one split.
+    """The scores of one network on one split.
 
     Args:
         experiment: str. One of EXPERIMENTS.
-        series: str. The row or curve that it belongs to.
-        budget: str. Name of the budget, such as `"0.9M"`; "" where none is.
-        seed: int. Of everything that was trained for it.
+        series: str. The row or curve in which it is shown.
+        budget: str. Name of the budget, such as `"0.9M"`; "" for none.
+        seed: int. Of all trainings for it.
         subnet: dict of JSON types from decisions to choices, or None.
         costs: dict of JSON numbers with `parameters`.
         metrics: dict of numbers with `mAP` in [0, 1]. Those that are None,
@@ -94,7 +94,7 @@ class Measurement:
             ("parameters", self.costs, math.inf),
             (METRIC, known, 1),
         ):
-            # No number is within bounds if it is none.
+            # A missing value and NaN are out of bounds too.
             if not 0 <= values.get(name, math.nan) <= maximum:
                 raise ValueError(
                     f"`{name}` must be a number from 0 to {maximum}. "
@@ -107,7 +107,7 @@ class Measurement:
         return self.costs["parameters"]
 
     def key(self) -> tuple:
-        """What is measured at most once, as sortable str and int."""
+        """Identifies what was measured; sortable."""
         return (
             EXPERIMENTS.index(self.experiment),
             self.budget,
@@ -124,14 +124,14 @@ def _json(value) -> str:
 
 
 def measurements_table(measurements: Iterable[Measurement]) -> str:
-    """Measurements as CSV, in an order that does not depend on theirs.
+    """Measurements as CSV, sorted.
 
     Args:
         measurements: iterable of Measurement.
 
     Returns:
-        str. Columns: the fields, with `subnet` as JSON, then a column
-        `costs.<name>` a cost and a column `metrics.<name>` a metric.
+        str. The columns are the fields, with `subnet` as JSON, then
+        `costs.<name>` and `metrics.<name>` for each cost and metric.
 
     Raises:
         ValueError: if a thing was measured twice.
@@ -188,7 +188,7 @@ def select(
     budget: str | None = None,
     split: str | None = None,
 ) -> list[Measurement]:
-    """The measurements of an experiment; None keeps all of a kind."""
+    """The measurements of an experiment; None selects all values."""
     return [
         m
         for m in measurements
@@ -200,7 +200,7 @@ def select(
 
 
 def budgets(measurements: Iterable[Measurement]) -> list[str]:
-    """Names of the budgets, that of the smallest networks first."""
+    """Names of the budgets, ordered by the sizes of their networks."""
     parameters: dict[str, list] = {}
     for m in measurements:
         parameters.setdefault(m.budget, []).append(m.parameters)
@@ -216,7 +216,7 @@ def budgets(measurements: Iterable[Measurement]) -> list[str]:
 def values_by_seed(
     measurements: Iterable[Measurement], metric: str = METRIC
 ) -> dict[int, float]:
-    """A metric of each seed, in their order.
+    """The values of a metric by seed, sorted.
 
     Args:
         measurements: iterable of Measurement of one series, budget and split.

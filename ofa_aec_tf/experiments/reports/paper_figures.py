@@ -17,28 +17,27 @@ from ofa_aec_tf.experiments.reports.measurements import TEACHER
 from ofa_aec_tf.experiments.reports.measurements import Measurement
 from ofa_aec_tf.reports import figures
 
-# Of Okabe and Ito: distinct for the color-blind too. Each has a marker, so
-# that nothing depends on color.
+# Of Okabe and Ito: distinct for color-blind people too. Each also has a marker,
+# so that nothing depends on color alone.
 _COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo")
 _BASELINES = {KD: ("#444444", "X"), SCRATCH: ("#888888", "*")}
 _LEGEND_COLUMNS = 4
-# Width of a budget's boxes; budgets are 1 apart.
+# Width of all boxes of a budget; budgets are 1 apart.
 _GROUP_WIDTH = 0.8
-# Of Figure 3's lines from each other, or bars of equal sizes would cover
-# each other.
+# Distance between the lines of Figure 3, whose bars would overlap otherwise.
 _DODGE_POINTS = 3
-# Of all of a seed's points in a box together, in square points.
+# Of all points of a seed in a box together, in square points.
 _POINT_AREA = 300
 _GOLDEN_RATIO = 0.6180339887
 
 
 def figure3(measurements: Sequence[Measurement]) -> bytes | None:
-    """mAP against parameters, a line a search space.
+    """mAP against parameters, with a line for each search space.
 
-    Points are means over the seeds and bars standard deviations; the teacher
-    and the networks that were trained alone are those of Table 1.
+    Points are means over the seeds, bars standard deviations. The teacher and
+    the baselines are those of Table 1.
 
     Args:
         measurements: sequence of Measurement.
@@ -95,11 +94,11 @@ def figure3(measurements: Sequence[Measurement]) -> bytes | None:
 
 
 def figure4(measurements: Sequence[Measurement]) -> bytes | None:
-    """The spread of subnets of similar size, a box a space and budget.
+    """The spread of subnets of similar size.
 
-    Boxes are quartiles of all seeds' subnets, whiskers reach the last subnet
-    within 1.5 times their distance; each subnet is a point, each seed another
-    marker.
+    There is a box plot for each budget and search space, over the subnets of
+    all seeds. Whiskers reach the last subnet within 1.5 times the interquartile
+    range. Each subnet is a point, and each seed has its own marker.
 
     Args:
         measurements: sequence of Measurement.
@@ -173,7 +172,7 @@ def _style(styles, index):
 
 
 def _style_index(names, space) -> int:
-    """The same for a space of the paper, whichever others are there."""
+    """The style of a space, which does not depend on the other ones."""
     if space in cells.PAPER_SPACES:
         return cells.PAPER_SPACES.index(space)
     others = [name for name in names if name not in cells.PAPER_SPACES]
@@ -185,7 +184,7 @@ def _pale(color) -> tuple[str, float]:
 
 
 def _row(measured, series) -> list[cells.Cell]:
-    """The cells of a series, in the order of their budgets."""
+    """The cells of a series, ordered by size."""
     row = (
         cells.cell(measured, series, budget)
         for budget in measurements_lib.budgets(measured)
@@ -194,7 +193,7 @@ def _row(measured, series) -> list[cells.Cell]:
 
 
 def _draw_points(axes, row, label, lw, **style) -> None:
-    """Means with bars; one seed has none."""
+    """Draws means with error bars; a single seed has no bar."""
     if not row:
         return
     found = [cell.statistics for cell in row]
@@ -208,7 +207,7 @@ def _draw_points(axes, row, label, lw, **style) -> None:
         label=label,
         **style,
     )
-    # Lines that stand aside don't count for the limits of the axes.
+    # Matplotlib ignores shifted lines when it chooses the limits of the axes.
     for cell, statistics in zip(row, found):
         deviation = statistics.standard_deviation or 0
         axes.update_datalim(
@@ -226,7 +225,7 @@ def _draw_box(axes, scores, seeds, center, width, index) -> None:
         positions=[center],
         widths=0.85 * width,
         manage_ticks=False,
-        # All subnets are drawn below.
+        # Each subnet is drawn as a point below.
         showfliers=False,
         patch_artist=True,
         boxprops={
@@ -238,7 +237,7 @@ def _draw_box(axes, scores, seeds, center, width, index) -> None:
         whiskerprops={"color": color},
         capprops={"color": color},
     )
-    # Seeds side by side within the box, their subnets scattered evenly.
+    # Seeds stand side by side in a box; their subnets are scattered evenly.
     lane = 0.8 * width / len(seeds)
     largest = max(map(len, scores.values()))
     size = np.clip(_POINT_AREA / largest, 2, 16)

@@ -81,7 +81,7 @@ def table1(measurements: Sequence[Measurement]) -> list[Table]:
 
 
 def table2(measurements: Sequence[Measurement]) -> list[Table]:
-    """Continual fine-tuning of the subnets that were found.
+    """Fine-tuning of the subnets that were found.
 
     Args:
         measurements: sequence of Measurement.
@@ -97,7 +97,7 @@ def table2(measurements: Sequence[Measurement]) -> list[Table]:
             series: cells.cell(measured, series, budget)
             for series in (OFA, OFA_SHORT, OFA_LONG, INIT_LONG)
         }
-        # All of a row are of the same subnets.
+        # All cells of a row have the same architecture.
         longest = max(row.values(), key=lambda cell: len(cell.scores))
         if longest:
             numbers = [str(len(cell.scores)) for cell in row.values()]
@@ -167,7 +167,7 @@ def subnet_variance(measurements: Sequence[Measurement]) -> list[Table]:
             if not scores:
                 continue
             means = [float(np.mean(values)) for values in scores.values()]
-            # One subnet has no spread.
+            # One subnet has no standard deviation.
             spreads = [
                 float(np.std(values, ddof=1))
                 for values in scores.values()
@@ -213,7 +213,7 @@ def scores_of_subnets(
 
 
 def _comparisons(measured, budget, first, second) -> list[dict[str, str]]:
-    """The columns of the first series less the second, if there are both."""
+    """Columns of the first series minus the second, if both were measured."""
     difference = statistics.paired_difference(
         cells.cell(measured, first, budget).scores,
         cells.cell(measured, second, budget).scores,
