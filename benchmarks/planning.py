@@ -20,9 +20,9 @@ import soundfile
 from absl import flags
 
 from data_pipeline import sources
-from data_pipeline.config import PreprocessConfig
-from data_pipeline.plan import Plan
-from data_pipeline.plan import PlanBuilder
+from data_pipeline.shards.config import PreprocessConfig
+from data_pipeline.shards.plan import Plan
+from data_pipeline.shards.plan import PlanBuilder
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.data.class_map import ClassMap

@@ -15,13 +15,13 @@ import pathlib
 
 from absl import flags
 
-from data_pipeline import assembly
-from data_pipeline import job
-from data_pipeline import plan
-from data_pipeline import report
-from data_pipeline import source_flags
-from data_pipeline.config import PreprocessConfig
-from data_pipeline.process_pool import ProcessPool
+from data_pipeline.jobs import assembly
+from data_pipeline.jobs import job
+from data_pipeline.reports import contents as report
+from data_pipeline.runners.process_pool import ProcessPool
+from data_pipeline.shards import plan
+from data_pipeline.shards.config import PreprocessConfig
+from data_pipeline.sources import source_flags
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.command_flags import flagfiles
@@ -133,7 +133,7 @@ def _make_runner(beam_arguments):
     logging.disable(logging.WARNING)
     try:
         # Not needed, and perhaps not installed, where the runner is local.
-        from data_pipeline.beam_runner import BeamRunner
+        from data_pipeline.runners.beam_runner import BeamRunner
     except ImportError as error:
         raise ValueError(
             f"--runner={_RUNNER.value} needs Apache Beam: pip install "

@@ -12,8 +12,8 @@ import sys
 import tqdm
 from absl import flags
 
-from data_pipeline import report
-from data_pipeline import verification
+from data_pipeline.reports import contents as report
+from data_pipeline.reports import findings as verification
 from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo

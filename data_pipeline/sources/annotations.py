@@ -11,15 +11,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from collections.abc import Sequence
 
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources import audio_tree
-from data_pipeline.sources import cutting
-from data_pipeline.sources import event_tables
-from data_pipeline.sources.event_tables import Event
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.clips import cutting
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.files import audio_tree
+from data_pipeline.sources.files.paths import AudioRoot
 from data_pipeline.sources.source import Source
+from data_pipeline.sources.tables import event_tables
+from data_pipeline.sources.tables.event_tables import Event
 
 MIN_OVERLAP_SECONDS = 0.1
 

@@ -12,19 +12,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources import sorted_hashes
-from data_pipeline.sources import tables
-from data_pipeline.sources.audio_index import AudioIndex
-from data_pipeline.sources.label_names import LabelNames
-from data_pipeline.sources.label_names import unknown_label_row
-from data_pipeline.sources.paths import AudioRoot
-from data_pipeline.sources.segments import Segment
-from data_pipeline.sources.segments import read_segments
-from data_pipeline.sources.segments import read_youtube_ids
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.clips.clip import format_seconds
+from data_pipeline.sources.files import sorted_hashes
+from data_pipeline.sources.files.audio_index import AudioIndex
+from data_pipeline.sources.files.paths import AudioRoot
 from data_pipeline.sources.source import Source
+from data_pipeline.sources.tables import table as tables
+from data_pipeline.sources.tables.label_names import LabelNames
+from data_pipeline.sources.tables.label_names import unknown_label_row
+from data_pipeline.sources.tables.segments import Segment
+from data_pipeline.sources.tables.segments import read_segments
+from data_pipeline.sources.tables.segments import read_youtube_ids
 from ofa_aec_tf.audio import AUDIO_SUFFIXES
 
 _CLASS_COLUMNS = ("index", "mid", "display_name")
@@ -143,8 +144,8 @@ class _RowMaker:
 
     def _path(self, segment: Segment, split: str) -> str | SkippedRow:
         clip_id, youtube_id = segment.clip_id, segment.youtube_id
-        start = tables.format_seconds(segment.start_seconds)
-        end = tables.format_seconds(segment.end_seconds)
+        start = format_seconds(segment.start_seconds)
+        end = format_seconds(segment.end_seconds)
         names_of_segment = [
             f"{name}_{place}"
             for name in (youtube_id, f"Y{youtube_id}")

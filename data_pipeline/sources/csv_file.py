@@ -5,19 +5,20 @@ import dataclasses
 import re
 from collections import Counter
 
-from data_pipeline import class_names
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources import column_names
-from data_pipeline.sources import columns
-from data_pipeline.sources import table_file
-from data_pipeline.sources import tables
-from data_pipeline.sources.audio_files import AudioFiles
-from data_pipeline.sources.columns import ColumnNames
-from data_pipeline.sources.columns import Columns
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.clips import class_names
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.clips.clip import format_seconds
+from data_pipeline.sources.files.audio_files import AudioFiles
+from data_pipeline.sources.files.paths import AudioRoot
 from data_pipeline.sources.source import Source
+from data_pipeline.sources.tables import column_names
+from data_pipeline.sources.tables import columns
+from data_pipeline.sources.tables import table as tables
+from data_pipeline.sources.tables import table_file
+from data_pipeline.sources.tables.columns import ColumnNames
+from data_pipeline.sources.tables.columns import Columns
 
 # What all clips of a file have in common.
 _PLACE = ("split", "fold", "group")
@@ -255,9 +256,9 @@ class _RowReader:
                 labels,
             )
         if place:
-            clip_id = f"{filename}@{tables.format_seconds(start_seconds)}"
+            clip_id = f"{filename}@{format_seconds(start_seconds)}"
             if end_seconds is not None:
-                clip_id += f"-{tables.format_seconds(end_seconds)}"
+                clip_id += f"-{format_seconds(end_seconds)}"
         file = self._files.find_in_any_format(filename, clip_id, split)
         if isinstance(file, SkippedRow):
             return dataclasses.replace(file, labels=labels)

@@ -1,8 +1,8 @@
 """ESC-10 and ESC-50: environmental sounds in five folds."""
 
-from data_pipeline.sources import fold_table
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.sources.files.paths import AudioRoot
 from data_pipeline.sources.source import Source
+from data_pipeline.sources.tables import fold_table
 
 _COLUMNS = fold_table.Columns(
     "filename", "fold", "target", "category", "src_file"

@@ -6,15 +6,15 @@ import pathlib
 import re
 from collections import Counter
 
-from data_pipeline import class_names
-from data_pipeline import splits
-from data_pipeline.clips import NOT_CLIPS
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
+from data_pipeline.clips import class_names
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import NOT_CLIPS
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
 from data_pipeline.sources import speech_commands
-from data_pipeline.sources.audio_index import may_be_audio
-from data_pipeline.sources.file_tree import FileTree
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.sources.files.audio_index import may_be_audio
+from data_pipeline.sources.files.file_tree import FileTree
+from data_pipeline.sources.files.paths import AudioRoot
 from data_pipeline.sources.source import Source
 
 _FOLD = re.compile(r"fold[-_ ]?([0-9]{1,9})", re.IGNORECASE)

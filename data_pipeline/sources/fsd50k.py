@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Collection
 from collections.abc import Iterator
 
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources import tables
-from data_pipeline.sources.audio_files import AudioFiles
-from data_pipeline.sources.label_names import LabelNames
-from data_pipeline.sources.label_names import unknown_label_row
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.files.audio_files import AudioFiles
+from data_pipeline.sources.files.paths import AudioRoot
 from data_pipeline.sources.source import Source
+from data_pipeline.sources.tables import table as tables
+from data_pipeline.sources.tables.label_names import LabelNames
+from data_pipeline.sources.tables.label_names import unknown_label_row
 
 _VOCABULARY = "FSD50K.ground_truth/vocabulary.csv"
 _DEV = "FSD50K.ground_truth/dev.csv"

@@ -4,8 +4,8 @@ import collections
 import dataclasses
 from collections.abc import Iterable
 
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
 
 
 @dataclasses.dataclass(frozen=True)

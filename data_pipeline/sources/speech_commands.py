@@ -6,13 +6,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
-from data_pipeline import class_names
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources import audio_tree
-from data_pipeline.sources.cutting import Cutter
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.clips import class_names
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.clips.cutting import Cutter
+from data_pipeline.sources.files import audio_tree
+from data_pipeline.sources.files.paths import AudioRoot
 from data_pipeline.sources.source import Source
 
 BACKGROUND = "background"

@@ -1,8 +1,8 @@
 """UrbanSound8K: slices of field recordings in ten folds."""
 
-from data_pipeline.sources import fold_table
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.sources.files.paths import AudioRoot
 from data_pipeline.sources.source import Source
+from data_pipeline.sources.tables import fold_table
 
 _COLUMNS = fold_table.Columns(
     "slice_file_name", "fold", "classID", "class", "fsID"

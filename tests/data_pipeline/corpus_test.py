@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_pipeline import job
 from data_pipeline import sources
-from data_pipeline import splits
-from data_pipeline.clips import SkippedRow
-from data_pipeline.config import PreprocessConfig
-from data_pipeline.process_pool import ProcessPool
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.jobs import job
+from data_pipeline.runners.process_pool import ProcessPool
+from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from tests.audio import bad_files

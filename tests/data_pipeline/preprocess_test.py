@@ -8,9 +8,9 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from data_pipeline import job
-from data_pipeline import mixtures
-from data_pipeline.config import PreprocessConfig
+from data_pipeline.clips import mixtures
+from data_pipeline.jobs import job
+from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf import audio
 from ofa_aec_tf.audio import frontend
 from ofa_aec_tf.data.dataset_info import DatasetInfo

@@ -5,9 +5,9 @@ import pytest
 import soundfile
 
 from data_pipeline import sources
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources.cutting import Cutter
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.clips.cutting import Cutter
 
 _RATE_HZ = 4000
 

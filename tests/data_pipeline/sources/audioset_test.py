@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 
 from data_pipeline import sources
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
 
 _CLASSES = (
     "index,mid,display_name\n"

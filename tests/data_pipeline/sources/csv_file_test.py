@@ -3,8 +3,8 @@
 import pytest
 
 from data_pipeline import sources
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
 
 _NO_FOLDS = {"train": [], "validation": [], "test": []}
 

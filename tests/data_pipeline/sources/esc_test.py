@@ -6,8 +6,8 @@ import pathlib
 import pytest
 
 from data_pipeline import sources
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
 
 _ESC50 = pathlib.Path(
     os.environ.get(

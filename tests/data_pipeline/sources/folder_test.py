@@ -7,9 +7,9 @@ import pytest
 import soundfile
 
 from data_pipeline import sources
-from data_pipeline.clips import NOT_CLIPS
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
+from data_pipeline.clips.clip import NOT_CLIPS
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
 
 
 def _make(directory, *names):

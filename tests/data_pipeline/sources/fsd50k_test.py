@@ -3,7 +3,7 @@
 import pytest
 
 from data_pipeline import sources
-from data_pipeline.clips import ClipRow
+from data_pipeline.clips.clip import ClipRow
 
 _VOCABULARY = (
     "0,Accelerating_and_revving_and_vroom,/m/07q2z82\n"

@@ -11,8 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies
 
 from data_pipeline import sources
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
 
 _SETTINGS = settings(
     deadline=None,

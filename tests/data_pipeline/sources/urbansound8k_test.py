@@ -3,7 +3,7 @@
 import pytest
 
 from data_pipeline import sources
-from data_pipeline.clips import ClipRow
+from data_pipeline.clips.clip import ClipRow
 
 _TABLE = (
     "slice_file_name,fsID,start,end,salience,fold,classID,class\n"

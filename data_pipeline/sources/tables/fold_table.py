@@ -1,0 +1,132 @@
+"""Published sets of one class a clip, whose table gives each clip a fold."""
+
+import dataclasses
+import pathlib
+from collections import Counter
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+
+from data_pipeline.clips import class_names
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.files.audio_files import AudioFiles
+from data_pipeline.sources.files.paths import AudioRoot
+from data_pipeline.sources.source import Source
+from data_pipeline.sources.tables import table as tables
+from data_pipeline.sources.tables import table_file
+
+
+@dataclasses.dataclass(frozen=True)
+class Columns:
+    """How a table calls what it says of a clip.
+
+    Args:
+        filename: str.
+        fold: str.
+        target: str. The index of the class.
+        category: str. The name of the class.
+        recording: str. What the clip was cut from; the column may be absent.
+    """
+
+    filename: str
+    fold: str
+    target: str
+    category: str
+    recording: str
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """All but `recording`."""
+        return (self.filename, self.fold, self.target, self.category)
+
+
+def find_table(
+    directories: Iterable[pathlib.Path], columns: Sequence[str]
+) -> pathlib.Path | None:
+    """The first CSV file whose header has all the columns, in any case.
+
+    Args:
+        directories: iterable of paths, which need not be there.
+        columns: sequence of str.
+    """
+    keys = {table_file.name_key(name) for name in columns}
+    for directory in directories:
+        for path in sorted(directory.glob("*.csv")):
+            try:
+                table = table_file.read_header(path, keys)
+            except ValueError:
+                # Another table, or what is called as one.
+                continue
+            if keys <= {table_file.name_key(name) for name in table.header}:
+                return path
+    return None
+
+
+def read(
+    table: pathlib.Path,
+    root: AudioRoot,
+    columns: Columns,
+    name_of: Callable[[str, int], str],
+) -> Source:
+    """Rows of such a table.
+
+    A clip that is named again is counted as `repeated_row` where it is the
+    same, and skipped as `duplicate_id` where it is not.
+
+    Args:
+        table: path.
+        root: AudioRoot.
+        columns: Columns.
+        name_of: function from the file name of the table and the fold to the
+            name relative to `root`.
+
+    Returns:
+        Source with the rows in the order of the table, with folds and with
+        the recording as group, and the class names in the order of their
+        targets.
+
+    Raises:
+        ValueError: naming the line, if it is no such table.
+    """
+    names: dict[int, str] = {}
+    rows: list[ClipRow | SkippedRow] = []
+    seen: dict[str, ClipRow | SkippedRow] = {}
+    notes: Counter[str] = Counter()
+    files = AudioFiles(root)
+    for line, values in tables.read_table(table, columns.required):
+        where = f"{table}, line {line}"
+        category = class_names.clean(values[columns.category], where)
+        target = tables.parse_integer(
+            values[columns.target], columns.target, where
+        )
+        if names.setdefault(target, category) != category:
+            raise ValueError(
+                f"{where}: the class {target} has two names, "
+                f"{names[target]!r} and {category!r}."
+            )
+        fold = tables.parse_integer(values[columns.fold], columns.fold, where)
+        clip_id = values[columns.filename].strip()
+        by_key = {table_file.name_key(k): text for k, text in values.items()}
+        recording = by_key.get(table_file.name_key(columns.recording), "")
+        group = recording.strip() or None
+        row: ClipRow | SkippedRow
+        file = files.find_in_any_format(name_of(clip_id, fold), clip_id)
+        if isinstance(file, SkippedRow):
+            row = dataclasses.replace(file, labels=(category,))
+        else:
+            notes["found_elsewhere"] += file.is_elsewhere
+            row = ClipRow(
+                clip_id, file.path, (category,), group=group, fold=fold
+            )
+        if seen.setdefault(clip_id, row) is row:
+            rows.append(row)
+        elif seen[clip_id] == row:
+            notes["repeated_row"] += 1
+        else:
+            reason = f"{where}: there before, with another class or fold"
+            rows.append(SkippedRow(clip_id, clip_id, "duplicate_id", reason))
+    in_order = tuple(names[target] for target in sorted(names))
+    return Source(
+        rows, in_order, +notes, remarks=tuple(files.unnamed(rows, table))
+    )

@@ -1,0 +1,138 @@
+"""Segment tables of AudioSet, and lists of YouTube ids."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.tables import table as tables
+
+_COLUMNS = ("YTID", "start_seconds", "end_seconds", "positive_labels")
+# First cells of headers; none of them can be an id, which has 11 characters.
+_ID_COLUMNS = ("ytid", "youtube_id", "video_id")
+_MID_START = "/"
+_YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Segment(NamedTuple):
+    """A part of a video with its labels.
+
+    Args:
+        youtube_id: str.
+        start_seconds: float.
+        end_seconds: float.
+        mids: tuple of str. Identifiers of its classes, such as `/m/09x0r`.
+    """
+
+    youtube_id: str
+    start_seconds: float
+    end_seconds: float
+    mids: tuple[str, ...]
+
+    @property
+    def start_ms(self) -> int:
+        """Where it starts, in whole milliseconds."""
+        return round(self.start_seconds * 1000)
+
+    @property
+    def end_ms(self) -> int:
+        """Where it ends, likewise."""
+        return round(self.end_seconds * 1000)
+
+    @property
+    def clip_id(self) -> str:
+        """Its name, as in AudioSet's own tables of strong labels."""
+        return f"{self.youtube_id}_{self.start_ms}"
+
+
+def _is_header(cells: list[str]) -> bool:
+    return cells[0].strip().lower() in _ID_COLUMNS
+
+
+def read_segments(path) -> Iterator[Segment | SkippedRow]:
+    """Rows of a segments table of AudioSet.
+
+    Args:
+        path: path of a CSV file with the columns YTID, start_seconds,
+            end_seconds and positive_labels (separated by commas, with quotes
+            around all of them or without). It may have a header; comments
+            begin with `#`.
+
+    Yields:
+        Segment, or SkippedRow with the code `bad_segment` and the YouTube id
+        as clip id where the times are none.
+
+    Raises:
+        ValueError: naming the line, if it is not such a table, or is empty.
+    """
+    empty = True
+    for line, cells in tables.read_cells(path, comment="#"):
+        where = f"{path}, line {line}"
+        cells = [cell.strip() for cell in cells]
+        while len(cells) > len(_COLUMNS) and not cells[-1]:
+            cells.pop()
+        if empty and _is_header(cells):
+            continue
+        empty = False
+        if (
+            len(cells) < len(_COLUMNS)
+            or not cells[0]
+            or not all(
+                cell.startswith(_MID_START) for cell in cells[len(_COLUMNS) :]
+            )
+        ):
+            raise ValueError(
+                f"{where}: expected {', '.join(_COLUMNS)}, with quotes around "
+                f"several labels. Received: {cells}"
+            )
+        youtube_id, start, end, *labels = cells
+        start_seconds = tables.parse_seconds(start)
+        end_seconds = tables.parse_seconds(end)
+        if (
+            start_seconds is None
+            or end_seconds is None
+            or end_seconds <= start_seconds
+        ):
+            yield SkippedRow(
+                youtube_id,
+                "",
+                "bad_segment",
+                f"{where}: a segment needs 0 <= start_seconds < end_seconds. "
+                f"Received: {start!r} and {end!r}",
+            )
+            continue
+        mids = tables.parse_labels(",".join(labels), separator=",")
+        yield Segment(youtube_id, start_seconds, end_seconds, mids)
+    if empty:
+        raise ValueError(f"{path} has no segments.")
+
+
+def read_youtube_ids(path) -> frozenset[str]:
+    """YouTube ids of a list.
+
+    Args:
+        path: path of a text file with an id in each line, or of a segments
+            table. Lines that begin with `#` are comments; there may be a
+            header.
+
+    Returns:
+        frozenset of str.
+
+    Raises:
+        ValueError: naming the line, if something else is there: a list that
+            is misread would keep nothing out.
+    """
+    youtube_ids = set()
+    for line, cells in tables.read_cells(path, "#", "list of YouTube ids"):
+        if not youtube_ids and _is_header(cells):
+            continue
+        youtube_id = cells[0].strip()
+        if not _YOUTUBE_ID.fullmatch(youtube_id):
+            raise ValueError(
+                f"{path}, line {line}: expected a YouTube id, alone or before "
+                f"a comma. Received: {cells[0]!r}"
+            )
+        youtube_ids.add(youtube_id)
+    if not youtube_ids:
+        raise ValueError(f"{path} has no YouTube ids.")
+    return frozenset(youtube_ids)
