@@ -23,8 +23,8 @@ from absl import flags
 
 from data_pipeline.clips.clip import ClipRow
 from data_pipeline.jobs import job
-from data_pipeline.runners.process_pool import ProcessPool
 from data_pipeline.runners.processes import environment
+from data_pipeline.runners.runner import ProcessPool
 from data_pipeline.runners.shard_task import WORKER_ENVIRONMENT
 from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf import audio
@@ -87,8 +87,8 @@ def _run_ours(rows, directory):
         directory,
         {},
         # Enough that workers end together.
-        num_shards=max(2, len(rows) // 50),
-        runner=ProcessPool(_NUM_WORKERS.value),
+        job.Terms(num_shards=max(2, len(rows) // 50)),
+        ProcessPool(_NUM_WORKERS.value),
     )
     return time.perf_counter() - start
 

@@ -17,6 +17,8 @@ from data_pipeline.clips import synthetic_events
 from data_pipeline.clips.clip import ClipRow
 from data_pipeline.clips.clip import RenderedClip
 from ofa_aec_tf import audio
+from ofa_aec_tf.checks import settings
+from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.data.dataset_info import SPLITS
 
 MAX_EVENTS = 3
@@ -28,6 +30,21 @@ MAX_RECORDING_SECONDS = 60.0
 _SILENCE_RATIO = 1e-3
 _FADE_SECONDS = 0.01
 _MAX_PEAK = 0.98
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MixSettings(settings.Settings):
+    """How many clips to mix."""
+
+    num_train: int = setting(2000, "Training clips to mix.", at_least=1)
+    num_validation: int = setting(500, "Validation clips to mix.", at_least=0)
+    num_test: int = setting(500, "Test clips to mix.", at_least=0)
+    seed: int = setting(0, "Seed of the mixtures.", at_least=0)
+
+    def num_clips(self) -> dict[str, int]:
+        """Clips of each split."""
+        counts = (self.num_train, self.num_validation, self.num_test)
+        return dict(zip(SPLITS, counts))
 
 
 @dataclasses.dataclass(frozen=True)

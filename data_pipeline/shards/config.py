@@ -1,30 +1,32 @@
-"""What decides the content of a preprocessed data set."""
+"""Clips of a data set: how long they are, and what decides their records."""
 
 import dataclasses
 from collections.abc import Sequence
 
 from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.checks import settings
+from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data.class_map import ClassMap
 
 
 @dataclasses.dataclass(frozen=True)
-class PreprocessConfig:
+class PreprocessConfig(settings.Settings):
     """Everything but the clips that decides the content of the records.
 
     Args:
-        frontend: FrontendConfig.
-        clip_seconds: float. Longer clips are cropped, shorter ones padded
-            with silence, at their end.
-        class_map: ClassMap or None. The order of the label indices; None
+        class_map: ClassMap, which gives the order of the label indices; None
             until the labels of all clips are known.
         label_type: `"multi_label"` or `"single_label"`.
     """
 
     frontend: FrontendConfig
-    clip_seconds: float
-    class_map: ClassMap | None
-    label_type: str
+    clip_seconds: float = setting(
+        10.0,
+        "Length of every clip: longer ones are cropped, shorter ones padded.",
+    )
+    class_map: ClassMap | None = None
+    label_type: str = dataset_info.MULTI_LABEL
 
     def __post_init__(self):
         label_types = (dataset_info.MULTI_LABEL, dataset_info.SINGLE_LABEL)
@@ -45,11 +47,19 @@ class PreprocessConfig:
 
     @property
     def num_samples(self) -> int:
-        """Samples of every clip."""
+        """Raw audio samples of every clip."""
         return self.frontend.num_samples(self.clip_seconds)
 
+    @property
+    def clip_shape(self) -> tuple[int, int]:
+        """Shape of every log-mel spectrogram, `(num_frames, num_mel_bins)`."""
+        return (
+            self.frontend.num_frames(self.num_samples),
+            self.frontend.num_mel_bins,
+        )
+
     def with_classes(self, names: Sequence[str]) -> "PreprocessConfig":
-        """This configuration, with these classes where it has none yet."""
+        """This configuration, with these classes if it has none yet."""
         if self.class_map is not None:
             return self
         if not names:

@@ -10,18 +10,21 @@ from collections import Counter
 from collections import defaultdict
 from collections.abc import Iterator
 from collections.abc import Sequence
+from typing import ClassVar
 
 from data_pipeline.clips import cutting
 from data_pipeline.clips import splits
 from data_pipeline.clips.clip import ClipRow
 from data_pipeline.clips.clip import SkippedRow
-from data_pipeline.sources.files import audio_tree
+from data_pipeline.sources.division import FractionSettings
+from data_pipeline.sources.files import audio_index
 from data_pipeline.sources.files.paths import AudioRoot
+from data_pipeline.sources.source import FileSettings
+from data_pipeline.sources.source import SegmentSettings
 from data_pipeline.sources.source import Source
 from data_pipeline.sources.tables import event_tables
 from data_pipeline.sources.tables.event_tables import Event
-
-MIN_OVERLAP_SECONDS = 0.1
+from ofa_aec_tf.checks.settings import setting
 
 _SLASHES = re.compile(r"[/\\]+")
 _ROUNDING_SECONDS = 1e-6
@@ -119,69 +122,79 @@ def _tables(directory: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
     ]
 
 
-def annotations_source(
-    audio_dir,
-    cutter: cutting.Cutter,
-    annotations_dir=None,
-    label_column: str | None = None,
-    min_overlap_seconds: float = MIN_OVERLAP_SECONDS,
-    allow_symlinks: bool = False,
-) -> Source:
-    """Rows of recordings with annotation files.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnnotationsSettings(SegmentSettings, FractionSettings, FileSettings):
+    """Recordings with annotation files.
 
-    Every annotated recording is cut. A segment has the labels of the events
-    that last in it for `min_overlap_seconds`, for half of the event or for all
-    of the segment, so that no event is lost. One without events is a clip of
-    nothing; one that has only uncertain ones is left out as `uncertain`.
-
-    Annotations name their recording by a column, or are called as it is.
-    Folders such as `train` and `test` say the split.
-
-    Args:
-        audio_dir: path of the directory of the recordings.
-        cutter: Cutter.
-        annotations_dir: path of the directory of the annotation files, or of
-            the one file; by default `audio_dir`.
-        label_column: str or None. As in `event_tables.read_events`.
-        min_overlap_seconds: float.
-        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
-
-    Returns:
-        Source with the recording as group.
-
-    Raises:
-        ValueError: if no annotation is of a recording, or as in
-            `event_tables.read_events`.
+    An annotation names its recording in a column, or its file is named like
+    the recording. Folders such as `train` and `test` give the split.
     """
-    root = AudioRoot(audio_dir, allow_symlinks)
-    audio_files, others, unread = audio_tree.list_files(root)
-    recordings = _Recordings(audio_files)
-    reader = _Reader(recordings, label_column)
-    annotations = pathlib.Path(annotations_dir or root.path)
-    for path, name in _tables(annotations):
-        reader.read(path, name)
-    if not reader.events:
-        codes = Counter(row.code for row in reader.skipped)
-        raise ValueError(
-            f"No annotation file in {annotations} is of a recording in "
-            f"{root.path}: received {len(audio_files)} recordings, and "
-            f"{dict(codes) or 'no annotation files'}. An annotation file has "
-            "the name of its recording, or a column with it."
-        )
-    skipped = unread + reader.skipped
-    skipped += [
-        audio_tree.not_audio(name)
-        for name in others
-        if pathlib.Path(name).suffix.lower() not in event_tables.SUFFIXES
-    ]
-    skipped += [
-        SkippedRow(name, name, "no_annotations", "no annotations are of it")
-        for name in audio_files
-        if name not in reader.events
-    ]
-    notes: Counter[str] = Counter()
-    maker = _RowMaker(root, cutter, min_overlap_seconds, notes)
-    return Source(maker.rows(reader.events, skipped), notes=notes)
+
+    annotations_dir: str | None = setting(
+        None,
+        "Directory of the annotation files, or the single file; by default "
+        "--audio_dir.",
+        is_path=True,
+    )
+    annotation_label_column: str | None = setting(
+        None,
+        "Column of the labels in annotation files with a header; by default "
+        "one with a usual name, such as Species, Annotation or Label.",
+    )
+    min_overlap_seconds: float = setting(
+        0.1,
+        "A clip has the label of an event that lasts in it for at least this "
+        "long, or for half of the event.",
+        at_least=0,
+    )
+
+    summary: ClassVar[str] = (
+        "long recordings in --audio_dir with annotation files"
+    )
+
+    def open(self) -> Source:
+        """Reads the annotations, and cuts every annotated recording.
+
+        A segment has the labels of the events that last in it for
+        `min_overlap_seconds`, for half of the event or for all of the segment,
+        so that no event is lost. One without events is a negative clip; one
+        with only uncertain events is left out as `uncertain`.
+
+        Returns:
+            Source with the recording as group.
+
+        Raises:
+            ValueError: if no annotation is of a recording, or as in
+                `event_tables.read_events`.
+        """
+        root = AudioRoot(self.audio_dir, self.allow_symlinks)
+        audio_files, others, unread = audio_index.list_files(root)
+        reader = _Reader(_Recordings(audio_files), self.annotation_label_column)
+        annotations = pathlib.Path(self.annotations_dir or root.path)
+        for path, name in _tables(annotations):
+            reader.read(path, name)
+        if not reader.events:
+            codes = Counter(row.code for row in reader.skipped)
+            raise ValueError(
+                f"No annotation file in {annotations} is of a recording in "
+                f"{root.path}: received {len(audio_files)} recordings, and "
+                f"{dict(codes) or 'no annotation files'}. An annotation file "
+                "has the name of its recording, or a column with it."
+            )
+        skipped = unread + reader.skipped
+        skipped += [
+            audio_index.not_audio(name)
+            for name in others
+            if pathlib.Path(name).suffix.lower() not in event_tables.SUFFIXES
+        ]
+        skipped += [
+            SkippedRow(name, name, "no_annotations", "no annotations are of it")
+            for name in audio_files
+            if name not in reader.events
+        ]
+        notes: Counter[str] = Counter()
+        maker = _RowMaker(root, self.cutter(), self.min_overlap_seconds, notes)
+        return Source(maker.rows(reader.events, skipped), notes=notes)
 
 
 class _Reader:

@@ -1,23 +1,27 @@
-"""A directory of audio with a labels file of the user's."""
+"""A directory of audio with a labels file."""
 
 import ast
 import dataclasses
 import re
 from collections import Counter
+from typing import ClassVar
 
 from data_pipeline.clips import class_names
 from data_pipeline.clips import splits
 from data_pipeline.clips.clip import ClipRow
 from data_pipeline.clips.clip import SkippedRow
 from data_pipeline.clips.clip import format_seconds
+from data_pipeline.sources.division import FoldSettings
+from data_pipeline.sources.division import FractionSettings
 from data_pipeline.sources.files.audio_files import AudioFiles
 from data_pipeline.sources.files.paths import AudioRoot
+from data_pipeline.sources.source import FileSettings
+from data_pipeline.sources.source import SegmentSettings
 from data_pipeline.sources.source import Source
+from data_pipeline.sources.tables import cell_values
 from data_pipeline.sources.tables import column_names
 from data_pipeline.sources.tables import columns
-from data_pipeline.sources.tables import table as tables
 from data_pipeline.sources.tables import table_file
-from data_pipeline.sources.tables.columns import ColumnNames
 from data_pipeline.sources.tables.columns import Columns
 
 # What all clips of a file have in common.
@@ -26,111 +30,88 @@ _PLACE = ("split", "fold", "group")
 _FOLD_PREFIX = re.compile(r"^fold[-_ ]*", re.IGNORECASE)
 
 
-@dataclasses.dataclass(frozen=True)
-class CsvOptions:
-    """How to read a labels file.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CsvSettings(
+    SegmentSettings,
+    columns.TableSettings,
+    FractionSettings,
+    FoldSettings,
+    FileSettings,
+):
+    """A directory of audio with a labels file.
 
-    Args:
-        delimiter: str or None. What separates its cells, or the name of that
-            in `table_file.DELIMITERS`; None has it found.
-        label_separator: str. What separates the labels of a cell.
-        columns: ColumnNames.
-        single_label: bool. Whether every clip must have one label.
+    File names in the table are relative to `audio_dir`. A file may be in a
+    subdirectory, or lack its suffix in the table, if that is unambiguous. A
+    file may have several clips, with starts and ends, which stay in one split.
     """
 
-    delimiter: str | None = None
-    label_separator: str = tables.LABEL_SEPARATOR
-    columns: ColumnNames = ColumnNames()
-    single_label: bool = False
+    summary: ClassVar[str] = "--audio_dir and --labels_csv"
 
+    def open(self) -> Source:
+        """Reads the table.
 
-def csv_source(
-    audio_dir,
-    labels_csv,
-    allow_symlinks: bool = False,
-    options: CsvOptions = CsvOptions(),
-) -> Source:
-    """Rows of a directory of audio with a labels file.
+        Rows of one clip become one clip with the labels of all of them. A clip
+        without labels is a negative one.
 
-    Rows of one clip are one clip, with the labels of all of them. A clip
-    without labels is one of nothing.
+        Returns:
+            Source with the rows in the order of the table. A clip id is the
+            file name as written there, followed by `@start` or `@start-end`
+            where these are given. Classes that are columns keep their order.
 
-    Args:
-        audio_dir: path of the directory that file names are relative to. A
-            file may lie in a sub-directory and lack its suffix in the table,
-            where that leaves no doubt.
-        labels_csv: path of a table with a column of files and one of labels,
-            or a column of 0 and 1 for each class, and optionally with a split,
-            a fold, a group (clips of one group stay in one split), and where
-            the clip starts and ends in the file, in seconds (a file may then
-            have several clips, which stay in one split). `column_names` has the
-            names that they may have.
-        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
-        options: CsvOptions.
+        Raises:
+            ValueError: naming the line, if the file is not such a table.
+        """
+        files = AudioFiles(AudioRoot(self.audio_dir, self.allow_symlinks))
+        table = table_file.read_header(
+            self.labels_csv,
+            column_names.KNOWN,
+            self.delimiter and table_file.delimiter_of(self.delimiter),
+        )
+        notes: Counter[str] = Counter()
+        rows = list(table_file.full_rows(self.labels_csv, table, notes))
 
-    Returns:
-        Source with the rows in the order of the file. The clip id is the file
-        name as it stands there, with `@start` or `@start-end` where these are
-        given. Classes that are columns are in their order.
+        def is_file(name: str) -> bool:
+            found = files.find_in_any_format(name, name)
+            return not isinstance(found, SkippedRow) and found.is_there
 
-    Raises:
-        ValueError: naming the line, if the file is not such a table.
-    """
-    files = AudioFiles(AudioRoot(audio_dir, allow_symlinks))
-    delimiter = options.delimiter
-    table = table_file.read_header(
-        labels_csv,
-        column_names.KNOWN,
-        delimiter and table_file.delimiter_of(delimiter),
-    )
-    notes: Counter[str] = Counter()
-    rows = list(tables.full_rows(labels_csv, table, notes))
-
-    def is_file(name: str) -> bool:
-        found = files.find_in_any_format(name, name)
-        return not isinstance(found, SkippedRow) and found.is_there
-
-    found = columns.find_columns(
-        labels_csv, table, rows, options.columns, is_file
-    )
-    if not found.has_header:
-        rows.insert(0, (table.line, table.header))
-    reader = _RowReader(labels_csv, files, found, options, notes)
-    for line, cells in rows:
-        reader.add(cells, f"{labels_csv}, line {line}")
-    clips = reader.rows()
-    return Source(
-        clips,
-        tuple(found.classes.values()) or None,
-        notes,
-        found.unused,
-        (*found.remarks, *files.unnamed(clips, labels_csv)),
-    )
+        found = columns.find_columns(
+            self.labels_csv, table, rows, self, is_file
+        )
+        if not found.has_header:
+            rows.insert(0, (table.line, table.header))
+        reader = _RowReader(self, files, found, notes)
+        for line, cells in rows:
+            reader.add(cells, f"{self.labels_csv}, line {line}")
+        clips = reader.rows()
+        return Source(
+            clips,
+            tuple(found.classes.values()) or None,
+            notes,
+            found.unused,
+            (*found.remarks, *files.unnamed(clips, self.labels_csv)),
+        )
 
 
 class _RowReader:
     """Makes clips of rows, one of those of the same clip.
 
     Args:
-        path: path of the table.
+        chosen: CsvSettings.
         files: AudioFiles.
         found: Columns of the table.
-        options: CsvOptions.
         notes: Counter. Of the Source.
     """
 
     def __init__(
         self,
-        path,
+        chosen: CsvSettings,
         files: AudioFiles,
         found: Columns,
-        options: CsvOptions,
         notes: Counter[str],
     ):
-        self._path = path
+        self._chosen = chosen
         self._files = files
         self._columns = found
-        self._options = options
         self._notes = notes
         self._rows: dict[tuple, ClipRow | SkippedRow] = {}
         # By path: what all rows of a file have in common, and its first name.
@@ -163,7 +144,7 @@ class _RowReader:
         if set(row.labels) <= set(before.labels):
             self._notes["repeated_row"] += 1
             return
-        if self._options.single_label and before.labels:
+        if self._chosen.is_single_label and before.labels:
             raise ValueError(
                 f"{where}: with label type single_label a clip has one label. "
                 f"Received for {row.clip_id}: {list(row.labels)}, and before "
@@ -175,7 +156,7 @@ class _RowReader:
 
     def _cell(self, cells: list[str], column: int | None) -> str:
         """An optional cell, empty where it says nothing."""
-        if column is None or tables.is_empty(cells[column]):
+        if column is None or cell_values.is_empty(cells[column]):
             return ""
         return cells[column]
 
@@ -187,7 +168,7 @@ class _RowReader:
                 for column, name in found.classes.items()
                 if columns.is_present(cells[column])
             )
-        separator = self._options.label_separator
+        separator = self._chosen.label_separator
         names = [
             class_names.clean(name, where)
             for column in found.labels
@@ -198,14 +179,14 @@ class _RowReader:
                 name
                 for name in names
                 # `none` is what people call a class, too.
-                if not tables.is_empty(name) or name.casefold() == "none"
+                if not cell_values.is_empty(name) or name.casefold() == "none"
             )
         )
 
     @staticmethod
     def _seconds(cell: str) -> float | None:
         # Spreadsheets write a comma where that is decimal.
-        return tables.parse_seconds(cell.replace(",", "."))
+        return cell_values.parse_seconds(cell.replace(",", "."))
 
     def _row(self, cells: list[str], where: str) -> ClipRow | SkippedRow:
         found = self._columns
@@ -215,7 +196,7 @@ class _RowReader:
             raise ValueError(
                 f"{where}: every row needs a file name. Received: {cells}"
             )
-        if self._options.single_label and len(labels) != 1:
+        if self._chosen.is_single_label and len(labels) != 1:
             raise ValueError(
                 f"{where}: with label type single_label every clip has one "
                 f"label. Received: {list(labels)} for {filename}. Name the "
@@ -226,7 +207,7 @@ class _RowReader:
         split = splits.canonical(split, where) if split else None
         fold = self._cell(cells, found.fold)
         fold = _FOLD_PREFIX.sub("", fold)
-        fold = tables.parse_integer(fold, "fold", where) if fold else None
+        fold = cell_values.parse_integer(fold, "fold", where) if fold else None
         start = self._cell(cells, found.start)
         end = self._cell(cells, found.end)
         place = "@" + start + (end and f"-{end}") if start or end else ""
@@ -311,4 +292,4 @@ def _listed(cell: str, separator: str) -> tuple[str, ...]:
             isinstance(name, str) for name in names
         ):
             return tuple(sorted(names) if isinstance(names, set) else names)
-    return tables.parse_labels(cell, separator)
+    return cell_values.parse_labels(cell, separator)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 from collections import Counter
+from typing import ClassVar
 
 from data_pipeline.clips import class_names
 from data_pipeline.clips import splits
@@ -12,58 +13,70 @@ from data_pipeline.clips.clip import NOT_CLIPS
 from data_pipeline.clips.clip import ClipRow
 from data_pipeline.clips.clip import SkippedRow
 from data_pipeline.sources import speech_commands
+from data_pipeline.sources.division import FoldSettings
+from data_pipeline.sources.division import FractionSettings
 from data_pipeline.sources.files.audio_index import may_be_audio
 from data_pipeline.sources.files.file_tree import FileTree
 from data_pipeline.sources.files.paths import AudioRoot
+from data_pipeline.sources.source import FileSettings
+from data_pipeline.sources.source import SegmentSettings
 from data_pipeline.sources.source import Source
+from ofa_aec_tf.data import dataset_info
 
 _FOLD = re.compile(r"fold[-_ ]?([0-9]{1,9})", re.IGNORECASE)
 
 
-def folder_source(audio_dir, allow_symlinks: bool = False) -> Source:
-    """Rows of a directory with one sub-directory of audio for each class.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FolderSettings(
+    SegmentSettings, FractionSettings, FoldSettings, FileSettings
+):
+    """A directory with one subdirectory of audio for each class.
 
-    The content of a file decides whether it is audio, unless its suffix
-    promises that. Everything that is not used is a SkippedRow, with a code of
-    `NOT_CLIPS` where it was never meant as a clip.
-
-    Args:
-        audio_dir: path of the directory. Where all of its folders of audio
-            are called as splits, or as folds, the folders in them are the
-            classes; and the folders of classes may hold those of splits.
-        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
-
-    Returns:
-        Source with the rows sorted by path.
-
-    Raises:
-        ValueError: if there is no audio in sub-directories, a folder has a
-            name that no class can have, or there are splits or folds without
-            classes.
+    If all folders with audio are named like splits, or like folds, the folders
+    in them are the classes. Folders of classes may also hold those of splits.
     """
-    root = AudioRoot(audio_dir, allow_symlinks)
-    parts = _parts(root.path)
-    reader = _Reader(root, 2 if parts else 1)
-    reader.read()
-    if all(
-        isinstance(row, SkippedRow) and row.code in NOT_CLIPS
-        for row in reader.rows
-    ):
-        codes = Counter(row.code for row in reader.rows)
-        raise ValueError(
-            f"{root.path} must have a sub-directory of audio files for each "
-            f"class. Received: none, but {dict(codes)}. For files in one "
-            "directory use --source=csv with --labels_csv."
+
+    summary: ClassVar[str] = "a subdirectory of --audio_dir for each class"
+    usual_label_type: ClassVar[str] = dataset_info.SINGLE_LABEL
+
+    def open(self) -> Source:
+        """Lists the directory.
+
+        The content of a file decides whether it is audio, unless its suffix
+        says so. Everything that is not used is a SkippedRow, with a code of
+        `NOT_CLIPS` if it was never meant as a clip.
+
+        Returns:
+            Source with the rows sorted by path.
+
+        Raises:
+            ValueError: if there is no audio in subdirectories, the name of a
+                folder cannot be that of a class, or there are splits or folds
+                without classes.
+        """
+        root = AudioRoot(self.audio_dir, self.allow_symlinks)
+        parts = _parts(root.path)
+        reader = _Reader(root, 2 if parts else 1)
+        reader.read()
+        if all(
+            isinstance(row, SkippedRow) and row.code in NOT_CLIPS
+            for row in reader.rows
+        ):
+            codes = Counter(row.code for row in reader.rows)
+            raise ValueError(
+                f"{root.path} must have a sub-directory of audio files for "
+                f"each class. Received: none, but {dict(codes)}. For files in "
+                "one directory use --source=csv with --labels_csv."
+            )
+        remarks = _remarks(root.path, parts)
+        rows = reader.rows
+        if not parts:
+            rows, more = _with_inner_splits(rows)
+            remarks += more
+        rows = sorted(
+            rows, key=lambda row: (row.clip_id.split(os.sep), row.clip_id)
         )
-    remarks = _remarks(root.path, parts)
-    rows = reader.rows
-    if not parts:
-        rows, more = _with_inner_splits(rows)
-        remarks += more
-    rows = sorted(
-        rows, key=lambda row: (row.clip_id.split(os.sep), row.clip_id)
-    )
-    return Source(rows, remarks=tuple(remarks))
+        return Source(rows, remarks=tuple(remarks))
 
 
 def _folders(directory: pathlib.Path) -> list[pathlib.Path]:

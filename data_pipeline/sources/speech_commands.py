@@ -5,15 +5,19 @@ import pathlib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from typing import ClassVar
 
 from data_pipeline.clips import class_names
 from data_pipeline.clips import splits
 from data_pipeline.clips.clip import ClipRow
 from data_pipeline.clips.clip import SkippedRow
-from data_pipeline.clips.cutting import Cutter
-from data_pipeline.sources.files import audio_tree
+from data_pipeline.sources.division import FractionSettings
+from data_pipeline.sources.files import audio_index
 from data_pipeline.sources.files.paths import AudioRoot
+from data_pipeline.sources.source import FileSettings
+from data_pipeline.sources.source import SegmentSettings
 from data_pipeline.sources.source import Source
+from ofa_aec_tf.data import dataset_info
 
 BACKGROUND = "background"
 
@@ -68,62 +72,58 @@ def _read_lists(directory: pathlib.Path, notes: Counter[str]) -> _Lists:
     return lists
 
 
-def speech_commands_source(
-    audio_dir,
-    cutter: Cutter,
-    background_labels: tuple[str, ...] = (BACKGROUND,),
-    allow_symlinks: bool = False,
-) -> Source:
-    """Rows of Speech Commands, or of a set with the same layout.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SpeechCommandsSettings(SegmentSettings, FractionSettings, FileSettings):
+    """Speech Commands, or a set with the same layout."""
 
-    A folder is a word. `validation_list.txt` and `testing_list.txt` say which
-    files validate and test; what is in both tests. The speaker, before
-    `_nohash_` in a name, is the group. The recordings of
-    `_background_noise_/` are cut into clips, and each of them is in one
-    split.
+    summary: ClassVar[str] = "Speech Commands as published, in --audio_dir"
+    usual_label_type: ClassVar[str] = dataset_info.SINGLE_LABEL
 
-    Args:
-        audio_dir: path of the directory of the folders and the lists.
-        cutter: Cutter of the recordings of background noise.
-        background_labels: tuple of str. Labels of their clips.
-        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
+    def open(self) -> Source:
+        """Lists the directory.
 
-    Returns:
-        Source with the rows sorted by name; with splits where there is a
-        list.
+        A folder is a word. `validation_list.txt` and `testing_list.txt` say
+        which files validate and test; a file in both tests. The speaker, in
+        front of `_nohash_` in a name, is the group. Each recording of
+        `_background_noise_/` is cut into clips, which stay in one split. They
+        have a class of their own, unless clips may have no labels.
 
-    Raises:
-        ValueError: if there are no folders of audio.
-    """
-    root = AudioRoot(audio_dir, allow_symlinks)
-    notes: Counter[str] = Counter()
-    lists = _read_lists(root.path, notes)
-    audio_files, others, unread = audio_tree.list_files(root)
-    rows: list[ClipRow | SkippedRow] = list(unread)
-    background: list[ClipRow] = []
-    for name in audio_files:
-        row = _row(root, name, lists)
-        if isinstance(row, ClipRow) and row.labels == (_BACKGROUND_FOLDER,):
-            background.append(
-                dataclasses.replace(row, labels=background_labels, group=name)
+        Returns:
+            Source with the rows sorted by name; with splits if there is a
+            list.
+
+        Raises:
+            ValueError: if there are no folders of audio.
+        """
+        root = AudioRoot(self.audio_dir, self.allow_symlinks)
+        notes: Counter[str] = Counter()
+        lists = _read_lists(root.path, notes)
+        audio_files, others, unread = audio_index.list_files(root)
+        rows: list[ClipRow | SkippedRow] = list(unread)
+        background: list[ClipRow] = []
+        labels = (BACKGROUND,) if self.is_single_label else ()
+        for name in audio_files:
+            row = _row(root, name, lists)
+            if isinstance(row, ClipRow) and row.labels == (_BACKGROUND_FOLDER,):
+                background.append(
+                    dataclasses.replace(row, labels=labels, group=name)
+                )
+            else:
+                rows.append(row)
+        if not any(isinstance(row, ClipRow) for row in rows):
+            raise ValueError(
+                f"{root.path} must be laid out as Speech Commands: a folder of "
+                "audio files for each word. Received: "
+                f"{sorted(path.name for path in root.path.iterdir())[:10]}"
             )
-        else:
-            rows.append(row)
-    if not any(isinstance(row, ClipRow) for row in rows):
-        raise ValueError(
-            f"{root.path} must be laid out as Speech Commands: a folder of "
-            "audio files for each word. Received: "
-            f"{sorted(path.name for path in root.path.iterdir())[:10]}"
-        )
-    found = {_key(name) for name in audio_files}
-    rows += _absent(root, lists, found)
-    rows += [
-        audio_tree.not_audio(name)
-        for name in others
-        if name not in LISTS.values()
-    ]
-    rows += cutter.cut_all(_with_splits(background, lists.present))
-    return Source(rows, notes=notes)
+        rows += _absent(root, lists, {_key(name) for name in audio_files})
+        rows += [
+            audio_index.not_audio(name)
+            for name in others
+            if name not in LISTS.values()
+        ]
+        rows += self.cutter().cut_all(_with_splits(background, lists.present))
+        return Source(rows, notes=notes)
 
 
 def _row(root: AudioRoot, name: str, lists: _Lists) -> ClipRow | SkippedRow:

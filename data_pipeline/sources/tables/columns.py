@@ -1,4 +1,4 @@
-"""Which column of a table says what, under the names that people use."""
+"""Labels files: which column of a table says what."""
 
 import dataclasses
 import re
@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from data_pipeline.clips import class_names
 from data_pipeline.clips import splits
+from data_pipeline.sources.tables import cell_values
 from data_pipeline.sources.tables import column_names
-from data_pipeline.sources.tables import table as tables
 from data_pipeline.sources.tables.table_file import DELIMITERS
 from data_pipeline.sources.tables.table_file import Table
 from data_pipeline.sources.tables.table_file import name_key
+from ofa_aec_tf.checks import settings
+from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.data.dataset_info import SPLITS
 
 _PRESENT = ("1", "true", "t", "yes", "y", "x")
@@ -21,26 +23,60 @@ _FRACTION = re.compile(r"(?<=^[01])[.,]0*$")
 _SAMPLE_ROWS = 50
 
 
-@dataclasses.dataclass(frozen=True)
-class ColumnNames:
-    """What a user calls columns: a name, or a number from 1 on.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableSettings(settings.Settings):
+    """How to read a labels file.
 
-    Args:
-        filename: str or None. None has it found, here and below.
-        labels: tuple of str. Several columns of text are united; columns of 0
-            and 1 are classes.
-        split: str or None; `""` for none, here and below.
-        group: str or None.
-        start: str or None. Seconds.
-        end: str or None. Seconds.
+    A column is given by its name, or by its number from 1 on. None means that
+    it is found; `""` that there is none.
     """
 
-    filename: str | None = None
-    labels: tuple[str, ...] = ()
-    split: str | None = None
-    group: str | None = None
-    start: str | None = None
-    end: str | None = None
+    labels_csv: str = setting(
+        settings.REQUIRED,
+        "Table with a column of files and a column of labels, or a column of 0 "
+        "and 1 for each class; optionally with split, fold, group (clips that "
+        "must stay in one split), and start and end in seconds. Usual names of "
+        "columns are recognized, in upper or lower case.",
+        is_path=True,
+    )
+    delimiter: str | None = setting(
+        None,
+        f"What separates the cells of --labels_csv: {', '.join(DELIMITERS)}, "
+        "or a character. By default it is found.",
+    )
+    label_separator: str = setting(
+        cell_values.LABEL_SEPARATOR,
+        "What separates several labels in one cell of --labels_csv.",
+    )
+    filename_column: str | None = setting(
+        None,
+        "Column of the files in --labels_csv: its name, or its number from 1 "
+        "on. By default one with a usual name, or whose files are in "
+        "--audio_dir.",
+    )
+    labels_column: tuple[str, ...] = setting(
+        (),
+        "Column of the labels, likewise. The labels of several columns are "
+        "united; columns of 0 and 1 are classes.",
+    )
+    split_column: str | None = setting(
+        None,
+        "Column of the splits, likewise; nothing for none: --split_column=.",
+    )
+    group_column: str | None = setting(None, "Column of the groups, likewise.")
+    start_column: str | None = setting(
+        None, "Column of the starts in seconds, likewise."
+    )
+    end_column: str | None = setting(
+        None, "Column of the ends in seconds, likewise."
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not self.label_separator:
+            raise ValueError(
+                "--label_separator must be one or more characters."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,14 +123,14 @@ def _mark(cell: str) -> str:
 
 
 def _is_time(cell: str) -> bool:
-    return tables.parse_seconds(cell.replace(",", ".")) is not None
+    return cell_values.parse_seconds(cell.replace(",", ".")) is not None
 
 
 def find_columns(
     path,
     table: Table,
     rows: Sequence[tuple[int, list[str]]],
-    names: ColumnNames,
+    names: TableSettings,
     is_file: Callable[[str], bool],
 ) -> Columns:
     """Finds out which column of a table says what.
@@ -103,7 +139,7 @@ def find_columns(
         path: path of the table, for errors.
         table: Table.
         rows: sequence of tuples of line number and cells.
-        names: ColumnNames.
+        names: TableSettings.
         is_file: function that says whether a cell names a file of the source.
 
     Returns:
@@ -135,7 +171,7 @@ class _Finder:
             self._rows = [(self._table.line, self._table.header), *self._rows]
         names = self._names
         split = self._optional(
-            names.split, column_names.SPLITS, "split", splits.is_split
+            names.split_column, column_names.SPLITS, "split", splits.is_split
         )
         fold = self._first(column_names.FOLDS)
         group = self._find_group(
@@ -168,7 +204,7 @@ class _Finder:
 
     def _cells(self, column: int) -> list[str]:
         cells = (cells[column] for _, cells in self._rows)
-        return [cell for cell in cells if not tables.is_empty(cell)]
+        return [cell for cell in cells if not cell_values.is_empty(cell)]
 
     def _all(self, keys: Sequence[str]) -> list[int]:
         """Columns of these names, in their order."""
@@ -228,7 +264,7 @@ class _Finder:
 
     def _find_filename(self) -> tuple[int, bool]:
         """The column of the files, and whether there is a header."""
-        name = self._names.filename
+        name = self._names.filename_column
         if name:
             # With numbers there may be no header, which a file's name shows.
             column = self._named(name, "filename")
@@ -271,7 +307,7 @@ class _Finder:
         Args:
             is_divided: bool. Whether the table says which clip is for what.
         """
-        name = self._names.group
+        name = self._names.group_column
         column = self._optional(name, column_names.GROUPS, "group", bool)
         if (
             column is None
@@ -301,15 +337,15 @@ class _Finder:
         starts = column_names.STARTS[:1] if is_cut else column_names.STARTS
         # Without a start, `end` and the like may be of anything.
         ends = column_names.ENDS[:1]
-        start = find(names.start, starts, "start")
+        start = find(names.start_column, starts, "start")
         if start is None:
-            return None, find(names.end, ends, "end"), None
+            return None, find(names.end_column, ends, "end"), None
         if not is_cut:
             ends = column_names.ENDS
         if self._keys[start].startswith("onset"):
             ends = [*ends, "offset"]
-        end = find(names.end, ends, "end")
-        if end is not None or names.end is not None:
+        end = find(names.end_column, ends, "end")
+        if end is not None or names.end_column is not None:
             return start, end, None
         return start, None, find(None, column_names.DURATIONS, "duration")
 
@@ -317,8 +353,10 @@ class _Finder:
         self, taken: set[int]
     ) -> tuple[tuple[int, ...], dict[int, str]]:
         """Columns of text, and columns of 0 and 1 with their classes."""
-        if self._names.labels:
-            columns = [self._named(n, "labels") for n in self._names.labels]
+        if self._names.labels_column:
+            columns = [
+                self._named(n, "labels") for n in self._names.labels_column
+            ]
             if all(map(self._is_class, columns)):
                 return (), self._classes(columns)
             return tuple(columns), {}

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from data_pipeline.clips import class_names
 from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.tables import cell_values
 from data_pipeline.sources.tables import column_names
-from data_pipeline.sources.tables import table as tables
 from data_pipeline.sources.tables.table_file import name_key
 
 SUFFIXES = (".txt", ".tsv", ".csv")
@@ -107,7 +107,7 @@ def _text(path: pathlib.Path) -> str:
 
 def _seconds(text: str) -> float | None:
     # Some languages have a decimal comma.
-    return tables.parse_seconds(text.strip().replace(",", "."))
+    return cell_values.parse_seconds(text.strip().replace(",", "."))
 
 
 def _cells(line: str) -> list[str]:
@@ -144,7 +144,8 @@ def _event(
         end_seconds += offset - start_seconds
         start_seconds = offset
     names = (
-        class_names.clean(name, where) for name in tables.parse_labels(label)
+        class_names.clean(name, where)
+        for name in cell_values.parse_labels(label)
     )
     labels = tuple(dict.fromkeys(name for name in names if name))
     return Event(
@@ -237,7 +238,7 @@ class _Table:
             yield self._event(
                 where,
                 cells,
-                tables.LABEL_SEPARATOR.join(by_state[_POSITIVE]),
+                cell_values.LABEL_SEPARATOR.join(by_state[_POSITIVE]),
                 bool(by_state[_UNKNOWN]),
             )
 

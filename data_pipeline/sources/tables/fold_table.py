@@ -13,7 +13,7 @@ from data_pipeline.clips.clip import SkippedRow
 from data_pipeline.sources.files.audio_files import AudioFiles
 from data_pipeline.sources.files.paths import AudioRoot
 from data_pipeline.sources.source import Source
-from data_pipeline.sources.tables import table as tables
+from data_pipeline.sources.tables import cell_values
 from data_pipeline.sources.tables import table_file
 
 
@@ -94,10 +94,10 @@ def read(
     seen: dict[str, ClipRow | SkippedRow] = {}
     notes: Counter[str] = Counter()
     files = AudioFiles(root)
-    for line, values in tables.read_table(table, columns.required):
+    for line, values in table_file.read_table(table, columns.required):
         where = f"{table}, line {line}"
         category = class_names.clean(values[columns.category], where)
-        target = tables.parse_integer(
+        target = cell_values.parse_integer(
             values[columns.target], columns.target, where
         )
         if names.setdefault(target, category) != category:
@@ -105,7 +105,9 @@ def read(
                 f"{where}: the class {target} has two names, "
                 f"{names[target]!r} and {category!r}."
             )
-        fold = tables.parse_integer(values[columns.fold], columns.fold, where)
+        fold = cell_values.parse_integer(
+            values[columns.fold], columns.fold, where
+        )
         clip_id = values[columns.filename].strip()
         by_key = {table_file.name_key(k): text for k, text in values.items()}
         recording = by_key.get(table_file.name_key(columns.recording), "")

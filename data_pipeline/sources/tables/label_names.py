@@ -8,7 +8,7 @@ from absl import logging
 
 from data_pipeline.clips import class_names
 from data_pipeline.clips.clip import SkippedRow
-from data_pipeline.sources.tables import table as tables
+from data_pipeline.sources.tables import cell_values
 
 
 class LabelNames:
@@ -35,7 +35,7 @@ class LabelNames:
                 )
             text, identifier, name = (cell.strip() for cell in cells)
             name = class_names.clean(name, where)
-            index = tables.parse_integer(text, "index", where)
+            index = cell_values.parse_integer(text, "index", where)
             if index in by_index:
                 raise ValueError(f"{where}: the index {index} is there twice.")
             by_index[index] = identifier, name

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from data_pipeline.clips.clip import SkippedRow
-from data_pipeline.sources.tables import table as tables
+from data_pipeline.sources.tables import cell_values
+from data_pipeline.sources.tables import table_file
 
 _COLUMNS = ("YTID", "start_seconds", "end_seconds", "positive_labels")
 # First cells of headers; none of them can be an id, which has 11 characters.
@@ -66,7 +67,7 @@ def read_segments(path) -> Iterator[Segment | SkippedRow]:
         ValueError: naming the line, if it is not such a table, or is empty.
     """
     empty = True
-    for line, cells in tables.read_cells(path, comment="#"):
+    for line, cells in table_file.read_cells(path, comment="#"):
         where = f"{path}, line {line}"
         cells = [cell.strip() for cell in cells]
         while len(cells) > len(_COLUMNS) and not cells[-1]:
@@ -86,8 +87,8 @@ def read_segments(path) -> Iterator[Segment | SkippedRow]:
                 f"several labels. Received: {cells}"
             )
         youtube_id, start, end, *labels = cells
-        start_seconds = tables.parse_seconds(start)
-        end_seconds = tables.parse_seconds(end)
+        start_seconds = cell_values.parse_seconds(start)
+        end_seconds = cell_values.parse_seconds(end)
         if (
             start_seconds is None
             or end_seconds is None
@@ -101,7 +102,7 @@ def read_segments(path) -> Iterator[Segment | SkippedRow]:
                 f"Received: {start!r} and {end!r}",
             )
             continue
-        mids = tables.parse_labels(",".join(labels), separator=",")
+        mids = cell_values.parse_labels(",".join(labels), separator=",")
         yield Segment(youtube_id, start_seconds, end_seconds, mids)
     if empty:
         raise ValueError(f"{path} has no segments.")
@@ -123,7 +124,7 @@ def read_youtube_ids(path) -> frozenset[str]:
             is misread would keep nothing out.
     """
     youtube_ids = set()
-    for line, cells in tables.read_cells(path, "#", "list of YouTube ids"):
+    for line, cells in table_file.read_cells(path, "#", "list of YouTube ids"):
         if not youtube_ids and _is_header(cells):
             continue
         youtube_id = cells[0].strip()

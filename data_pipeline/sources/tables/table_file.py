@@ -5,10 +5,14 @@ import csv
 import pathlib
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
+
+from data_pipeline.sources.tables import cell_values
 
 COMMENT = "#"
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -257,3 +261,85 @@ def _find_delimiter(lines: list[str], path, known: Collection[str]) -> str:
             f"Received: {lines[0]!r}"
         )
     return DELIMITERS[best[0]]
+
+
+def read_table(
+    path, required: Sequence[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows of a table with a header.
+
+    Args:
+        path: path, as for `read_cells`.
+        required: sequence of str. Columns that the header must name, in any
+            case.
+
+    Yields:
+        Tuples of the line number and the dict from column to cell; columns
+        are called as in `required`, the others as in the header. Rows without
+        any content are left out.
+
+    Raises:
+        ValueError: as in `read_cells`, or if a column is missing, a row has
+            more or fewer cells than the header, or there are no rows.
+    """
+    key = name_key
+    name_of = {key(name): name for name in required}
+    table = read_header(path, name_of)
+    columns = [name_of.get(key(name), name) for name in table.header]
+    missing = [name for name in required if name not in columns]
+    if missing:
+        raise ValueError(
+            f"{path} must have a header line with the columns "
+            f"{','.join(required)}. Missing: {missing}. Received: {columns}"
+        )
+    for line, cells in full_rows(path, table):
+        yield line, dict(zip(columns, cells))
+
+
+def full_rows(
+    path, table: Table, notes: Counter[str] | None = None
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows of a table that have as many cells as its header.
+
+    Args:
+        path: path of the table, for errors.
+        table: Table. Its rows are used up.
+        notes: Counter or None. `blank_row` is counted there for a row without
+            any content, `comment_row` for one that begins with `#` and has
+            other cells, and `repeated_header` for the header once more, as of
+            tables that were joined; all of them are left out.
+
+    Yields:
+        Tuples of the line number and the cells, without blanks around them.
+
+    Raises:
+        ValueError: if a row has more or fewer cells than the header, or there
+            are no rows.
+    """
+    empty = True
+    width = len(table.header)
+    notes = Counter() if notes is None else notes
+    for line, cells in table.rows:
+        cells = [cell.strip() for cell in cells]
+        # Spreadsheets end rows with them.
+        while len(cells) > width and not cells[-1]:
+            cells.pop()
+        if all(map(cell_values.is_empty, cells)):
+            notes["blank_row"] += 1
+            continue
+        if len(cells) != width and cells[0].startswith(COMMENT):
+            notes["comment_row"] += 1
+            continue
+        if cells == table.header and table.has_names:
+            notes["repeated_header"] += 1
+            continue
+        empty = False
+        if len(cells) != width:
+            raise ValueError(
+                f"{path}, line {line}: expected {width} cells, as in the "
+                f"header, line {table.line}: {table.header}; quote cells that "
+                f"hold {table.delimiter!r}. Received: {cells}"
+            )
+        yield line, cells
+    if empty:
+        raise ValueError(f"{path} has a header but no rows.")

@@ -16,7 +16,7 @@ from data_pipeline.clips.clip import ClipRow
 from data_pipeline.clips.clip import RenderedClip
 from data_pipeline.clips.clip import SkippedRow
 from data_pipeline.jobs import job
-from data_pipeline.runners.process_pool import ProcessPool
+from data_pipeline.runners.runner import ProcessPool
 from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf import audio
 from ofa_aec_tf.audio.frontend import FrontendConfig
@@ -54,13 +54,14 @@ def rows(tmp_path):
     return made
 
 
-def _run(rows, output_dir, config=_CONFIG, num_workers=1, **options):
+def _run(rows, output_dir, config=_CONFIG, num_workers=1, runner=None, **terms):
     return job.run(
         rows,
         config,
         output_dir,
         {"source": "csv"},
-        **{"runner": ProcessPool(num_workers), **options},
+        job.Terms(**{"max_bad_fraction": 1.0, **terms}),
+        runner or ProcessPool(num_workers),
     )
 
 
@@ -130,9 +131,6 @@ def test_a_job_that_was_killed_resumes(rows, tmp_path):
     assert _contents(tmp_path / "out") == before
 
 
-_OVERWRITE = job.Terms(overwrite=True)
-
-
 def _without_hash(name):
     return re.sub("-[0-9a-f]{16}[.]", "-HASH.", name)
 
@@ -140,7 +138,7 @@ def _without_hash(name):
 def test_shards_of_another_plan_do_not_stay(rows, tmp_path):
     _run(rows, tmp_path / "out", num_shards=3)
     (tmp_path / "out" / "notes.txt").write_text("mine")
-    _run(rows, tmp_path / "out", num_shards=1, terms=_OVERWRITE)
+    _run(rows, tmp_path / "out", num_shards=1, overwrite=True)
     assert sorted(map(_without_hash, _contents(tmp_path / "out"))) == [
         "dataset.json",
         "dead_letters.jsonl",
@@ -229,12 +227,12 @@ def test_too_many_bad_clips_fail_the_job_when_all_is_listed(rows, tmp_path):
     for row in rows[:8]:
         os.unlink(row.path)
     with pytest.raises(ValueError, match=r"8 clips, 20.0%.*fraction=0.1 may"):
-        _run(rows, tmp_path / "out", terms=job.Terms(max_bad_fraction=0.1))
+        _run(rows, tmp_path / "out", max_bad_fraction=0.1)
     lines = (tmp_path / "out" / "dead_letters.jsonl").read_text().splitlines()
     assert len(lines) == 8
     assert not (tmp_path / "out" / "dataset.json").exists()
     # Exactly that share is allowed, and nothing is written again.
-    again = _run(rows, tmp_path / "out", terms=job.Terms(max_bad_fraction=0.2))
+    again = _run(rows, tmp_path / "out", max_bad_fraction=0.2)
     assert again.num_reused == 32
 
 
@@ -386,9 +384,15 @@ def test_two_clips_of_one_name_are_refused(rows, tmp_path):
         _run([*rows, rows[1]], tmp_path / "out")
 
 
-@pytest.mark.parametrize("option", ["num_shards", "num_workers"])
-def test_numbers_below_one_are_refused(rows, tmp_path, option):
-    with pytest.raises(ValueError, match=f"--{option} must be positive"):
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("num_shards", "`num_shards` must be at least 1"),
+        ("num_workers", "--num_workers must be positive"),
+    ],
+)
+def test_numbers_below_one_are_refused(rows, tmp_path, option, message):
+    with pytest.raises(ValueError, match=message):
         _run(rows, tmp_path / "out", **{option: 0})
 
 

@@ -16,7 +16,7 @@ from data_pipeline.clips import mixtures
 from data_pipeline.clips.clip import ClipRow
 from data_pipeline.clips.clip import SkippedRow
 from data_pipeline.jobs import job
-from data_pipeline.runners.process_pool import ProcessPool
+from data_pipeline.runners.runner import ProcessPool
 from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
@@ -26,7 +26,6 @@ _CONFIG = PreprocessConfig(
     FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0), 0.25, None, "multi_label"
 )
 _SPLITS = ("train", "train", "train", "validation", "test")
-_ANY = job.Terms(overwrite=True)
 
 
 @pytest.fixture
@@ -63,17 +62,14 @@ def decoded(monkeypatch):
     return ids
 
 
-def _run(rows, output_dir, config=_CONFIG, **options):
+def _run(rows, output_dir, config=_CONFIG, source=None, runner=None, **terms):
     return job.run(
         rows,
         config,
         output_dir,
-        **{
-            "source": {"source": "csv"},
-            "num_shards": 2,
-            "terms": job.Terms(max_bad_fraction=0.05),
-            **options,
-        },
+        source or {"source": "csv"},
+        job.Terms(**{"num_shards": 2, **terms}),
+        runner,
     )
 
 
@@ -185,7 +181,7 @@ def test_other_settings_need_overwrite(rows, tmp_path, change, message):
     with pytest.raises(ValueError, match=f"{message}.*--overwrite"):
         _run(rows, out, **change)
     assert _contents(out) == before
-    _run(rows, out, **change, terms=_ANY)
+    _run(rows, out, **change, overwrite=True)
     _run(rows, tmp_path / "fresh", **change)
     assert _contents(out) == _contents(tmp_path / "fresh")
 
@@ -215,10 +211,10 @@ def test_rows_that_are_gone_need_overwrite(rows, tmp_path):
         match=r"6 clips .* lost: 5 not in the source \(1.wav, 2.wav, 3.wav, "
         r"...\); 1 path_escape \(0.wav\)",
     ):
-        _run(fewer, out, terms=job.Terms())
+        _run(fewer, out, max_bad_fraction=1.0)
     assert _contents(out) == before
-    _run(fewer, out, terms=_ANY)
-    _run(fewer, tmp_path / "fresh", terms=job.Terms())
+    _run(fewer, out, overwrite=True)
+    _run(fewer, tmp_path / "fresh", max_bad_fraction=1.0)
     assert _contents(out) == _contents(tmp_path / "fresh")
 
 
@@ -227,8 +223,8 @@ def test_a_lost_file_needs_overwrite_whatever_may_be_bad(rows, tmp_path):
     _run(rows, out)
     _unlink(rows[3:4])
     with pytest.raises(ValueError, match=r"1 clips .*1 missing \(3.wav\)"):
-        _run(rows, out, terms=job.Terms(max_bad_fraction=1.0))
-    assert _run(rows, out, terms=_ANY).report["num_clips"] == 39
+        _run(rows, out, max_bad_fraction=1.0)
+    assert _run(rows, out, overwrite=True).report["num_clips"] == 39
     assert not (out / "dead_letters.failed.jsonl").exists()
 
 
@@ -267,7 +263,7 @@ def test_another_division_decodes_nothing_again(rows, tmp_path, decoded):
     out = tmp_path / "out"
     _run(rows, out)
     decoded.clear()
-    _run(rows, out, num_shards=3, terms=_ANY)
+    _run(rows, out, num_shards=3, overwrite=True)
     assert not decoded
     _run(rows, tmp_path / "fresh", num_shards=3)
     assert _contents(out) == _contents(tmp_path / "fresh")
@@ -311,7 +307,7 @@ def test_a_data_set_that_cannot_be_read_needs_overwrite(rows, tmp_path):
     with pytest.raises(ValueError, match="schema version 77.*--overwrite"):
         _run(rows, out)
     assert _contents(out) == before
-    assert _run(rows, out, terms=_ANY).num_reused == 40
+    assert _run(rows, out, overwrite=True).num_reused == 40
     assert _contents(out) == whole
 
 
@@ -361,7 +357,7 @@ def test_a_side_car_of_other_content_is_mended(rows, tmp_path, damage):
     before = _contents(out)
     path = out / f"{info.splits['train'].shards[0].file}.json"
     path.write_text(json.dumps(damage(json.loads(path.read_text()))))
-    _run(rows, out, terms=_ANY)
+    _run(rows, out, overwrite=True)
     assert _contents(out) == before
 
 
@@ -408,8 +404,9 @@ def test_a_class_that_lost_all_its_clips_is_an_error(rows, tmp_path):
     _unlink(rows[:1])
     with pytest.raises(ValueError, match=r"1 classes were skipped: \['ape'\]"):
         _run(rows, tmp_path / "out")
-    may = job.Terms(may_lose_classes=True)
-    result = _run(rows, tmp_path / "out", terms=may)
+    result = _run(
+        rows, tmp_path / "out", may_lose_classes=True, max_bad_fraction=1.0
+    )
     assert result.report["classes"]["ape"]["train"]["clips"] == 0
 
 

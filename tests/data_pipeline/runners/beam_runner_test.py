@@ -53,8 +53,8 @@ def _run(rows, output_dir, runner=None):
         _CONFIG,
         output_dir,
         {"source": "csv"},
-        num_shards=3,
-        runner=runner,
+        job.Terms(num_shards=3, max_bad_fraction=1.0),
+        runner,
     )
 
 

@@ -4,11 +4,9 @@ import unicodedata
 
 import pytest
 
-from data_pipeline import sources
 from data_pipeline.clips.clip import ClipRow
 from data_pipeline.clips.clip import SkippedRow
-from data_pipeline.sources.csv_file import CsvOptions
-from data_pipeline.sources.tables.columns import ColumnNames
+from data_pipeline.sources.csv_file import CsvSettings
 
 
 def _source(tmp_path, content, *names, directory="audio", **options):
@@ -20,7 +18,7 @@ def _source(tmp_path, content, *names, directory="audio", **options):
         (root / name).touch()
     table = tmp_path / "table.csv"
     table.write_text(content)
-    return sources.csv_source(root, table, options=CsvOptions(**options))
+    return CsvSettings(audio_dir=root, labels_csv=table, **options).open()
 
 
 def _clips(source):
@@ -107,9 +105,13 @@ def test_a_table_without_a_header_is_read_by_its_files(tmp_path, first):
 
 
 def test_columns_without_a_header_have_numbers(tmp_path):
-    names = ColumnNames(filename="1", labels=("2",), group="3")
+    names = {
+        "filename_column": "1",
+        "labels_column": ("2",),
+        "group_column": "3",
+    }
     source = _source(
-        tmp_path, "a.wav\tdog\tx\nb.wav\train\ty\n", "a.wav", columns=names
+        tmp_path, "a.wav\tdog\tx\nb.wav\train\ty\n", "a.wav", **names
     )
     assert [(r.clip_id, r.group) for r in source.rows] == [
         ("a.wav", "x"),
@@ -143,13 +145,20 @@ def test_a_directory_is_not_the_file_that_is_meant(tmp_path):
 
 
 def test_columns_are_named_by_the_user(tmp_path):
-    names = ColumnNames("b", ("primary_label", "others"), "s", "", "t0", "t1")
+    names = {
+        "filename_column": "b",
+        "labels_column": ("primary_label", "others"),
+        "split_column": "s",
+        "group_column": "",
+        "start_column": "t0",
+        "end_column": "t1",
+    }
     source = _source(
         tmp_path,
         "b,filename,primary_label,others,s,group,t0,t1\n"
         "1.wav,x,dog,\"['cat', 'owl']\",val,g,1,2.5\n"
         "2.wav,x,dog,[],train,g,,\n",
-        columns=names,
+        **names,
     )
     first, second = source.rows
     assert (first.labels, second.labels) == (("dog", "cat", "owl"), ("dog",))
@@ -166,7 +175,7 @@ def test_a_column_that_is_not_there_is_refused(tmp_path, name):
         _source(
             tmp_path,
             "file,b,c\n1.wav,dog,7\n",
-            columns=ColumnNames(labels=(name,)),
+            labels_column=(name,),
         )
 
 
@@ -207,7 +216,7 @@ def test_a_single_column_of_0_and_1_is_a_class(tmp_path):
     named = _source(
         tmp_path,
         "itemid,datasetid,hasbird\n64486,ff,1\n",
-        columns=ColumnNames(labels=("hasbird",)),
+        labels_column=("hasbird",),
     )
     assert _clips(named) == {"64486": ("hasbird",)}
 
@@ -273,13 +282,15 @@ def test_rows_of_one_clip_are_united(tmp_path):
         "blank_row": 1,
     }
     with pytest.raises(ValueError, match="line 3: .*'cat'.*before .'dog'"):
-        _source(tmp_path, content, single_label=True)
+        _source(tmp_path, content, label_type="single_label")
 
 
 def test_a_single_label_cannot_be_none(tmp_path):
     with pytest.raises(ValueError, match="line 3: .*single_label.* for 2.wav"):
         _source(
-            tmp_path, "file,label\n1.wav,dog\n2.wav,nan\n", single_label=True
+            tmp_path,
+            "file,label\n1.wav,dog\n2.wav,nan\n",
+            label_type="single_label",
         )
 
 
@@ -339,7 +350,7 @@ def test_groups_that_cannot_be_divided_are_left_out(tmp_path):
     assert "'speaker' is not used as group: it has 2" in source.remarks[0]
     for more, options in (
         ("6.wav,a,z\n", {}),
-        ("", {"columns": ColumnNames(group="speaker")}),
+        ("", {"group_column": "speaker"}),
     ):
         source = _source(tmp_path, content + more, **options)
         assert {row.group for row in source.rows} >= {"x", "y"}

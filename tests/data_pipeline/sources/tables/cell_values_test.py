@@ -6,7 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies
 
 from data_pipeline.clips.clip import format_seconds
-from data_pipeline.sources.tables import table as tables
+from data_pipeline.sources.tables import cell_values
+from data_pipeline.sources.tables import table_file
 
 # A busy machine is no fault of the code.
 _PATIENT = settings(deadline=None, max_examples=50)
@@ -20,13 +21,13 @@ _NAMES = strategies.text(
 @_PATIENT
 @given(strategies.lists(_NAMES.filter(bool), unique=True))
 def test_labels_that_were_joined_are_parsed(names):
-    assert tables.parse_labels(";".join(names)) == tuple(names)
+    assert cell_values.parse_labels(";".join(names)) == tuple(names)
 
 
 @_PATIENT
 @given(strategies.text())
 def test_parsed_labels_are_clean_whatever_the_cell(text):
-    names = tables.parse_labels(text)
+    names = cell_values.parse_labels(text)
     assert len(set(names)) == len(names)
     assert all(name and name == name.strip() for name in names)
     assert not any(";" in name for name in names)
@@ -37,16 +38,16 @@ def test_parsed_labels_are_clean_whatever_the_cell(text):
     [("30.000", 30.0), (" 2.5 ", 2.5), ("0", 0.0), ("1e2", 100.0)],
 )
 def test_times_are_numbers(text, expected):
-    assert tables.parse_seconds(text) == expected
+    assert cell_values.parse_seconds(text) == expected
 
 
 def test_a_negative_zero_is_zero():
-    assert str(tables.parse_seconds("-0")) == "0.0"
+    assert str(cell_values.parse_seconds("-0")) == "0.0"
 
 
 @pytest.mark.parametrize("text", ["", "-1", "nan", "inf", "1e999", "1:30"])
 def test_other_texts_are_no_times(text):
-    assert tables.parse_seconds(text) is None
+    assert cell_values.parse_seconds(text) is None
 
 
 @pytest.mark.parametrize(
@@ -59,13 +60,13 @@ def test_times_are_written_shortly(seconds, text):
 @_PATIENT
 @given(strategies.floats(0, 1e9))
 def test_a_written_time_is_the_same_time(seconds):
-    assert tables.parse_seconds(format_seconds(seconds)) == seconds
+    assert cell_values.parse_seconds(format_seconds(seconds)) == seconds
 
 
 def test_lines_are_counted_with_comments_and_line_breaks_in_cells(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text('# has a "\n\na,b\n"c\nd",e\n# end\nf,g')
-    assert list(tables.read_cells(path, comment="#")) == [
+    assert list(table_file.read_cells(path, comment="#")) == [
         (3, ["a", "b"]),
         (5, ["c\nd", "e"]),
         (7, ["f", "g"]),
@@ -75,11 +76,11 @@ def test_lines_are_counted_with_comments_and_line_breaks_in_cells(tmp_path):
 def test_without_comments_no_line_is_skipped(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("#1.wav,dog\n")
-    assert list(tables.read_cells(path)) == [(1, ["#1.wav", "dog"])]
+    assert list(table_file.read_cells(path)) == [(1, ["#1.wav", "dog"])]
 
 
 def test_an_endless_cell_is_refused_with_its_line(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a,b\n" + "c" * 200_000)
     with pytest.raises(ValueError, match="after line 2: not a CSV.*limit"):
-        list(tables.read_cells(path))
+        list(table_file.read_cells(path))
