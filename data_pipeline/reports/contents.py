@@ -1,7 +1,7 @@
-"""What a data set holds and what people should know about it.
+"""What a data set holds, and what its owner should know about it.
 
-All of it comes from the side-cars of the shards, read one after the other, so
-that a finished data set tells the same as the job that has made it.
+Everything comes from the side-cars of the shards, read one after the other, so
+that a finished data set says the same as the job that wrote it.
 """
 
 import dataclasses
@@ -21,6 +21,7 @@ from data_pipeline.clips import class_names
 from data_pipeline.clips.clip import CROPPED
 from ofa_aec_tf import audio
 from ofa_aec_tf.data import dataset_info
+from ofa_aec_tf.data.record_reader import read_side_car
 from ofa_aec_tf.runs import text_tables
 
 SideCars = Callable[[], Iterable[Mapping]]
@@ -29,10 +30,10 @@ TRAIN = dataset_info.SPLITS[0]
 # Fewer clips give a figure that the next few clips would overturn.
 MIN_EVALUATED = 50
 
-# Where more of the clips is silence, or more of the audio unused, another
-# length is worth a thought.
+# If more of the clips is padding, or more of the audio is unused, another
+# length is suggested.
 _MAX_WASTED_FRACTION = 0.25
-# Longer ones are recordings to be cut, not clips.
+# Longer ones are recordings to be cut rather than clips.
 _MAX_SUGGESTED_SECONDS = 30.0
 _NUM_LISTED_CLASSES = 50
 _NUM_EXTREME_CLASSES = 5
@@ -47,11 +48,15 @@ def named(names: Sequence[str]) -> str:
 
 @dataclasses.dataclass
 class _Counts:
-    """What one pass over the side-cars gathers.
+    """Counts of one pass over the side-cars.
 
-    The arrays have an element for each class: how many clips of each split,
-    and how many seconds of audio. Seconds are None where a side-car does not
-    tell.
+    Args:
+        num_clips: Counter by split.
+        clips: dict from split to an int array of shape (num_classes,).
+        seconds: likewise, of audio; float.
+        num_negatives: int. Clips without labels.
+        cropped_seconds: float.
+        durations: float array of shape (num_known,), in seconds.
     """
 
     num_clips: Counter
@@ -97,7 +102,7 @@ def _count(
 
 
 def _durations(seconds: np.ndarray, clip_seconds: float) -> dict | None:
-    """Distribution of the lengths of the audio, and what follows from it."""
+    """Distribution of the lengths of the audio, and a suggested clip length."""
     if not len(seconds):
         return None
     used = np.minimum(seconds, clip_seconds).sum()
@@ -124,12 +129,12 @@ def _durations(seconds: np.ndarray, clip_seconds: float) -> dict | None:
 def _repeated(
     side_cars: SideCars, column: Callable[[Mapping], Sequence[str | None]]
 ) -> list[list[dict]]:
-    """Clips that have a value in common, read twice rather than held.
+    """Finds clips with equal values; reads twice to save memory.
 
     Args:
         side_cars: function that returns them, each time anew.
-        column: function from a side-car to a value of each of its clips; None
-            is equal to nothing.
+        column: function from a side-car to a value for each of its clips; None
+            equals nothing.
 
     Returns:
         list of groups, of dicts with `split` and `clip_id`.
@@ -161,7 +166,7 @@ def _repeated(
 
 
 def _contents(side_car: Mapping) -> list[str | None]:
-    """Hashes of the features; silence is no content."""
+    """Hashes of the features, None for silence."""
     if "clips" not in side_car:
         return []
     silent = set(side_car.get("notes", {}).get(audio.SILENT, ()))
@@ -173,7 +178,7 @@ def _contents(side_car: Mapping) -> list[str | None]:
 
 
 def _folded_ids(side_car: Mapping) -> list[str]:
-    """Ids as people may confuse them."""
+    """Ids without differences that people overlook."""
     return [
         unicodedata.normalize("NFKC", clip_id).casefold()
         for clip_id in side_car.get("clips", {}).get("ids", ())
@@ -187,7 +192,7 @@ def _crosses_splits(group: Sequence[Mapping]) -> bool:
 def describe(
     side_cars: SideCars, names: Sequence[str], clip_seconds: float
 ) -> dict:
-    """What a data set holds, for `report.json`.
+    """Describes a data set, for `report.json`.
 
     Args:
         side_cars: function that returns an iterable of the side-cars of all
@@ -228,12 +233,7 @@ def describe(
 
 
 def _without_clips(described: Mapping, split: str) -> list[str]:
-    """Classes without clips in a split.
-
-    Args:
-        described: dict of `describe`.
-        split: str.
-    """
+    """Classes without clips in a split."""
     return [
         name
         for name, by_split in described["classes"].items()
@@ -308,12 +308,16 @@ def _length_advice(durations: Mapping, clip_seconds: float) -> str:
 
 
 def class_table(described: Mapping) -> list[str]:
-    """Lines of the table of classes and splits, clips and minutes.
+    """Makes the table of clips and minutes by class and split.
 
-    Of many classes those with the most and the fewest training clips.
+    If there are many classes, it shows those with the most and the fewest
+    training clips.
 
     Args:
         described: dict of `describe`.
+
+    Returns:
+        list of str, its lines.
     """
     splits = list(described["splits"])
     classes = list(described["classes"].items())
@@ -341,10 +345,13 @@ def class_table(described: Mapping) -> list[str]:
 
 
 def summary(described: Mapping) -> list[str]:
-    """Lines on classes, durations, cropped audio and negatives, where needed.
+    """Summarizes untrained classes, durations, cropped audio and negatives.
 
     Args:
         described: dict of `describe`.
+
+    Returns:
+        list of str, a line for each that there is.
     """
     lines = []
     untrained = _without_clips(described, TRAIN)
@@ -377,3 +384,24 @@ def summary(described: Mapping) -> list[str]:
             f"negatives    {described['num_negatives']} clips have no label"
         )
     return lines
+
+
+def text(data_dir, info: dataset_info.DatasetInfo) -> str:
+    """Describes a finished data set, for the user.
+
+    Args:
+        data_dir: directory with `dataset.json`.
+        info: DatasetInfo of that directory.
+    """
+
+    def side_cars():
+        for split, split_info in info.splits.items():
+            for shard in split_info.shards:
+                side_car = read_side_car(data_dir, shard)
+                if "labels" in side_car:
+                    yield {**side_car, "split": split}
+
+    described = describe(side_cars, info.class_map.names, info.clip_seconds)
+    lines = ["", *class_table(described), "", *summary(described)]
+    lines += [f"warning: {each}" for each in described["warnings"]]
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Re-reads a data set and says what is wrong with it."""
+"""What is wrong with a data set, found by reading all of it again."""
 
 import dataclasses
 import hashlib
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 
 import numpy as np
+import tqdm
 
 from data_pipeline.runners.processes import run_all
 from ofa_aec_tf.data import record_reader
@@ -22,8 +23,8 @@ class Finding:
 
     Args:
         file: str. Name of the file in the data directory.
-        offset: int or None. Where the record starts there, in bytes; None is
-            the file as a whole.
+        offset: int or None. Byte where the record starts; None means the file
+            as a whole.
         problem: str.
     """
 
@@ -44,9 +45,8 @@ class ShardReport:
         shard: ShardInfo.
         split: str.
         findings: tuple of Finding.
-        offsets: int64 array of shape (num_good,). Where the records start
-            that nothing is wrong with.
-        id_hashes: uint64 array of shape (num_good,). Of their clips' ids.
+        offsets: int64 array of shape (num_good,). Where the good records start.
+        id_hashes: uint64 array of shape (num_good,). Hashes of their clip ids.
         class_counts: int64 array of shape (num_classes,). Their labels.
     """
 
@@ -65,13 +65,13 @@ def verify_shard(
     clip_shape: tuple[int, int],
     num_classes: int,
 ) -> ShardReport:
-    """Re-reads a shard and its side-car.
+    """Reads a shard and its side-car again.
 
     Args:
         data_dir: directory with the shard.
         shard: ShardInfo.
         split: str.
-        clip_shape: tuple of int. `(num_frames, num_mel_bins)` of every clip.
+        clip_shape: tuple of int, `(num_frames, num_mel_bins)`.
         num_classes: int.
 
     Returns:
@@ -92,9 +92,12 @@ def verify_shard(
                     clip = records.decode_record(
                         record, path, offset, clip_shape, num_classes
                     )
-                    _check_clip(clip, number, path, offset, side_car)
                 except records.RecordError as error:
                     findings.append(_of_record(error))
+                    continue
+                problem = _problem_of_clip(clip, number, side_car)
+                if problem:
+                    findings.append(Finding(shard.file, offset, problem))
                     continue
                 offsets.append(offset)
                 id_hashes.append(_id_hash(clip.clip_id))
@@ -121,78 +124,55 @@ def _id_hash(clip_id: str) -> int:
 
 
 def _verify_side_car(data_dir, shard, findings) -> dict:
-    """The side-car, or an empty one where it cannot be used."""
+    """Reads the side-car, without what cannot be used of it."""
     name = records.side_car_path(shard.file).name
     try:
         side_car = record_reader.read_side_car(data_dir, shard)
     except ValueError as error:
         findings.append(Finding(name, None, str(error)))
         return {}
-    for key in ("num_records", "num_bytes", "sha256"):
-        expected, recorded = getattr(shard, key), side_car.get(key)
-        if recorded != expected:
-            findings.append(
-                Finding(
-                    name,
-                    None,
-                    f"{key} is {recorded}, but dataset.json has {expected}",
-                )
-            )
-    listed = side_car.get("labels", [[]] * shard.num_records)
-    if not isinstance(listed, list) or len(listed) != shard.num_records:
-        findings.append(
-            Finding(
-                name,
-                None,
-                f"its labels are not those of {shard.num_records} records",
-            )
-        )
-        del side_car["labels"]
+    problems = [
+        f"{key} is {side_car.get(key)}, but dataset.json has "
+        f"{getattr(shard, key)}"
+        for key in ("num_records", "num_bytes", "sha256")
+        if side_car.get(key) != getattr(shard, key)
+    ]
+
+    def fits(column):
+        return isinstance(column, list) and len(column) == shard.num_records
+
     clips = side_car.get("clips", {})
-    if not isinstance(clips, dict) or any(
-        not isinstance(column, list) or len(column) != shard.num_records
-        for column in clips.values()
+    for key, is_good in (
+        ("labels", "labels" not in side_car or fits(side_car["labels"])),
+        ("clips", isinstance(clips, dict) and all(map(fits, clips.values()))),
     ):
-        findings.append(
-            Finding(
-                name,
-                None,
-                f"its clips are not those of {shard.num_records} records",
+        if not is_good:
+            problems.append(
+                f"its {key} are not those of {shard.num_records} records"
             )
-        )
-        del side_car["clips"]
+            del side_car[key]
+    findings += [Finding(name, None, problem) for problem in problems]
     return side_car
 
 
 def _verify_file(file, shard, findings) -> None:
     num_bytes = os.fstat(file.fileno()).st_size
-    if num_bytes != shard.num_bytes:
-        findings.append(
-            Finding(
-                shard.file,
-                None,
-                f"has {num_bytes} bytes, but dataset.json has "
-                f"{shard.num_bytes}",
-            )
-        )
     sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    if sha256 != shard.sha256:
-        findings.append(
-            Finding(
-                shard.file,
-                None,
-                f"its sha256 is {sha256}, but dataset.json has {shard.sha256}",
-            )
-        )
+    for found, expected, what in (
+        (num_bytes, shard.num_bytes, f"has {num_bytes} bytes"),
+        (sha256, shard.sha256, f"its sha256 is {sha256}"),
+    ):
+        if found != expected:
+            problem = f"{what}, but dataset.json has {expected}"
+            findings.append(Finding(shard.file, None, problem))
 
 
 def _read_all(
     descriptor, path, shard, side_car, findings
 ) -> Iterator[tuple[int, int, bytes]]:
-    """Number, offset and data of every record whose checksums are right.
+    """Yields number, offset and data of every record with right checksums.
 
-    A damaged record may hide where the next one starts: then the side-car
-    tells.
+    A damaged record may hide where the next one starts. The side-car tells.
     """
     num_bytes = os.fstat(descriptor).st_size
     listed = side_car.get("offsets", [])
@@ -208,64 +188,49 @@ def _read_all(
             number, position = len(listed) - len(later), later[0]
             continue
         if listed and (number >= len(listed) or listed[number] != position):
-            findings.append(
-                Finding(
-                    shard.file,
-                    position,
-                    f"record {number} starts here, but not in the side-car",
-                )
-            )
+            problem = f"record {number} starts here, but not in the side-car"
+            findings.append(Finding(shard.file, position, problem))
             listed = []
         yield number, position, data
         number, position = number + 1, end
     else:
         if number != shard.num_records:
-            findings.append(
-                Finding(
-                    shard.file,
-                    None,
-                    f"has {number} records, but dataset.json has "
-                    f"{shard.num_records}",
-                )
+            problem = (
+                f"has {number} records, but dataset.json has "
+                f"{shard.num_records}"
             )
+            findings.append(Finding(shard.file, None, problem))
 
 
-def _check_clip(clip, number, path, offset, side_car) -> None:
+def _problem_of_clip(clip, number, side_car) -> str | None:
+    num_values = clip.log_mel.size
     num_finite = int(np.count_nonzero(np.isfinite(clip.log_mel)))
-    if num_finite < clip.log_mel.size:
-        raise records.RecordError(
-            path,
-            offset,
-            f"{clip.log_mel.size - num_finite} of {clip.log_mel.size} values "
-            "are not finite",
+    if num_finite < num_values:
+        return (
+            f"{num_values - num_finite} of {num_values} values are not finite"
         )
-    ids = side_car.get("clips", {}).get("ids")
-    if ids is not None and number < len(ids) and clip.clip_id != ids[number]:
-        raise records.RecordError(
-            path,
-            offset,
-            f"its id is {clip.clip_id!r}, but the side-car has {ids[number]!r}",
-        )
-    listed = side_car.get("labels")
-    if listed is not None and number < len(listed):
-        if list(clip.labels) != listed[number]:
-            raise records.RecordError(
-                path,
-                offset,
-                f"its labels are {list(clip.labels)}, but the side-car has "
-                f"{listed[number]}",
-            )
+    for what, found, listed in (
+        ("id is", clip.clip_id, side_car.get("clips", {}).get("ids")),
+        ("labels are", list(clip.labels), side_car.get("labels")),
+    ):
+        if listed is not None and number < len(listed):
+            if found != listed[number]:
+                return (
+                    f"its {what} {found!r}, but the side-car has "
+                    f"{listed[number]!r}"
+                )
+    return None
 
 
 def verify_shards(
     data_dir, info: DatasetInfo, num_workers: int = 1
 ) -> Iterator[ShardReport]:
-    """Re-reads all shards, each in one of several processes.
+    """Reads all shards again, each in one of several processes.
 
     Args:
         data_dir: directory with `dataset.json`.
         info: DatasetInfo of that directory.
-        num_workers: int. Processes; with 1, this process does the work.
+        num_workers: int. Number of processes; 1 is this process.
 
     Yields:
         ShardReport, as shards are read.
@@ -295,7 +260,7 @@ def verify_shards(
 def verify_whole(
     data_dir, info: DatasetInfo, reports: Sequence[ShardReport]
 ) -> list[Finding]:
-    """What is wrong between shards: repeated ids, counts that do not add up.
+    """Finds repeated ids, and counts that do not add up.
 
     Args:
         data_dir: directory with `dataset.json`.
@@ -313,22 +278,19 @@ def verify_whole(
             continue
         counts = sum(report.class_counts for report in members)
         for label in np.flatnonzero(counts != split.class_counts):
-            findings.append(
-                Finding(
-                    "dataset.json",
-                    None,
-                    f"counts {split.class_counts[label]} clips of "
-                    f"{info.class_map.names[label]!r} in the split {name}, "
-                    f"but there are {counts[label]}",
-                )
+            problem = (
+                f"counts {split.class_counts[label]} clips of "
+                f"{info.class_map.names[label]!r} in the split {name}, but "
+                f"there are {counts[label]}"
             )
+            findings.append(Finding("dataset.json", None, problem))
     return findings
 
 
 def _repeated_ids(data_dir, reports) -> list[Finding]:
-    """Clips whose id an earlier record has too.
+    """Finds clips whose id an earlier record has, too.
 
-    Millions of ids are compared by their hashes; those with equal ones are
+    Millions of ids are compared by their hashes. Records with equal hashes are
     read again.
     """
     hashes = np.concatenate([report.id_hashes for report in reports])
@@ -351,11 +313,41 @@ def _repeated_ids(data_dir, reports) -> list[Finding]:
         place = f"{file}, byte {offset}"
         first_place = first_places.setdefault(clip_id, place)
         if first_place != place:
-            findings.append(
-                Finding(
-                    file,
-                    offset,
-                    f"its id {clip_id!r} is also that of {first_place}",
-                )
-            )
+            problem = f"its id {clip_id!r} is also that of {first_place}"
+            findings.append(Finding(file, offset, problem))
     return findings
+
+
+def verify(data_dir, info: DatasetInfo, num_workers: int) -> int:
+    """Reads a data set again, and prints what is wrong and a line of counts.
+
+    Args:
+        data_dir: directory with `dataset.json`.
+        info: DatasetInfo of that directory.
+        num_workers: int. Number of processes; 1 is this process.
+
+    Returns:
+        int. Number of findings.
+
+    Raises:
+        OSError: if a file cannot be read, or a worker dies.
+    """
+    num_clips = sum(split.num_clips for split in info.splits.values())
+    reports, num_findings = [], 0
+    with tqdm.tqdm(total=num_clips, unit="clip", disable=None) as progress:
+        for report in verify_shards(data_dir, info, num_workers):
+            reports.append(report)
+            num_findings += len(report.findings)
+            for finding in report.findings:
+                progress.write(str(finding))
+            progress.update(report.shard.num_records)
+    for finding in verify_whole(data_dir, info, reports):
+        num_findings += 1
+        print(finding)
+    num_good = sum(len(report.offsets) for report in reports)
+    num_bytes = sum(report.shard.num_bytes for report in reports)
+    print(
+        f"{num_good} of {num_clips} records in {len(reports)} shards "
+        f"({num_bytes / 2**20:.1f} MiB) are whole, {num_findings} findings"
+    )
+    return num_findings
