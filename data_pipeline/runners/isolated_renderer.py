@@ -1,4 +1,4 @@
-"""Renders clips in a process of their own, which may crash or hang."""
+"""Renders clips in a separate process, which may crash or hang."""
 
 import contextlib
 import multiprocessing
@@ -21,35 +21,35 @@ CLIPS_PER_PROCESS = 2000
 
 # Loading the libraries takes seconds, on a busy machine more.
 _START_SECONDS = 120.0
-# A child that is idle takes a clip up at once.
+# An idle child accepts clips at once.
 _TAKE_SECONDS = 60.0
-# A child that this process did not end, because it is gone itself.
+# For a child that outlives this process.
 _ALARM_SECONDS = 5.0
 
 
 def _send(connection, result) -> None:
-    """One answer: a rendered clip, or an exception."""
+    """Sends a rendered clip or an exception."""
     if isinstance(result, Exception):
         connection.send(result)
         return
     waveform = np.ascontiguousarray(result.waveform, np.float32)
     connection.send((waveform.shape, result.notes, result.seconds))
-    # As it is in memory, for there are megabytes of it.
+    # Not pickled, as there are megabytes of it.
     connection.send_bytes(waveform)
 
 
 def _answer(connection, request, timeout_seconds) -> None:
-    """Renders the clips of a request, and sends each as it comes."""
+    """Renders the clips of a request, and sends each when it is ready."""
     alarm_seconds = timeout_seconds + _ALARM_SECONDS
     try:
-        # Native code may hang while it holds the lock that the thread which
-        # watches the parent needs. The signal ends it nevertheless.
+        # Native code may hang while it holds the interpreter lock, which the
+        # thread that watches the parent needs. The signal works regardless.
         signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
         for result in clip_types.render(*request):
             _send(connection, result)
             signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
     except Exception as error:
-        # A mistake in the program: its trace ends at the process.
+        # A bug: the trace would be lost between the processes.
         error.add_note(traceback.format_exc())
         _send(connection, error)
     finally:
@@ -57,31 +57,30 @@ def _answer(connection, request, timeout_seconds) -> None:
 
 
 def _serve(connection, timeout_seconds) -> None:
-    """The child process: renders what it is sent until it is told to end."""
+    """Renders what is sent, until the connection ends. The child process."""
     child_processes.end_with_parent()
-    # An interrupt from the keyboard goes to all processes; what becomes of
-    # this one is up to its parent.
+    # An interrupt from the keyboard reaches all processes, but the parent
+    # decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection.send(None)
     with contextlib.suppress(EOFError):
         while True:
             request = connection.recv()
-            # From here on, what happens is the doing of these clips.
+            # From here on, these clips cause whatever happens.
             connection.send(None)
             _answer(connection, request, timeout_seconds)
 
 
 class IsolatedRenderer:
-    """Renders clips in a child process, so that this one survives them.
+    """Renders clips in a child process, so that this process survives them.
 
-    A crash or an endless loop in a native decoder costs the clip and the
-    child, which the next clip replaces. Use it in a `with` statement, in one
-    thread.
+    After a crash or an endless loop in a native decoder, the clip is skipped
+    and the next one gets a new child. A context manager for one thread.
 
     Args:
-        timeout_seconds: float. More than any good clip takes.
-        clips_per_process: int. A child is replaced after so many clips, for
-            memory that native code has lost.
+        timeout_seconds: float. Longer than any good clip takes.
+        clips_per_process: int. A child is replaced after this many clips,
+            because native code may leak memory.
     """
 
     def __init__(
@@ -126,11 +125,11 @@ class IsolatedRenderer:
             name="isolated renderer",
             daemon=True,
         )
-        # It helps to start processes, and would undo the next line.
+        # Starting it within the next block would undo that block.
         resource_tracker.ensure_running()
         with interruptions.kept_from_children():
             self._process.start()
-        # So that nobody but the child holds it, and its end is noticed.
+        # Only the child holds it then, so its end is noticed.
         other_end.close()
         self._num_rendered = 0
         try:

@@ -1,4 +1,4 @@
-"""Child processes that do not outlive what started them."""
+"""Child processes that do not outlive their parent."""
 
 import concurrent.futures
 import contextlib
@@ -16,10 +16,10 @@ from ofa_aec_tf.runs import interruptions
 
 
 def end_with_parent() -> None:
-    """Lets this child end when its parent is killed; it would wait for ever."""
+    """Ends this child when its parent is killed, instead of waiting forever."""
     parent_ended = [multiprocessing.parent_process().sentinel]
-    # A child whose parent was killed while it started has work waiting: it
-    # must not begin before the thread runs.
+    # The parent may have been killed while this child started. Work that is
+    # waiting must not begin before the thread runs.
     if multiprocessing.connection.wait(parent_ended, timeout=0):
         os._exit(1)
 
@@ -32,7 +32,7 @@ def end_with_parent() -> None:
 
 @contextlib.contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for the processes that start in this context.
+    """Sets environment variables for processes started in this context.
 
     Args:
         values: dict of str.
@@ -57,8 +57,8 @@ def run_all(
     Args:
         function: importable function.
         tasks: sequence of tuple, its arguments.
-        num_workers: int. Processes; with 1, this process does the work.
-        advice: str. What the user can do where a process dies.
+        num_workers: int. Number of processes; 1 is this process.
+        advice: str. What the user can do if a process dies.
 
     Yields:
         What the function returns, as tasks are finished.
@@ -82,7 +82,7 @@ def run_all(
             for future in concurrent.futures.as_completed(futures):
                 yield future.result()
         except (KeyboardInterrupt, GeneratorExit):
-            # Nobody waits for what they are at.
+            # Nobody waits for their results.
             for process in multiprocessing.active_children():
                 process.kill()
             raise
@@ -92,5 +92,5 @@ def run_all(
                 f"memory. {advice}"
             ) from error
         finally:
-            # What is being written is finished, or swept away by its worker.
+            # Workers finish what they write, or remove it.
             pool.shutdown(wait=True, cancel_futures=True)

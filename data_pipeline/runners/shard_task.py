@@ -1,4 +1,4 @@
-"""What every runner runs: one shard of a plan, named by its number."""
+"""What every runner runs: writing one shard of a plan."""
 
 import contextlib
 import os
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 
 import threadpoolctl
 
-from data_pipeline.clips import clip as clips
+from data_pipeline.clips import clip as clip_types
 from data_pipeline.runners.isolated_renderer import IsolatedRenderer
 from data_pipeline.runners.processes import environment
 from data_pipeline.shards import shard_writer
 from data_pipeline.shards.plan import Plan
 
-# Threads of linear algebra would fight over the cores of the other workers;
-# and by default glibc gives every freed array back to the system, only to
-# fault its pages in again for the next clip. Read when a process starts.
+# One thread each for linear algebra, as there is a worker for each core. And by
+# default glibc returns every freed array to the system, only to fault its pages
+# in again for the next clip. Both are read when a process starts.
 WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -23,13 +23,13 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
 }
 
-# A driver of thousands of shards keeps what is returned; it reads these from
-# the side-cars, one after the other.
+# Too large to keep for thousands of shards: the job reads them from one side-car
+# after the other.
 _LARGE_KEYS = ("offsets", "labels", "notes", "clips", "dead_letters")
 
 
 def summary_of(side_car: Mapping) -> dict:
-    """The short part of a side-car, with the number of its dead letters."""
+    """The short parts of a side-car, with the number of dead letters."""
     return {
         "num_dead_letters": len(side_car["dead_letters"]),
         **{k: v for k, v in side_car.items() if k not in _LARGE_KEYS},
@@ -38,9 +38,9 @@ def summary_of(side_car: Mapping) -> dict:
 
 @contextlib.contextmanager
 def worker_settings() -> Iterator[None]:
-    """What runners hold while shards are written, here or in new processes.
+    """Settings while shards are written, in this process and in new ones.
 
-    The last bit of a product of matrices depends on the number of threads.
+    The number of threads decides the last bit of matrix products.
     """
     with (
         environment(WORKER_ENVIRONMENT),
@@ -55,14 +55,14 @@ def run(
     output_dir: str | os.PathLike,
     isolation_seconds: float | None = None,
 ) -> dict:
-    """Writes a shard, unless it is there already.
+    """Writes a shard, unless it exists already.
 
     Args:
         plan_path: path of the plan.
         number: int. Of the shard in the plan.
         output_dir: path of an existing directory.
         isolation_seconds: float or None. If given, clips are rendered in a
-            process of their own, and one that takes longer is given up.
+            separate process, and one that takes longer is skipped.
 
     Returns:
         dict: `summary_of` what `shard_writer.write_shard` returns.
@@ -70,10 +70,10 @@ def run(
     Raises:
         OSError: if the output cannot be written.
     """
-    # Also where this process was not started by a job of ours.
+    # Workers of Beam were not started with these settings.
     threadpoolctl.threadpool_limits(1, "blas")
     with Plan(plan_path) as plan, contextlib.ExitStack() as stack:
-        render = clips.render
+        render = clip_types.render
         if isolation_seconds is not None:
             renderer = IsolatedRenderer(isolation_seconds)
             render = stack.enter_context(renderer).render

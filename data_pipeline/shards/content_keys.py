@@ -1,7 +1,7 @@
-"""Hashes that change whenever clips and shards would, and not otherwise.
+"""Hashes that change exactly when clips and shards would.
 
-They are made of the content of the audio files, never of their paths or times:
-a file that was replaced is read again, and a corpus that was moved is not.
+They come from the content of the audio files, never from paths or times: a file
+that was replaced is read again, but a corpus that was moved is not.
 """
 
 import hashlib
@@ -17,25 +17,25 @@ from ofa_aec_tf import audio
 from ofa_aec_tf.audio import AudioError
 from ofa_aec_tf.audio import contents
 
-# Part of all keys: raise it when the same plan gives other records.
+# Part of all keys. Raise it when the same plan would give other records.
 CONTENT_VERSION = 3
 
 _KEY_DIGITS = 32
 
 
 def of_values(*values) -> str:
-    """Hash of values of JSON types."""
+    """Hashes values of JSON types."""
     text = json.dumps(values, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_KEY_DIGITS]
 
 
 def of_features(log_mel: np.ndarray) -> str:
-    """Hash of a spectrogram: equal for clips that sound the same."""
+    """Hashes a spectrogram, so that copies of a clip have equal hashes."""
     return hashlib.sha256(log_mel.tobytes()).hexdigest()[:_KEY_DIGITS]
 
 
 def _of_file(path: str) -> str:
-    """Hash of the bytes of a file, or why they cannot be read."""
+    """Hashes the bytes of a file, or says why they cannot be read."""
     try:
         with (
             contents.opened(pathlib.Path(path)) as descriptor,
@@ -49,7 +49,7 @@ def _of_file(path: str) -> str:
 
 
 def of_clips(clips: Sequence[Clip], config: PreprocessConfig) -> list[str]:
-    """Hashes of what decides the features of clips.
+    """Hashes what decides the features of clips.
 
     Args:
         clips: sequence of Clip.

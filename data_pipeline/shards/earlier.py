@@ -1,7 +1,7 @@
-"""What earlier jobs have left in a directory, and need not be made again.
+"""What earlier jobs have left in a directory, which is used again.
 
-It is indexed in the database of the plan, so that workers find single clips of
-millions without holding them.
+The database of the plan has an index of it, so that workers find single clips
+among millions without holding them in memory.
 """
 
 import contextlib
@@ -38,13 +38,13 @@ CREATE TABLE finished_clip (clip_id TEXT PRIMARY KEY);
 
 @dataclasses.dataclass(frozen=True)
 class EarlierClip:
-    """Features that an earlier job has computed.
+    """A record that an earlier job has written.
 
     Args:
-        path: path of the shard that has them.
-        offset: int. Where the record starts there, in bytes.
+        path: path of its shard.
+        offset: int. Byte where it starts.
         notes: tuple of str, as in `clips.RenderedClip`.
-        seconds: float or None, as there.
+        seconds: float or None, likewise.
     """
 
     path: pathlib.Path
@@ -72,7 +72,7 @@ class EarlierClip:
 def index(
     database: sqlite3.Connection, output_dir, finished: DatasetInfo | None
 ) -> None:
-    """Makes the tables that `Earlier` reads.
+    """Creates the tables that `Earlier` reads.
 
     Args:
         database: sqlite3.Connection.
@@ -86,7 +86,7 @@ def index(
     pattern = f"*{SHARD_SUFFIX}{records.SIDE_CAR_SUFFIX}"
     for path in sorted(output_dir.glob(pattern)):
         file = path.name.removesuffix(records.SIDE_CAR_SUFFIX)
-        # What a kill or a fault of the disk has left is no help, and no harm.
+        # Whatever a kill or a fault of the disk has left is ignored.
         with contextlib.suppress(
             ValueError, KeyError, TypeError, AttributeError, OSError
         ):
@@ -102,7 +102,7 @@ def _add(database, path, side_car, is_finished) -> None:
             "INSERT OR IGNORE INTO finished_clip VALUES (?)",
             [(clip_id,) for clip_id in ids],
         )
-    # Versions before this one have told nothing of single clips.
+    # Earlier versions did not list single clips.
     if not clips:
         return
     notes: dict[str, list[str]] = {}
@@ -150,7 +150,7 @@ class Earlier:
         self._output_dir = pathlib.Path(output_dir)
 
     def shards(self, name: str, key: str) -> list[str]:
-        """Files of the shards with this name and content key."""
+        """Lists the files of shards with this name and content key."""
         rows = self._database.execute(
             "SELECT file FROM earlier_shard WHERE name = ? AND key = ?",
             (name, key),
@@ -158,7 +158,7 @@ class Earlier:
         return [file for (file,) in rows]
 
     def clip(self, key: str, shape: tuple[int, int]) -> EarlierClip | None:
-        """Features of a clip with this key, if a whole record has them.
+        """Finds the intact record of a clip with this content key.
 
         Args:
             key: str, of `content_keys.of_clips`.
@@ -183,7 +183,7 @@ class Earlier:
         try:
             clip_id.encode()
         except UnicodeEncodeError:
-            # The name of a file that is not UTF-8, which no record has.
+            # A file name that is not UTF-8, which no record has.
             return False
         return bool(
             self._database.execute(
@@ -192,7 +192,7 @@ class Earlier:
         )
 
     def gone(self) -> list[str]:
-        """Ids of clips of the finished data set that are not in the plan."""
+        """Lists clips of the finished data set that are not in the plan."""
         rows = self._database.execute(
             "SELECT clip_id FROM finished_clip WHERE clip_id NOT IN "
             "(SELECT clip_id FROM clip) ORDER BY clip_id"

@@ -1,8 +1,8 @@
-"""The plan of a job: which clip goes where, in a file and not in memory.
+"""The plan of a job: which clip goes into which shard.
 
 A plan is an SQLite database, so that a job over millions of clips is planned,
-checked and divided into shards in bounded memory, and a worker needs only the
-path of the plan and the number of a shard.
+checked and divided into shards in bounded memory. A worker needs only the path
+of the plan and the number of a shard.
 """
 
 import dataclasses
@@ -30,8 +30,8 @@ MIN_SHARDS = 2
 MIN_CLIPS_PER_SHARD = 8
 
 _CACHE_KIB = 64 * 1024
-# Clips and the like are pickled, as on their way to any other process: a clip
-# may be of any class. A job reads no plan but the one it has just made.
+# Clips may be of any class, so they are pickled, as on their way to any other
+# process. A job only reads the plan that it has just made.
 _SCHEMA = """
 CREATE TABLE clip (
   clip_id TEXT PRIMARY KEY,
@@ -49,18 +49,17 @@ CREATE TABLE shard (
   split TEXT NOT NULL,
   num_clips INTEGER NOT NULL
 );
-CREATE TABLE config (content BLOB NOT NULL);
-CREATE TABLE labels (content BLOB NOT NULL);
+CREATE TABLE fact (name TEXT PRIMARY KEY, content BLOB NOT NULL);
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class ShardSummary:
-    """What the job knows about a shard before it is written.
+    """A shard before it is written.
 
     Args:
         number: int.
-        name: str. The beginning of its file's name.
+        name: str. Start of its file name.
         split: str.
         num_clips: int.
     """
@@ -72,18 +71,15 @@ class ShardSummary:
 
 
 class Plan:
-    """The clips of a job, by shard.
-
-    A context manager; reading needs no other process to be quiet.
+    """Reads a plan. A context manager.
 
     Args:
-        path: path of the database that `PlanBuilder` has written.
+        path: path of the database that a `PlanBuilder` has written.
     """
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
-        # Read only, and unchanged from now on: no locks, which network file
-        # systems do badly.
+        # Read only, so no locks, which are unreliable on network file systems.
         address = f"{self.path.resolve().as_uri()}?mode=ro&immutable=1"
         self._database = sqlite3.connect(address, uri=True)
 
@@ -93,20 +89,25 @@ class Plan:
     def __exit__(self, *unused_exception) -> None:
         self._database.close()
 
-    def config(self) -> PreprocessConfig:
-        """What decides the content of the records."""
-        ((content,),) = self._database.execute("SELECT content FROM config")
+    def _fact(self, name: str):
+        ((content,),) = self._database.execute(
+            "SELECT content FROM fact WHERE name = ?", (name,)
+        )
         return pickle.loads(content)
 
+    def config(self) -> PreprocessConfig:
+        """Returns what decides the content of the records."""
+        return self._fact("config")
+
     def shards(self) -> list[ShardSummary]:
-        """All shards, split by split."""
+        """Lists all shards, split by split."""
         rows = self._database.execute(
             "SELECT number, name, split, num_clips FROM shard ORDER BY number"
         )
         return [ShardSummary(*row) for row in rows]
 
     def shard(self, number: int) -> ShardPlan:
-        """What to write into a shard.
+        """Returns what to write into a shard.
 
         Args:
             number: int, as in `shards`.
@@ -123,19 +124,18 @@ class Plan:
         return ShardPlan(name, split, clips, self.config())
 
     def skipped(self) -> Iterator[SkippedRow]:
-        """Rows of the source that cannot be clips."""
+        """Yields the rows of the source that cannot become clips."""
         for (content,) in self._database.execute(
             "SELECT content FROM skipped ORDER BY rowid"
         ):
             yield pickle.loads(content)
 
     def label_names(self) -> set[str]:
-        """All labels of the clips, and of rows that cannot be clips."""
-        ((content,),) = self._database.execute("SELECT content FROM labels")
-        return pickle.loads(content)
+        """All labels of the clips, and of rows that cannot become clips."""
+        return self._fact("labels")
 
     def earlier(self, output_dir) -> Earlier:
-        """What earlier jobs have left in a directory, as it was indexed.
+        """Finds what earlier jobs have left in a directory.
 
         Args:
             output_dir: path of the directory.
@@ -155,15 +155,15 @@ class PlanBuilder:
         self._label_type = label_type
         self._label_names: set[str] = set()
         self._skipped_labels: set[str] = set()
-        # By split: numbers by code, and an example.
+        # By split: counts by code, and an example.
         self._skipped: dict[str | None, tuple[Counter, SkippedRow]] = {}
         path = pathlib.Path(path)
         path.unlink(missing_ok=True)
-        # Nobody else knows the file, and network file systems lock badly.
+        # No other process uses the file, so it needs no locks.
         self._database = sqlite3.connect(
             f"{path.absolute().as_uri()}?nolock=1", uri=True
         )
-        # A plan that was not finished is made again: nothing to protect.
+        # An unfinished plan is made again, so there is nothing to protect.
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -177,11 +177,11 @@ class PlanBuilder:
         self._database.close()
 
     def add(self, rows: Iterable[Clip | SkippedRow]) -> None:
-        """Takes the clips of a source.
+        """Adds the clips of a source.
 
         Args:
-            rows: iterable of Clip with splits, and of SkippedRow. It is gone
-                through once and never held.
+            rows: iterable of Clip with splits, and of SkippedRow; read once,
+                and never held in memory.
 
         Raises:
             ValueError: if an id comes twice, or labels do not fit the type.
@@ -204,7 +204,7 @@ class PlanBuilder:
     def add_earlier(
         self, output_dir, finished: dataset_info.DatasetInfo | None
     ) -> None:
-        """Takes what earlier jobs have left, for `Plan.earlier`.
+        """Indexes what earlier jobs have left, for `Plan.earlier`.
 
         Args:
             output_dir: path of the directory.
@@ -221,7 +221,7 @@ class PlanBuilder:
                 "--label_type=multi_label."
             )
         self._label_names.update(clip.labels)
-        # Neighbours are read in one pass over their recording.
+        # Clips of one recording are neighbours, to be read in one pass.
         place = getattr(clip, "recording", None) or clip.clip_id
         try:
             self._database.execute(
@@ -247,12 +247,12 @@ class PlanBuilder:
         return tuple(sorted(self._label_names))
 
     def divide(self, config: PreprocessConfig, num_shards: int | None) -> None:
-        """Divides the clips into shards, which finishes the plan.
+        """Divides the clips into shards, which completes the plan.
 
-        The shard of a clip, and its place there, come from a hash of its
-        recording, or of its id where it is none of a longer one: they do not
-        depend on the order of the source, and a shard mixes the classes.
-        Parts of one recording follow each other by their starts.
+        A hash of its recording, or of its id if it is not part of a longer
+        recording, gives the shard of a clip and its place there. So they do
+        not depend on the order of the source, and a shard mixes the classes.
+        Parts of one recording are ordered by their starts.
 
         Args:
             config: PreprocessConfig.
@@ -336,10 +336,13 @@ class PlanBuilder:
             ],
         )
         labels = self._label_names | self._skipped_labels
-        for table, value in (("config", config), ("labels", labels)):
-            self._database.execute(
-                f"INSERT INTO {table} VALUES (?)", (pickle.dumps(value),)
-            )
+        self._database.executemany(
+            "INSERT INTO fact VALUES (?, ?)",
+            [
+                ("config", pickle.dumps(config)),
+                ("labels", pickle.dumps(labels)),
+            ],
+        )
 
 
 def _num_shards(num_clips: int, wanted: int | None) -> int:

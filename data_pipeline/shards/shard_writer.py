@@ -1,4 +1,4 @@
-"""One shard: the unit of work, a pure function of its plan and the audio."""
+"""Writes a shard, which is a pure function of its plan and the audio."""
 
 import dataclasses
 import hashlib
@@ -21,10 +21,10 @@ from ofa_aec_tf.audio import frontend
 from ofa_aec_tf.data import records
 from ofa_aec_tf.runs import workdir
 
-# Of the moment rather than of the file: tried again by the next job.
+# Possibly temporary, so the next job tries again.
 _PASSING_CODES = ("crashed", "timed_out", "unreadable")
 
-# Of the file's name: enough to tell the generations of a data set apart.
+# Enough to tell the versions of a shard apart.
 _NAME_DIGITS = 16
 
 Renderer = Callable[
@@ -37,7 +37,7 @@ class ShardPlan:
     """What to write into one shard.
 
     Args:
-        name: str. The beginning of its file's name.
+        name: str. Start of its file name.
         split: str.
         clips: tuple of Clip, in the order of the records.
         config: PreprocessConfig.
@@ -49,15 +49,15 @@ class ShardPlan:
     config: PreprocessConfig
 
     def label_indices(self, clip: Clip) -> list[int]:
-        """The classes of a clip, ascending."""
+        """Indices of the classes of a clip, ascending."""
         class_map = self.config.class_map
         return sorted(class_map.index(name) for name in clip.labels)
 
     def content_key(self, clip_keys: Sequence[str]) -> str:
-        """Hash that changes whenever the shard would.
+        """Hashes what decides the content of the shard.
 
         Args:
-            clip_keys: sequence of str, those of its clips.
+            clip_keys: sequence of str. Content keys of its clips.
         """
         return content_keys.of_values(
             content_keys.CONTENT_VERSION,
@@ -73,14 +73,14 @@ class ShardPlan:
 
 
 def _group(clip: Clip) -> str | None:
-    """What must stay in one split; mixtures have none."""
+    """The group of a clip; mixtures have none."""
     return getattr(clip, "group", None)
 
 
 def _finished_side_car(
     path: pathlib.Path, plan: ShardPlan, key: str
 ) -> dict | None:
-    """Side-car of a shard, where the shard is whole and needs no other try."""
+    """Reads the side-car of a shard that is intact and needs no other try."""
     try:
         side_car = workdir.read_json(records.side_car_path(path))
         with open(path, "rb") as file:
@@ -91,19 +91,19 @@ def _finished_side_car(
         for letter in side_car["dead_letters"]:
             if letter["code"] in _PASSING_CODES:
                 return None
-            # It names a file, which may be elsewhere by now.
+            # It names a file, which may have been moved.
             files = {str(pathlib.Path(p)) for p in paths[letter["clip_id"]]}
             if files and letter["filename"] not in files:
                 return None
         return side_car
-    # Of a fault of the disk, or of somebody's editor.
+    # Damaged by a fault of the disk, or by hand.
     except (ValueError, KeyError, TypeError, OSError):
         return None
 
 
 @dataclasses.dataclass(frozen=True)
 class _Features:
-    """What a record is made of, as stored."""
+    """Features of a record, as stored."""
 
     log_mel: np.ndarray
     notes: tuple[str, ...]
@@ -117,16 +117,12 @@ def _features(
     render: Renderer,
     earlier: Earlier | None,
 ) -> Iterator[_Features | AudioError]:
-    """Features of the clips in turn: those of earlier jobs, or rendered."""
+    """Yields the features of each clip, found or rendered."""
     config = plan.config
-    shape = (
-        config.frontend.num_frames(config.num_samples),
-        config.frontend.num_mel_bins,
-    )
     key_of = dict(zip((clip.clip_id for clip in plan.clips), keys))
     for group in clip_types.in_one_pass(plan.clips):
         found = [
-            earlier and earlier.clip(key_of[clip.clip_id], shape)
+            earlier and earlier.clip(key_of[clip.clip_id], config.clip_shape)
             for clip in group
         ]
         missing = [clip for clip, old in zip(group, found) if not old]
@@ -145,7 +141,7 @@ def _features(
             if isinstance(result, AudioError):
                 yield result
                 continue
-            # As stored: these values are what training normalizes.
+            # As stored, because training normalizes these values.
             log_mel = frontend.log_mel_spectrogram(
                 result.waveform, config.frontend
             ).astype(records.STORED_DTYPE)
@@ -153,7 +149,7 @@ def _features(
 
 
 class _SideCar:
-    """Gathers what the side-car tells of the records."""
+    """Collects what the side-car says about the records."""
 
     def __init__(self, plan: ShardPlan):
         self._plan = plan
@@ -221,29 +217,28 @@ def write_shard(
     render: Renderer = clip_types.render,
     earlier: Earlier | None = None,
 ) -> dict:
-    """Writes a shard and its side-car, unless they are there already.
+    """Writes a shard and its side-car, unless they exist already.
 
-    The name of the file ends with a hash of its content, so that a shard with
-    another content stands beside it. Clips whose audio cannot be used are
-    skipped and listed.
+    The file name ends with a hash of the content, so that shards with different
+    content do not collide. Clips whose audio cannot be used are skipped and
+    listed.
 
     Args:
         plan: ShardPlan.
         output_dir: path of an existing directory.
         render: function like `clips.render`.
-        earlier: Earlier or None. Where to find shards and features that need
-            not be made again.
+        earlier: Earlier or None. Shards and records of earlier jobs.
 
     Returns:
-        dict, the side-car: what `records.RecordFileWriter.finish` gives and
+        dict, the side-car: what `records.RecordFileWriter.finish` returns and
         `file`, `shard` (name in the plan), `split`, `key`, `class_counts`,
         `num_frames`, `mel_sum_db`, `mel_sum_squares_db` (sums over the
         frames, for each mel band), `labels` (class indices of each record),
-        `notes` (what is odd about clips that were kept: a dict from codes to
-        clip ids) and `clips` (of each record its id, content key, group, hash
-        of the features and seconds of audio before it was padded or cropped);
-        and, which are not in the file, `reused`, whether the shard was there,
-        and `num_copied`, how many of its records were in others.
+        `notes` (a dict from codes to the ids of clips that were kept although
+        something is odd) and `clips` (of each record its id, content key,
+        group, hash of the features, and seconds of audio before it was padded
+        or cropped). Two more are not in the file: `reused`, whether the shard
+        existed, and `num_copied`, how many records came from other shards.
 
     Raises:
         OSError: if the output cannot be written.

@@ -155,7 +155,7 @@ def test_the_seed_flag_decides_synthetic_data(tmp_path):
         ),
         (
             {"source": "synthetic", "clip_timeout_seconds": 3},
-            "error: --clip_timeout_seconds needs --isolate.",
+            "error: --clip_timeout_seconds is for --isolate. ",
         ),
         (
             {"source": "synthetic", "runner": "FlinkRunner"},
@@ -171,7 +171,7 @@ def test_the_seed_flag_decides_synthetic_data(tmp_path):
         ),
         (
             {"source": "folder", "audio_dir": ".", "train_folds": "a"},
-            "error: --train_folds must be integers",
+            "error: --train_folds must be numbers",
         ),
         (
             {"source": "synthetic", "sample_rate_hz": 16000},
