@@ -23,7 +23,7 @@ WORKER_ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
 }
 
-# Too large to keep for thousands of shards: the job reads them from one side-car
+# Too large to keep for thousands of shards: the job reads the side-cars, one
 # after the other.
 _LARGE_KEYS = ("offsets", "labels", "notes", "clips", "dead_letters")
 
