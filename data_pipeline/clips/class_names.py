@@ -1,4 +1,4 @@
-"""Names of classes as people write them, made one where they mean one."""
+"""Class names: cleans them, and finds those that may be mistakes."""
 
 import itertools
 import re
@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 from ofa_aec_tf.checks.argument_checks import is_line
 
-# Format characters and others that nobody sees. Joiners matter in scripts
-# other than Latin, and in emoji, within a word.
+# Invisible characters. Joiners matter within words of scripts other than Latin,
+# and in emoji.
 _INVISIBLE = re.compile(
     "(?<![\u0300-\U0010ffff])[\u200c\u200d]"
     "|[\u200c\u200d](?![\u0300-\U0010ffff])"
     "|[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0f]"
 )
-# What people put between two names, beside the separator of the table.
+# Separators of names that people use beside that of the table.
 _JOINTS = (",", ";", "|", "/", "+", "&")
 
 
@@ -25,17 +25,16 @@ def _is_seen(character: str) -> bool:
 
 
 def clean(name: str, where: str) -> str:
-    """The name that is meant: NFC, without what nobody sees.
+    """Normalizes a name to NFC, without invisible characters.
 
-    Invisible characters go, and blanks of any kind become one, or none at the
-    ends.
+    Consecutive blanks of any kind become one; those at the ends are removed.
 
     Args:
         name: str.
         where: str. Named in the error.
 
     Returns:
-        str; empty if nothing of the name is left.
+        str; empty if nothing is left of the name.
 
     Raises:
         ValueError: if a line break or another control character is inside.
@@ -51,7 +50,7 @@ def clean(name: str, where: str) -> str:
 
 
 def similar_names(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Names that look like one class.
+    """Finds names that look like one class.
 
     Args:
         names: iterable of str.
@@ -65,21 +64,21 @@ def similar_names(names: Iterable[str]) -> list[tuple[str, str]]:
     for name in sorted(set(names)):
         folded = unicodedata.normalize("NFKC", name).casefold()
         key = "".join(c for c in folded if c.isalnum())
-        # Of nothing but punctuation, any two would be similar.
+        # All names of only punctuation would be similar.
         if key and first_of.setdefault(key, name) != name:
             pairs.append((first_of[key], name))
     return pairs
 
 
 def joined_names(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Names that are several others in one.
+    """Finds names that consist of several others.
 
     Args:
         names: iterable of str.
 
     Returns:
-        list of tuples of a name and of what is between its parts, all of
-        which are names too, alone or in another such name; sorted.
+        list of tuples of a name and of its separator, sorted. Its parts are
+        names too, alone or as parts of another name.
     """
     known = set(names)
     parts_of = {
@@ -101,7 +100,7 @@ def joined_names(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def remarks(names: Iterable[str]) -> list[str]:
-    """What may be wrong with names, a sentence each."""
+    """Describes what may be wrong with class names, a sentence each."""
     names = tuple(names)
     lines = [
         f"{one!r} and {other!r} look like one class under two names"

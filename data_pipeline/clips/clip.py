@@ -1,4 +1,4 @@
-"""Clips: what preprocessing turns into records, and rows that it cannot use."""
+"""Clips, which become records, and rows that cannot become clips."""
 
 import dataclasses
 import itertools
@@ -14,8 +14,8 @@ from ofa_aec_tf.audio import AudioError
 PADDED = "padded"
 CROPPED = "cropped"
 
-# Codes of what a source skips that was never meant as a clip, or cannot be
-# one. It is listed, and is no fault of the data.
+# Codes of what was never meant as a clip or cannot be one. It is listed, but
+# does not count as bad.
 NOT_CLIPS: frozenset[str] = frozenset(
     {
         "cropped_rest",
@@ -38,15 +38,15 @@ def format_seconds(seconds: float) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class RenderedClip:
-    """A clip as samples.
+    """The raw audio samples of a clip.
 
     Args:
         waveform: float32 array of shape (num_samples,).
-        notes: tuple of str. Stable names, for counting, of what is odd about
-            it: those of `ofa_aec_tf.audio.Recording`, `padded` if its audio
-            ended before it, and `cropped` if it ended before its audio.
-        seconds: float or None. Length of its audio before it was padded or
-            cropped; None where that is not known.
+        notes: tuple of str. Stable codes of what is odd about it, for counting:
+            those of `ofa_aec_tf.audio.Recording`, `padded` if the audio was
+            shorter than the clip, and `cropped` if it was longer.
+        seconds: float or None. Length of the audio before it was padded or
+            cropped, if known.
     """
 
     waveform: np.ndarray
@@ -55,14 +55,14 @@ class RenderedClip:
 
 
 class Clip(Protocol):
-    """What the rest of preprocessing knows about a clip.
+    """What becomes a record.
 
     Attributes:
         clip_id: str. Unique in the data set.
-        labels: tuple of str, class names; none in a clip of nothing.
+        labels: tuple of str, class names; empty for a negative clip.
         split: str or None. `"train"`, `"validation"`, `"test"`, or undecided.
         audio_paths: tuple of str. The files that the clip is made from.
-        decoders: tuple of str. What reads them, of `audio.DECODERS`.
+        decoders: tuple of str. Their decoders, of `audio.DECODERS`.
     """
 
     clip_id: str
@@ -76,31 +76,30 @@ class Clip(Protocol):
     def decoders(self) -> tuple[str, ...]: ...
 
     def render(self, sample_rate_hz: int, num_samples: int) -> RenderedClip:
-        """Makes the waveform, of `num_samples` samples.
+        """Makes the waveform of `num_samples` raw audio samples.
 
         Raises:
             ofa_aec_tf.audio.AudioError: if a file cannot be used.
         """
 
     def to_json(self) -> dict:
-        """JSON types that decide the waveform, with the bytes of the files."""
+        """Returns what decides the waveform, beside the bytes of the files."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SkippedRow:
-    """A row of a source that cannot become a clip, to be listed as such.
+    """A row of a source that cannot become a clip.
 
     Args:
         clip_id: str. As the source names it.
         filename: str. The file that it names, as far as known.
-        code: str. Stable name of the kind of fault, for counting:
-            `path_escape`, `bad_path`, `ambiguous_file`, `unreadable`,
-            `unknown_label`, `duplicate_id`, `bad_segment`, a code of an
-            AudioError where a source opens the files, or one of `NOT_CLIPS`.
-        reason: str. What is wrong, for people.
-        split: str or None. The split that it would have been in.
-        labels: tuple of str. The labels that it would have had, as far as
-            known.
+        code: str. Stable code of the reason, for counting: `path_escape`,
+            `bad_path`, `ambiguous_file`, `unreadable`, `unknown_label`,
+            `duplicate_id`, `bad_segment`, the code of an AudioError if the
+            source opens the files, or one of `NOT_CLIPS`.
+        reason: str. What is wrong, for the user.
+        split: str or None. The split that it would be in.
+        labels: tuple of str. The labels that it would have, as far as known.
     """
 
     clip_id: str
@@ -118,18 +117,17 @@ class ClipRow:
     Args:
         clip_id: str. Unique in the source.
         path: str. The audio file.
-        labels: tuple of str, class names; none in a clip of nothing.
-        split: str or None. Its split, where the source or `splits` gave one.
+        labels: tuple of str, class names; empty for a negative clip.
+        split: str or None. Its split, if the source or `splits` gave one.
         group: str or None. Clips of one group, such as cuts from the same
             recording, must stay in one split.
-        fold: int or None. Its fold, where the source has folds.
+        fold: int or None. Its fold, if the source has folds.
         start_seconds: float. Where the clip starts in the file.
-        end_seconds: float or None. Where it ends there at the latest: what
-            is missing to the length of a clip is silence. None is the end of
-            the file.
+        end_seconds: float or None. Where it ends in the file at the latest; a
+            shorter clip is padded with silence. None is the end of the file.
         decoder: str. One of `ofa_aec_tf.audio.DECODERS`.
-        recording: str or None. The recording that it is a part of, by its name
-            in the source, where other clips may be parts of it too.
+        recording: str or None. The name of the recording in the source, if
+            other clips may be parts of it, too.
     """
 
     clip_id: str
@@ -144,28 +142,26 @@ class ClipRow:
     recording: str | None = None
 
     @property
+    def is_part(self) -> bool:
+        """Whether it is a part of a file rather than a whole one."""
+        return (
+            self.recording is not None
+            or self.start_seconds > 0
+            or self.end_seconds is not None
+        )
+
+    @property
     def audio_paths(self) -> tuple[str, ...]:
-        """The one audio file."""
+        """Its audio file."""
         return (self.path,)
 
     @property
     def decoders(self) -> tuple[str, ...]:
-        """The one decoder."""
+        """Its decoder."""
         return (self.decoder,)
 
     def render(self, sample_rate_hz: int, num_samples: int) -> RenderedClip:
-        """Reads its part of the file, padded with silence at the end.
-
-        Args:
-            sample_rate_hz: int.
-            num_samples: int.
-
-        Returns:
-            RenderedClip.
-
-        Raises:
-            ofa_aec_tf.audio.AudioError: if the file cannot be used.
-        """
+        """Reads its part of the file, padded with silence at the end."""
         recording = audio.read_audio(
             self.path,
             sample_rate_hz,
@@ -176,7 +172,7 @@ class ClipRow:
         return self._rendered(recording, sample_rate_hz, num_samples)
 
     def to_json(self) -> dict:
-        """What decides the waveform, with the bytes of the file."""
+        """Returns what decides the waveform, beside the bytes of the file."""
         return {
             "start_seconds": self.start_seconds,
             "end_seconds": self.end_seconds,
@@ -200,11 +196,11 @@ class ClipRow:
         return RenderedClip(waveform, notes, seconds)
 
     def _audio_seconds(self, recording, read_seconds):
-        """Length of what the row names."""
+        """Seconds of the audio that the row names."""
         if self.end_seconds is None and (
             self.start_seconds or self.recording is not None
         ):
-            # From there, and be it 0: it does not say for how long.
+            # Only its start is given, which may be 0.
             return read_seconds
         end_seconds = self.end_seconds
         if recording.file_seconds is not None:
@@ -217,20 +213,20 @@ class ClipRow:
 
 
 def _of_one_pass(clip: Clip):
-    """What clips have in common that are read in one pass over their file."""
+    """Key of clips that are read in one pass over their file."""
     if getattr(clip, "recording", None) is None:
         return clip.clip_id
     return clip.path, clip.decoder
 
 
 def in_one_pass(clips: Sequence[Clip]) -> Iterator[tuple[Clip, ...]]:
-    """Divides clips, in their order, into what `render` takes.
+    """Groups clips, in their order, for `render`.
 
     Args:
         clips: sequence of Clip.
 
     Yields:
-        tuple of Clip: neighbours that are parts of one recording, or one clip.
+        tuple of Clip: adjacent parts of one recording, or a single clip.
     """
     for _, group in itertools.groupby(clips, key=_of_one_pass):
         yield tuple(group)
@@ -239,16 +235,17 @@ def in_one_pass(clips: Sequence[Clip]) -> Iterator[tuple[Clip, ...]]:
 def render(
     clips: Sequence[Clip], sample_rate_hz: int, num_samples: int
 ) -> Iterator[RenderedClip | AudioError]:
-    """Makes the waveforms of clips, and reads their recording once.
+    """Makes the waveforms of clips in one pass over their recording.
 
     Args:
-        clips: sequence of Clip, such as `in_one_pass` yields; several come
-            in the order of their starts.
+        clips: sequence of Clip, as `in_one_pass` yields; several are in the
+            order of their starts.
         sample_rate_hz: int.
-        num_samples: int. Of every clip.
+        num_samples: int. Raw audio samples of every clip.
 
     Yields:
-        For each clip its RenderedClip, or why its audio cannot be used.
+        For each clip a RenderedClip, or an AudioError if its audio cannot be
+        used.
     """
     if len(clips) == 1:
         try:

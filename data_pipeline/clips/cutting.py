@@ -1,4 +1,4 @@
-"""Long recordings, cut into clips one after the other."""
+"""Cuts long recordings into consecutive clips."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ from data_pipeline.clips.clip import SkippedRow
 from data_pipeline.clips.clip import format_seconds
 from ofa_aec_tf import audio
 
-# Of a segment: a shorter rest at the end of a recording is not used.
+# Share of a segment. A shorter rest at the end of a recording is not used.
 _MIN_REST = 0.5
-# Rounding, and what no decoder can tell.
+# Covers rounding, and the precision of decoders.
 _NEGLIGIBLE_SECONDS = 0.001
 
 
@@ -32,13 +32,13 @@ class Segment:
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-    """What a recording is cut into.
+    """A recording that was cut.
 
     Args:
-        duration_seconds: float. Of the recording; 0 where it is broken.
+        duration_seconds: float. Of the recording; 0 if it cannot be read.
         segments: tuple of Segment.
         skipped: tuple of SkippedRow. What cannot be used: the rest of the
-            recording (`cropped_rest`), or all of it where it is broken.
+            recording (`cropped_rest`), or all of it.
     """
 
     duration_seconds: float
@@ -49,15 +49,15 @@ class Cut:
 def segments_of(
     duration_seconds: float, segment_seconds: float
 ) -> list[Segment]:
-    """The segments of a recording, from its beginning.
+    """Divides a recording into segments, from its beginning.
 
     Args:
         duration_seconds: float. Of the recording.
         segment_seconds: float.
 
     Returns:
-        list of Segment, at least one. The last one is shorter where half of a
-        segment or more is left; what is less is in none.
+        list of Segment, at least one. A rest of at least half of a segment
+        becomes a shorter one.
     """
     count = int(duration_seconds / segment_seconds)
     rest_seconds = duration_seconds - count * segment_seconds
@@ -72,7 +72,7 @@ def segments_of(
 
 
 class Cutter:
-    """Cuts recordings, and adds up what is not used.
+    """Cuts recordings, and adds up the audio that is not used.
 
     Args:
         segment_seconds: float.
@@ -85,11 +85,7 @@ class Cutter:
         self._cropped_seconds = 0.0
 
     def cut(self, row: ClipRow) -> Cut:
-        """Cuts a recording.
-
-        Args:
-            row: ClipRow of a whole file.
-        """
+        """Cuts the recording of a row that is a whole file."""
         try:
             duration_seconds = audio.duration_seconds(row.path, self._decoder)
         except audio.AudioError as error:
@@ -112,7 +108,7 @@ class Cutter:
     def cut_all(
         self, rows: Iterable[ClipRow | SkippedRow]
     ) -> Iterator[ClipRow | SkippedRow]:
-        """Cuts the rows that are whole files, and gives the others as they are.
+        """Cuts the rows that are whole files, and passes on the others.
 
         Args:
             rows: iterable of ClipRow and SkippedRow.
@@ -121,7 +117,7 @@ class Cutter:
             ClipRow of the segments, with the labels of the file; SkippedRow.
         """
         for row in rows:
-            if isinstance(row, SkippedRow) or _is_part(row):
+            if isinstance(row, SkippedRow) or row.is_part:
                 yield row
                 continue
             cut = self.cut(row)
@@ -131,7 +127,7 @@ class Cutter:
         self.report()
 
     def report(self) -> None:
-        """Says how much is not used."""
+        """Logs how much audio is not used."""
         if self._cropped_seconds:
             logging.warning(
                 "%.1f s at the ends of recordings, each less than half of a "
@@ -140,18 +136,10 @@ class Cutter:
             )
 
 
-def _is_part(row: ClipRow) -> bool:
-    return (
-        row.recording is not None
-        or row.start_seconds > 0
-        or row.end_seconds is not None
-    )
-
-
 def part(
     row: ClipRow, segment: Segment, labels: tuple[str, ...] | None = None
 ) -> ClipRow:
-    """A clip of a segment.
+    """Makes the clip of a segment.
 
     Args:
         row: ClipRow of the whole file.
@@ -159,11 +147,11 @@ def part(
         labels: tuple of str, or None for those of the file.
 
     Returns:
-        ClipRow. Its id has the start after the name, and it stays in one
-        split with the others of the recording.
+        ClipRow. Its id is that of the file with the start, and it stays in one
+        split with the other clips of the recording.
     """
     group = row.group
-    # Where there are folds, they must say so themselves.
+    # Folds divide groups themselves.
     if group is None and row.fold is None:
         group = row.clip_id
     return dataclasses.replace(

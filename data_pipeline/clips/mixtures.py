@@ -1,7 +1,7 @@
 """Multi-label clips mixed from events over a background.
 
-A mixture is planned first (labels, places and levels, from seed, split and
-index alone) and rendered later, in the worker that writes its shard.
+Seed, split and index decide the plan of a mixture: its labels, places and
+levels. The worker that writes its shard renders it.
 """
 
 import dataclasses
@@ -49,20 +49,21 @@ class MixSettings(settings.Settings):
 
 @dataclasses.dataclass(frozen=True)
 class PlacedEvent:
-    """One event of a mixture.
+    """An event of a mixture.
 
     Args:
         labels: tuple of str. Its classes.
         path: str or None. Its recording; None for a synthetic event, whose
-            only label then is its kind.
-        seed: int. Of the random parameters of a synthetic event.
+            only label is its kind.
+        seed: int. Seed of a synthetic event.
         max_seconds: float. A longer event is cut.
-        onset: float in [0, 1]. 0 begins with the clip, 1 ends with it.
+        onset: float in [0, 1]. At 0 it begins with the clip, at 1 it ends with
+            it.
         snr_db: float. Power relative to the background.
         start_seconds: float. Where to start in the recording.
         end_seconds: float or None. Where to end there at the latest.
-        is_part: bool. Whether its labels are those of a part of the recording
-            alone, no longer than a clip, and not of all of it.
+        is_part: bool. Whether its labels are only those of a part of the
+            recording, which is no longer than a clip.
         decoder: str. One of `ofa_aec_tf.audio.DECODERS`.
     """
 
@@ -80,7 +81,7 @@ class PlacedEvent:
 
 @dataclasses.dataclass(frozen=True)
 class Mixture:
-    """The plan of a clip of events over a background.
+    """A clip of events over a background, as planned.
 
     Args:
         clip_id: str.
@@ -88,7 +89,7 @@ class Mixture:
         events: tuple of PlacedEvent.
         background: str, one of `synthetic_events.BACKGROUNDS`.
         background_seed: int.
-        background_dbfs: float. Level of the background.
+        background_dbfs: float. Its level.
     """
 
     clip_id: str
@@ -105,16 +106,16 @@ class Mixture:
 
     @property
     def audio_paths(self) -> tuple[str, ...]:
-        """The recordings that it is made from."""
+        """Its recordings."""
         return tuple(event.path for event in self.events if event.path)
 
     @property
     def decoders(self) -> tuple[str, ...]:
-        """What reads them."""
+        """Their decoders."""
         return tuple(event.decoder for event in self.events if event.path)
 
     def to_json(self) -> dict:
-        """What decides the waveform, with the bytes of the recordings."""
+        """Returns what decides the waveform, beside the bytes of the files."""
         values = dataclasses.asdict(self)
         del values["clip_id"], values["split"]
         for event in values["events"]:
@@ -124,13 +125,8 @@ class Mixture:
     def render(self, sample_rate_hz: int, num_samples: int) -> RenderedClip:
         """Renders the mixture.
 
-        Args:
-            sample_rate_hz: int.
-            num_samples: int.
-
         Returns:
-            RenderedClip, within full scale. Its notes are those on the
-            recordings.
+            RenderedClip within full scale, with the notes on its recordings.
 
         Raises:
             AudioError: if a recording cannot be used, or is silent.
@@ -162,14 +158,14 @@ def _root_mean_square(waveform):
 def _event_waveform(
     event: PlacedEvent, sample_rate_hz: int, clip_samples: int
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Samples of an event, and the notes on its recording."""
+    """Makes the samples of an event, and the notes on its recording."""
     num_samples = round(event.max_seconds * sample_rate_hz)
     if event.path is None:
         waveform = synthetic_events.make_event(
             event.labels[0], event.seed, sample_rate_hz
         )
         return waveform[:num_samples], ()
-    # What is further on in the recording may be something else, and louder.
+    # Further on in the recording may be something else.
     max_seconds = MAX_RECORDING_SECONDS
     if event.is_part:
         max_seconds = clip_samples / sample_rate_hz
@@ -183,8 +179,8 @@ def _event_waveform(
         event.decoder,
     )
     waveform = recording.waveform
-    # Recordings are often padded with silence; an event in it would be a
-    # label without a sound.
+    # Recordings are often padded with silence, which would be a label without a
+    # sound.
     magnitude = np.abs(waveform)
     audible = np.flatnonzero(magnitude > _SILENCE_RATIO * magnitude.max())
     if not audible.size:
@@ -201,19 +197,12 @@ def _event_waveform(
 def _place(
     row: ClipRow, shared_paths: Collection[str], **options
 ) -> PlacedEvent:
-    """The event of a row; `options` are all but what the row says."""
-    is_part = (
-        row.recording is not None
-        or row.start_seconds > 0
-        or row.end_seconds is not None
-        or row.path in shared_paths
-    )
     return PlacedEvent(
         labels=row.labels,
         path=row.path,
         start_seconds=row.start_seconds,
         end_seconds=row.end_seconds,
-        is_part=is_part,
+        is_part=row.is_part or row.path in shared_paths,
         decoder=row.decoder,
         **options,
     )
@@ -282,8 +271,8 @@ def plan_from_rows(
     """Plans mixtures of recorded events over pink noise.
 
     Args:
-        rows: sequence of ClipRow with splits. A row is heard in mixtures of
-            its own split only.
+        rows: sequence of ClipRow with splits, which is also that of the
+            mixtures that a row is used in.
         num_clips: dict from split name to its number of clips.
         seed: int, not negative.
 
@@ -291,7 +280,7 @@ def plan_from_rows(
         list of Mixture, split by split.
 
     Raises:
-        ValueError: if a split has no rows to take events from.
+        ValueError: if a split has no events.
     """
     by_split: dict[str, dict[str, list[ClipRow]]] = defaultdict(
         lambda: defaultdict(list)

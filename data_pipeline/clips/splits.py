@@ -1,4 +1,4 @@
-"""Which clip goes into which split."""
+"""Splits: which names they have, and which clip goes into which."""
 
 import dataclasses
 import hashlib
@@ -24,12 +24,12 @@ _SYNONYMS = {
     "evaluate": TEST,
     "evaluation": TEST,
 }
-# Of the names of folders, as in `Training_Set`.
+# End of folder names such as `Training_Set`.
 _FOLDER_TAIL = re.compile(r"[-_ ]?set$")
 
 
 def canonical(name: str, where: str) -> str:
-    """The split that a labels file means by `name`.
+    """Returns the split that a labels file means by `name`.
 
     Args:
         name: str, such as `"train"` or `"val"`, in any case.
@@ -49,17 +49,16 @@ def canonical(name: str, where: str) -> str:
 
 
 def is_split(name: str) -> bool:
-    """Whether people call a split so, as `canonical` knows."""
+    """Whether `canonical` knows the name."""
     lower = name.strip().lower()
     return _SYNONYMS.get(lower, lower) in SPLITS
 
 
 def stable_hash(purpose: str, text: str) -> int:
-    """64 bits that depend on the arguments alone, on any machine.
+    """Hashes a text to 64 bits, which are the same on any machine.
 
     Args:
-        purpose: str. Makes the hashes of one text for two purposes
-            independent of each other.
+        purpose: str. Hashes for different purposes are independent.
         text: str.
     """
     digest = hashlib.sha256(f"{purpose}:{text}".encode()).digest()
@@ -67,7 +66,7 @@ def stable_hash(purpose: str, text: str) -> int:
 
 
 def of_folders(path: str) -> str | None:
-    """The split that folders name, such as `audio/train` or `Training_Set`.
+    """Finds the split that a folder names, such as `audio/train`.
 
     Args:
         path: str. Of a file, with `/`, relative to the directory of the audio.
@@ -84,7 +83,7 @@ def of_folders(path: str) -> str | None:
 
 
 def crossing_groups(rows: Iterable[ClipRow]) -> list[str]:
-    """Groups whose clips are in several splits.
+    """Finds groups whose clips are in several splits.
 
     Args:
         rows: iterable of ClipRow with splits.
@@ -102,9 +101,9 @@ def crossing_groups(rows: Iterable[ClipRow]) -> list[str]:
 def by_fold(
     rows: Sequence[ClipRow], folds: Mapping[str, Sequence[int]]
 ) -> list[ClipRow]:
-    """Gives splits by fold; clips of the other folds are not used.
+    """Assigns splits by fold, and drops clips of the other folds.
 
-    Folds are kept as they were published, also where a group crosses them.
+    Folds are kept as published, even if a group is in several of them.
 
     Args:
         rows: sequence of ClipRow, all with a fold.
@@ -147,14 +146,14 @@ def by_fold(
 
 
 def last_folds(present: Collection[int]) -> dict[str, list[int]]:
-    """The usual use of folds: the last tests, the one before validates.
+    """Assigns the last fold to testing, and the one before to validation.
 
     Args:
         present: collection of int. The folds that have clips.
 
     Returns:
-        dict from split name to its folds. Two folds are for training and
-        testing; of fewer, all are empty.
+        dict from split name to its folds. Two folds train and test; with fewer,
+        all splits are empty.
     """
     *train, test = sorted(present) or [None]
     if not train:
@@ -164,7 +163,7 @@ def last_folds(present: Collection[int]) -> dict[str, list[int]]:
 
 
 def check_fractions(validation_fraction: float, test_fraction: float) -> None:
-    """Checks that shares of the clips leave some for training.
+    """Checks that the fractions leave something for training.
 
     Args:
         validation_fraction: float.
@@ -187,9 +186,9 @@ def _is_below(group: str, fraction: float) -> bool:
 
 
 def train_or_validation(group: str, validation_fraction: float) -> str:
-    """Split of a group, by a hash of its name alone.
+    """Assigns a group to a split by a hash of its name.
 
-    For sources so large that nothing can depend on all of their groups.
+    For sources too large for `by_hash`, which needs all groups.
 
     Args:
         group: str.
@@ -206,10 +205,10 @@ def by_hash(
     validation_fraction: float,
     test_fraction: float,
 ) -> list[ClipRow]:
-    """Gives splits by a hash of the group, or of the clip where it has none.
+    """Assigns splits by a hash of the group, or of the clip if it has none.
 
-    A clip keeps its split when others come or go. In sets so small that a
-    split would stay empty, the group nearest to it moves there.
+    A clip keeps its split when others come or go. If a split would be empty in
+    a small set, the group with the nearest hash moves there.
 
     Args:
         rows: sequence of ClipRow.
@@ -265,15 +264,15 @@ def assign(
     validation_fraction: float,
     test_fraction: float,
 ) -> list[ClipRow]:
-    """Gives every row a split: by fold, as the source says, or by hash.
+    """Assigns every row to a split: by fold, as the source says, or by hash.
 
-    Only those by hash keep a group together: folds and splits of the source
-    stay as they were published. `crossing_groups` tells what crosses them.
+    Only a hash keeps groups together. Folds and splits of the source stay as
+    published; `crossing_groups` finds the groups in several of them.
 
     Args:
         rows: sequence of ClipRow.
-        folds: dict from split name to its folds; all empty where the user
-            chose none.
+        folds: dict from split name to its folds; all empty if the user chose
+            none.
         validation_fraction: float, for `by_hash`.
         test_fraction: float, for `by_hash`.
 

@@ -1,8 +1,8 @@
-"""Sound events made by computation: a corpus without recordings.
+"""Synthetic sound events: a corpus without recordings.
 
-Every event has random parameters, and the ranges of some classes overlap (a
-slow siren and a whistle, a dense crackle and a hiss), so that small models do
-not get all of them right.
+Every event has random parameters. The ranges of some classes overlap (a slow
+siren and a whistle, a dense crackle and a hiss), so that small models do not
+classify all of them correctly.
 """
 
 from collections.abc import Callable

@@ -26,7 +26,7 @@ from data_pipeline.sources.tables.columns import Columns
 
 # What all clips of a file have in common.
 _PLACE = ("split", "fold", "group")
-# Of `fold1` and the like.
+# Start of `fold1` and the like.
 _FOLD_PREFIX = re.compile(r"^fold[-_ ]*", re.IGNORECASE)
 
 
@@ -93,7 +93,7 @@ class CsvSettings(
 
 
 class _RowReader:
-    """Makes clips of rows, one of those of the same clip.
+    """Makes clips of rows, and unites rows of the same clip.
 
     Args:
         chosen: CsvSettings.
@@ -114,23 +114,23 @@ class _RowReader:
         self._columns = found
         self._notes = notes
         self._rows: dict[tuple, ClipRow | SkippedRow] = {}
-        # By path: what all rows of a file have in common, and its first name.
+        # By path: what all rows of a file must share, and its first name.
         self._of_file: dict[str, tuple] = {}
         self._name_of_file: dict[str, str] = {}
 
     def rows(self) -> list[ClipRow | SkippedRow]:
-        """The clips of all rows that were added."""
+        """Returns the clips of all rows that were added."""
         return list(self._rows.values())
 
     def add(self, cells: list[str], where: str) -> None:
-        """Takes a row.
+        """Adds a row.
 
         Args:
             cells: list of str.
             where: str. For errors.
 
         Raises:
-            ValueError: if it says nothing, or not what rows before have said.
+            ValueError: if it is incomplete, or contradicts an earlier row.
         """
         row = self._row(cells, where)
         if isinstance(row, SkippedRow):
@@ -155,7 +155,7 @@ class _RowReader:
         self._rows[key] = dataclasses.replace(before, labels=labels)
 
     def _cell(self, cells: list[str], column: int | None) -> str:
-        """An optional cell, empty where it says nothing."""
+        """Returns an optional cell, `""` if it is empty."""
         if column is None or cell_values.is_empty(cells[column]):
             return ""
         return cells[column]
@@ -178,14 +178,14 @@ class _RowReader:
             dict.fromkeys(
                 name
                 for name in names
-                # `none` is what people call a class, too.
+                # `none` may be a class.
                 if not cell_values.is_empty(name) or name.casefold() == "none"
             )
         )
 
     @staticmethod
     def _seconds(cell: str) -> float | None:
-        # Spreadsheets write a comma where that is decimal.
+        # Some spreadsheets write a decimal comma.
         return cell_values.parse_seconds(cell.replace(",", "."))
 
     def _row(self, cells: list[str], where: str) -> ClipRow | SkippedRow:
@@ -217,7 +217,7 @@ class _RowReader:
         duration = self._cell(cells, found.duration)
         duration_seconds = self._seconds(duration) if duration else None
         if start_seconds is not None and duration_seconds is not None:
-            # To the microsecond, as the sum is in the id.
+            # Rounded, because the sum is in the id.
             end_seconds = round(start_seconds + duration_seconds, 6)
             end = str(end_seconds)
         reason = ""
@@ -240,29 +240,30 @@ class _RowReader:
             clip_id = f"{filename}@{format_seconds(start_seconds)}"
             if end_seconds is not None:
                 clip_id += f"-{format_seconds(end_seconds)}"
-        file = self._files.find_in_any_format(filename, clip_id, split)
-        if isinstance(file, SkippedRow):
-            return dataclasses.replace(file, labels=labels)
-        if file.is_elsewhere:
-            self._notes["found_elsewhere"] += 1
-        # Every row of a file may spell it in its own way.
-        name = self._name_of_file.setdefault(file.path, filename)
+        row = self._files.locate(
+            filename,
+            ClipRow(
+                clip_id,
+                "",
+                labels,
+                split,
+                fold=fold,
+                start_seconds=start_seconds,
+                end_seconds=end_seconds,
+            ),
+            self._notes,
+        )
+        if isinstance(row, SkippedRow):
+            return row
+        # Rows of one file may spell it differently.
+        name = self._name_of_file.setdefault(row.path, filename)
         group = self._cell(cells, found.group) or None
-        # Parts of one recording are related. Where there are folds, they must
-        # say so themselves, as files are not all that they know.
+        # Parts of one recording are related. Folds divide groups themselves.
         if found.start is not None and fold is None:
             group = group or name
-        self._check_file(file.path, (split, fold, group), filename, where)
-        return ClipRow(
-            clip_id,
-            file.path,
-            labels,
-            split,
-            group,
-            fold,
-            start_seconds,
-            end_seconds,
-            recording=name if place else None,
+        self._check_file(row.path, (split, fold, group), filename, where)
+        return dataclasses.replace(
+            row, group=group, recording=name if place else None
         )
 
     def _check_file(self, path, place: tuple, filename: str, where: str):
@@ -282,7 +283,7 @@ class _RowReader:
 
 
 def _listed(cell: str, separator: str) -> tuple[str, ...]:
-    """Labels of a cell: separated, or a list of Python or JSON, or a set."""
+    """Labels of a cell: separated, or a list or set of Python or JSON."""
     if cell[:1] + cell[-1:] in ("[]", "{}", "()"):
         try:
             names = ast.literal_eval(cell)

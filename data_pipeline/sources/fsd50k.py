@@ -90,7 +90,7 @@ class Fsd50kSettings(SegmentSettings, FileSettings):
 def _all_rows(
     dev: "_Table", evaluation: "_Table"
 ) -> Iterator[ClipRow | SkippedRow]:
-    # Rows of the evaluation set are kept whatever else names their clips.
+    # Clips of the evaluation set are left out of the development set.
     evaluated = {
         values["fname"].strip()
         for _, values in table_file.read_table(evaluation.path, ("fname",))
@@ -118,11 +118,11 @@ class _Table:
     def rows(
         self, split: str | None, evaluated: Collection[str]
     ) -> Iterator[ClipRow | SkippedRow]:
-        """Its rows.
+        """Yields its rows.
 
         Args:
-            split: str, or None where a column says it.
-            evaluated: collection of the clips that are in another table.
+            split: str, or None if it is in a column.
+            evaluated: collection of str. Clips of the evaluation set.
         """
         columns = ("fname", "mids") + (() if split else ("split",))
         seen: dict[str, tuple] = {}
@@ -154,9 +154,5 @@ class _Table:
         labels = self.names.known(mids, self.notes)
         if mids and not labels:
             return unknown_label_row(clip_id, filename, mids, split)
-        file = self.files.find_in_any_format(filename, clip_id, split)
-        if isinstance(file, SkippedRow):
-            return dataclasses.replace(file, labels=labels)
-        if file.is_elsewhere:
-            self.notes["found_elsewhere"] += 1
-        return ClipRow(clip_id, file.path, labels, split)
+        row = ClipRow(clip_id, "", labels, split)
+        return self.files.locate(filename, row, self.notes)

@@ -1,8 +1,10 @@
-"""Finds the files that a table means, however it spells their names."""
+"""Finds the files that a table names, whatever their spelling."""
 
+import dataclasses
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -24,9 +26,9 @@ class FoundFile(NamedTuple):
 
     Args:
         path: str.
-        is_elsewhere: bool. Whether it lies or is spelt otherwise than the
-            table says.
-        is_there: bool. Whether there is such a file at all.
+        is_elsewhere: bool. Whether its directory or its spelling differs from
+            the table.
+        is_there: bool. Whether the file exists.
     """
 
     path: str
@@ -43,7 +45,7 @@ def _key(name: str) -> str:
 
 
 def _is_there(path: str | SkippedRow) -> bool:
-    """Whether there is such a file, or a link that leads nowhere."""
+    """Whether there is such a file, or a broken link."""
     return (
         isinstance(path, str)
         and os.path.lexists(path)
@@ -52,7 +54,7 @@ def _is_there(path: str | SkippedRow) -> bool:
 
 
 class AudioFiles:
-    """The files of a directory by the names that tables give them.
+    """Finds files of a directory by the names that tables give them.
 
     Args:
         root: AudioRoot.
@@ -60,22 +62,22 @@ class AudioFiles:
 
     def __init__(self, root: AudioRoot):
         self._root = root
-        # By file name and by stem; made when the first file is not where its
-        # name says.
+        # By file name and by stem. Listed when a file is first not found where
+        # its name says.
         self._by_name: dict[str, list[str]] | None = None
 
     def find(
         self, name: str, clip_id: str, split: str | None = None
     ) -> FoundFile | SkippedRow:
-        """The file that a table means.
+        """Finds a file by its name.
 
-        As it is named; with `/` for every `\\`; in the other Unicode form and
-        in another case; without its suffix; and in a sub-directory, or from
-        one on, where no other file has that name.
+        The name may have `\\` for `/`, another Unicode form or case, or no
+        suffix. It may lack directories, or have some above the root, if no
+        other file has that name.
 
         Args:
             name: str. Relative to the directory, or an absolute path in it.
-            clip_id: str. For the rejection.
+            clip_id: str. For the SkippedRow.
             split: str or None. Likewise.
 
         Returns:
@@ -113,21 +115,16 @@ class AudioFiles:
     def find_in_any_format(
         self, name: str, clip_id: str, split: str | None = None
     ) -> FoundFile | SkippedRow:
-        """The file that a table means, also where it was converted.
+        """Finds a file by its name, also if it was converted since.
 
-        Args:
-            name: str, with the suffix that was published.
-            clip_id: str. As in `find`.
-            split: str or None. Likewise.
-
-        Returns:
-            As `find`; a file with another suffix is elsewhere.
+        Args and Returns: as of `find`. A file with another suffix than the
+        name is elsewhere.
         """
         file = self.find(name, clip_id, split)
         if isinstance(file, SkippedRow) or file.is_there:
             return file
         stem, suffix = os.path.splitext(name)
-        # What follows the last dot may be anything else, as of `site_1.5`.
+        # The last dot need not begin a suffix, as in `site_1.5`.
         if not stem or preference(suffix) == len(AUDIO_SUFFIXES):
             return file
         converted = self.find(stem, clip_id, split)
@@ -135,15 +132,32 @@ class AudioFiles:
             return converted
         return file
 
+    def locate(
+        self, name: str, row: ClipRow, notes: Counter[str]
+    ) -> ClipRow | SkippedRow:
+        """Gives a row the path of its file.
+
+        Args:
+            name: str, as in `find`.
+            row: ClipRow, whose path is replaced.
+            notes: Counter. Counts `found_elsewhere`.
+        """
+        file = self.find_in_any_format(name, row.clip_id, row.split)
+        if isinstance(file, SkippedRow):
+            return dataclasses.replace(file, labels=row.labels)
+        if file.is_elsewhere:
+            notes["found_elsewhere"] += 1
+        return dataclasses.replace(row, path=file.path)
+
     def unnamed(self, rows: Sequence[ClipRow | SkippedRow], table) -> list[str]:
-        """Says which audio files are in no row of a table.
+        """Describes the audio files that no row of a table names.
 
         Args:
             rows: sequence of ClipRow and SkippedRow, all of the table.
             table: path of the table.
 
         Returns:
-            list of str: a sentence, or nothing.
+            list of a str, or empty.
         """
         named = {row.path for row in rows if isinstance(row, ClipRow)}
         named |= {
@@ -171,7 +185,7 @@ class AudioFiles:
         ]
 
     def _candidates(self, name: str) -> list[str]:
-        """Paths below the root that `name` may mean, the best ones only."""
+        """Lists the paths below the root that fit a name best."""
         if self._by_name is None:
             self._by_name = self._index()
         parts = _key(name).split(os.sep)
@@ -183,7 +197,7 @@ class AudioFiles:
                 if not may_be_audio(str(self._root.path / other)):
                     continue
                 others[-1] = parts[-1]
-            # A table may also name directories above the one that is given.
+            # A table may also name directories above the root.
             if others == parts:
                 same.append(other)
             elif (above + others)[-len(parts) :] == parts:
@@ -194,7 +208,7 @@ class AudioFiles:
         return sorted(found)
 
     def _best(self, found: list[str], name: str) -> list[str]:
-        """Those in the case that is asked for, and one of each recording."""
+        """Prefers files with the same case, and one format of a recording."""
         exact = [
             other
             for other in found
@@ -206,7 +220,7 @@ class AudioFiles:
         )
         one_of = {}
         for other in by_preference:
-            # Other formats of one recording, and links to one file.
+            # Links to one file count as one, too.
             path = os.path.realpath(self._root.path / other)
             one_of.setdefault(os.path.splitext(path)[0], other)
         return list(one_of.values())

@@ -15,7 +15,7 @@ from ofa_aec_tf.audio import is_audio
 
 
 def preference(suffix: str) -> int:
-    """Rank of a suffix, where one clip is there in several formats."""
+    """Rank of a suffix among formats of the same clip; lower is better."""
     try:
         return AUDIO_SUFFIXES.index(suffix.lower())
     except ValueError:
@@ -23,15 +23,12 @@ def preference(suffix: str) -> int:
 
 
 def may_be_audio(path: str) -> bool:
-    """Whether to take a file for audio: by its suffix, or by its content.
+    """Whether a file is meant as audio, by its suffix or its content.
 
-    What has a suffix of audio was meant as such, even if it is damaged.
-
-    Args:
-        path: str.
+    A damaged file with a suffix of audio is meant as audio.
     """
     suffix = os.path.splitext(path)[1]
-    # Nothing but a regular file is opened: a named pipe would block.
+    # Only regular files are opened, as a named pipe would block.
     return preference(suffix) < len(AUDIO_SUFFIXES) or (
         os.path.isfile(path) and is_audio(path)
     )
@@ -40,15 +37,15 @@ def may_be_audio(path: str) -> bool:
 def list_files(
     root: AudioRoot,
 ) -> tuple[list[str], list[str], list[SkippedRow]]:
-    """The files of a directory and of those in it.
+    """Lists the files of a directory and its subdirectories.
 
     Args:
         root: AudioRoot.
 
     Returns:
-        tuple of the names of audio files and of the others, relative to the
-        directory and sorted, and of what was not gone into. Hidden files are
-        in none of them.
+        tuple of the names of audio files and of other files, relative to the
+        directory and sorted, and of directories that were skipped. Hidden
+        files are left out.
     """
     audio_files, others = [], []
     tree = FileTree(root)
@@ -61,35 +58,33 @@ def list_files(
 
 
 def not_audio(name: str) -> SkippedRow:
-    """The row of a file that is no audio."""
+    """Makes the row of a file that is not audio."""
     return SkippedRow(name, name, "not_audio", "no audio, by its content")
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Stem and suffix; what follows the dot of a number is no suffix."""
+    """Splits off the suffix, unless it is the decimals of a number."""
     stem, suffix = os.path.splitext(name)
     return (name, "") if suffix[1:].isdigit() else (stem, suffix)
 
 
 class AudioIndex:
-    """The audio files of a directory by the stems of their names.
+    """Finds audio files among millions by the stems of their names.
 
-    The directory is listed once, without asking for the state of a file.
-    Names are not kept: 16 bytes a file hold a hash of its stem, its directory
-    and its suffix, which together give back its path. Content decides what is
-    audio, as soon as a file with another suffix, or none, is asked for.
+    The directory is listed once, without opening any file. Names are not kept:
+    16 bytes for each file hold a hash of its stem, its directory and its
+    suffix, which give its path back when it is looked up. Files without a
+    suffix of audio are opened then.
 
     Args:
-        root: AudioRoot. Hidden files and directories are left out, and so are
-            directories that links out of it lead to, unless it allows them,
-            and those that cannot be listed.
+        root: AudioRoot.
     """
 
     def __init__(self, root: AudioRoot):
         self._root = root
         self._tree = FileTree(root)
         self._directories: list[str] = []
-        # Of suffix as on disk, and whether the file is a link.
+        # By suffix as on disk, and whether the file is a link.
         kinds: dict[tuple[str, bool], int] = {}
         hashes, directories, of_kind = array("q"), array("I"), array("I")
         for stem, kind in self._scan():
@@ -97,8 +92,8 @@ class AudioIndex:
             directories.append(len(self._directories) - 1)
             of_kind.append(kinds.setdefault(kind, len(kinds)))
         self._kinds = list(kinds)
-        # Sorted, so that the order in which a file system lists does not
-        # decide which of several files with one stem is taken.
+        # Sorted, so that the choice between files with the same stem does not
+        # depend on the order in which the file system lists them.
         by_preference = sorted(range(len(kinds)), key=self._preference)
         ranks = np.empty(len(kinds), np.uint32)
         ranks[by_preference] = np.arange(len(kinds))
@@ -114,7 +109,7 @@ class AudioIndex:
         return preference(suffix), suffix, is_link
 
     def _scan(self) -> Iterator[tuple[str, tuple[str, bool]]]:
-        """Stems and kinds of the files in the last of `self._directories`."""
+        """Yields stems and kinds, of the last one of `self._directories`."""
         for directory, entry in self._tree.files():
             if not self._directories or self._directories[-1] != directory:
                 self._directories.append(directory)
@@ -124,7 +119,7 @@ class AudioIndex:
 
     @property
     def skipped(self) -> tuple[SkippedRow, ...]:
-        """Directories that were not gone into."""
+        """Directories that were not listed."""
         return self._tree.skipped
 
     def __len__(self) -> int:
@@ -134,20 +129,19 @@ class AudioIndex:
     def find(
         self, stem: str, clip_id: str, split: str | None = None
     ) -> str | SkippedRow | None:
-        """Path of the audio file whose name is `stem` and a suffix of audio.
+        """Finds the audio file with this stem.
 
-        Of several, the one whose suffix comes first in `AUDIO_SUFFIXES`, and
-        then whose directory was listed first.
+        Of several, it is the one whose suffix comes first in `AUDIO_SUFFIXES`,
+        and then the one whose directory was listed first.
 
         Args:
-            stem: str, in the case that the file has.
-            clip_id: str. For the rejection.
+            stem: str. Its case matters.
+            clip_id: str. For the SkippedRow.
             split: str or None. Likewise.
 
         Returns:
-            str, None if there is none, or a SkippedRow with the code
-            `path_escape` if it is a link out of the directory that is not
-            allowed.
+            str, its path; None if there is none; or a SkippedRow as of
+            `AudioRoot.join`.
         """
         position = sorted_hashes.find(self._hashes, hash(stem))
         if position is None:

@@ -1,4 +1,4 @@
-"""The files below a directory, with what links lead to."""
+"""Lists a directory and its subdirectories, and follows links."""
 
 import heapq
 import os
@@ -13,15 +13,15 @@ def is_directory(entry: os.DirEntry) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        # A link to itself, or to where nobody may look.
+        # A link to itself, or to a directory without permission.
         return False
 
 
 class FileTree:
-    """The files below a directory.
+    """Lists the files below a directory.
 
-    Every directory is listed once, under its own name before those of links,
-    so that links that lead back end.
+    Every directory is listed once, under its own name rather than that of a
+    link, so that circular links end.
 
     Args:
         root: AudioRoot.
@@ -33,24 +33,23 @@ class FileTree:
 
     @property
     def skipped(self) -> tuple[SkippedRow, ...]:
-        """Directories that are not gone into; complete after `files`.
+        """Directories that were not listed; complete after `files`.
 
-        Their codes are `hidden`, `unreadable`, `path_escape` of links out of
-        the root where it does not allow them, and `repeated_link` of links to
-        what is listed under another name.
+        Their codes are `hidden`, `unreadable`, `path_escape` (a link out of the
+        root that is not allowed) and `repeated_link` (a link to a directory
+        that is listed under another name).
         """
         return tuple(self._skipped)
 
     def files(self) -> Iterator[tuple[str, os.DirEntry]]:
-        """Goes through what is no directory, directory by directory.
+        """Yields files, directory by directory.
 
         Yields:
-            Tuples of the directory, relative to the root (`""` is the root
-            itself), and an entry, which may be hidden.
+            Tuples of the directory, relative to the root (`""` is the root),
+            and an entry, which may be hidden.
         """
         pending = [""]
-        # Links come last: what they lead to has a name of its own before. A
-        # heap, by depth.
+        # Links come last, after their targets. A heap, by depth.
         links: list[tuple[int, str]] = []
         visited: set[str] = set()
         while pending or links:
@@ -67,7 +66,7 @@ class FileTree:
             visited.add(real_path)
             inside: list[str] = []
             try:
-                # Never held: there may be millions in one directory.
+                # Not held in memory: there may be millions in a directory.
                 with os.scandir(path) as entries:
                     for entry in entries:
                         name = os.path.join(directory, entry.name)

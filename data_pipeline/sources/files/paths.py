@@ -1,4 +1,4 @@
-"""Paths of audio files, which must not lead out of their directory."""
+"""Paths of audio files, which must not leave their directory."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ class AudioRoot:
     Args:
         path: path of an existing directory.
         allow_symlinks: bool. Whether symbolic links in it may lead elsewhere.
-            The directory may be a link itself in any case.
+            The directory itself may always be a link.
 
     Raises:
         ValueError: if there is no such directory.
@@ -33,18 +33,18 @@ class AudioRoot:
     def join(
         self, name: str, clip_id: str, split: str | None = None
     ) -> str | SkippedRow:
-        """Path of the file that a table names.
+        """Returns the path of a file that a table names.
 
         Args:
-            name: str. Relative to the directory, or an absolute path that
-                lies in it, from an untrusted table.
-            clip_id: str. For the rejection.
+            name: str from an untrusted table. Relative to the directory, or an
+                absolute path in it.
+            clip_id: str. For the SkippedRow.
             split: str or None. Likewise.
 
         Returns:
-            str, which never leads out of the directory (with
-            `allow_symlinks`: not by its name); or a SkippedRow with the code
-            `path_escape`, or `bad_path` where no file can have that name.
+            str, which never leaves the directory (with `allow_symlinks`: not by
+            its name); or a SkippedRow with the code `path_escape`, or
+            `bad_path` if no file can have that name.
         """
         code, reason = self._fault(name)
         if code:
@@ -52,9 +52,9 @@ class AudioRoot:
         return str(self.path / self._relative(name))
 
     def _relative(self, name: str) -> str:
-        """A name without `.` and `..`, relative to the directory if in it."""
-        # By its name alone: the system would first follow a link that is
-        # before a `..`, and go up from wherever it leads.
+        """Removes `.`, `..` and the path of the directory from a name."""
+        # By name only: the system would follow a link before a `..` first, and
+        # go up from its target.
         normal = os.path.normpath(name)
         for path in (str(self.path), self._real_path):
             if normal == path or normal.startswith(os.path.join(path, "")):
@@ -88,9 +88,9 @@ class AudioRoot:
         return "", ""
 
     def leads_out(self, path) -> bool:
-        """Whether symbolic links lead from `path` out of the directory."""
+        """Whether symbolic links lead from a path out of the directory."""
         directory, _ = os.path.split(path)
-        # Remembered, as many files are in one directory.
+        # Cached, as many files are in one directory.
         if directory not in self._is_inside:
             self._is_inside[directory] = self._contains(directory)
         if os.path.islink(path):

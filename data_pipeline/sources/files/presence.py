@@ -1,4 +1,4 @@
-"""Whether the files of a source are there, as far as names can tell."""
+"""Checks that the files of a source exist."""
 
 import os
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ _NUM_NAMED = 5
 
 
 def check_files_are_there(rows: Iterable[ClipRow | SkippedRow]) -> None:
-    """Refuses a source of which a class has no file left.
+    """Refuses a source if all files of a class are missing.
 
-    A disk that is not mounted, or names in another spelling, should end a job
-    before it begins. That single files are missing shows when they are read.
+    A disk that is not mounted should end a job before it begins. Single files
+    that are missing are found when they are read.
 
     Args:
         rows: iterable of ClipRow and SkippedRow.

@@ -1,7 +1,7 @@
-"""Sets of millions of texts in 8 bytes each.
+"""Sets of millions of strings in 8 bytes each.
 
-Hashes are of Python's `hash`, and of use in one process only. Two texts of
-two million have the same one with a probability of 1e-7.
+Hashes are those of Python's `hash`, which differ between processes. The
+probability that two of two million strings collide is 1e-7.
 """
 
 import bisect
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def unique(texts: Iterable[str]) -> memoryview:
-    """The hashes of texts.
+    """Hashes strings.
 
     Args:
         texts: iterable of str.
@@ -23,7 +23,7 @@ def unique(texts: Iterable[str]) -> memoryview:
 
 
 def repeated(hashes: np.ndarray) -> memoryview:
-    """Those that are there more than once.
+    """Finds hashes that occur more than once.
 
     Args:
         hashes: int64 array of shape (num_hashes,).
@@ -36,7 +36,7 @@ def repeated(hashes: np.ndarray) -> memoryview:
 
 
 def find(hashes: memoryview, value: int) -> int | None:
-    """Index of the first that is equal to `value`.
+    """Returns the index of the first hash that equals `value`.
 
     Args:
         hashes: memoryview of int64, sorted.
@@ -50,5 +50,5 @@ def find(hashes: memoryview, value: int) -> int | None:
 
 
 def contains(hashes: memoryview, value: int) -> bool:
-    """Whether `value` is one of the sorted `hashes`."""
+    """Whether sorted hashes contain `value`."""
     return find(hashes, value) is not None

@@ -1,4 +1,4 @@
-"""Published sets of one class a clip, whose table gives each clip a fold."""
+"""Tables of published sets that give each clip one class and a fold."""
 
 import dataclasses
 import pathlib
@@ -19,14 +19,14 @@ from data_pipeline.sources.tables import table_file
 
 @dataclasses.dataclass(frozen=True)
 class Columns:
-    """How a table calls what it says of a clip.
+    """Names of the columns of such a table.
 
     Args:
         filename: str.
         fold: str.
         target: str. The index of the class.
         category: str. The name of the class.
-        recording: str. What the clip was cut from; the column may be absent.
+        recording: str. The recording of the clip. It may be absent.
     """
 
     filename: str
@@ -44,11 +44,11 @@ class Columns:
 def find_table(
     directories: Iterable[pathlib.Path], columns: Sequence[str]
 ) -> pathlib.Path | None:
-    """The first CSV file whose header has all the columns, in any case.
+    """Finds the first CSV file whose header has all the columns.
 
     Args:
-        directories: iterable of paths, which need not be there.
-        columns: sequence of str.
+        directories: iterable of paths, which need not exist.
+        columns: sequence of str. Their case does not matter.
     """
     keys = {table_file.name_key(name) for name in columns}
     for directory in directories:
@@ -56,7 +56,7 @@ def find_table(
             try:
                 table = table_file.read_header(path, keys)
             except ValueError:
-                # Another table, or what is called as one.
+                # Another table, or not a table.
                 continue
             if keys <= {table_file.name_key(name) for name in table.header}:
                 return path
@@ -69,17 +69,17 @@ def read(
     columns: Columns,
     name_of: Callable[[str, int], str],
 ) -> Source:
-    """Rows of such a table.
+    """Reads such a table.
 
-    A clip that is named again is counted as `repeated_row` where it is the
-    same, and skipped as `duplicate_id` where it is not.
+    A clip that is named again is counted as `repeated_row` if the rows are
+    equal, and else skipped as `duplicate_id`.
 
     Args:
         table: path.
         root: AudioRoot.
         columns: Columns.
-        name_of: function from the file name of the table and the fold to the
-            name relative to `root`.
+        name_of: function from the file name in the table and the fold to the
+            file name relative to `root`.
 
     Returns:
         Source with the rows in the order of the table, with folds and with
@@ -87,7 +87,7 @@ def read(
         targets.
 
     Raises:
-        ValueError: naming the line, if it is no such table.
+        ValueError: naming the line, if the table is malformed.
     """
     names: dict[int, str] = {}
     rows: list[ClipRow | SkippedRow] = []
@@ -112,15 +112,11 @@ def read(
         by_key = {table_file.name_key(k): text for k, text in values.items()}
         recording = by_key.get(table_file.name_key(columns.recording), "")
         group = recording.strip() or None
-        row: ClipRow | SkippedRow
-        file = files.find_in_any_format(name_of(clip_id, fold), clip_id)
-        if isinstance(file, SkippedRow):
-            row = dataclasses.replace(file, labels=(category,))
-        else:
-            notes["found_elsewhere"] += file.is_elsewhere
-            row = ClipRow(
-                clip_id, file.path, (category,), group=group, fold=fold
-            )
+        row = files.locate(
+            name_of(clip_id, fold),
+            ClipRow(clip_id, "", (category,), group=group, fold=fold),
+            notes,
+        )
         if seen.setdefault(clip_id, row) is row:
             rows.append(row)
         elif seen[clip_id] == row:
@@ -130,5 +126,5 @@ def read(
             rows.append(SkippedRow(clip_id, clip_id, "duplicate_id", reason))
     in_order = tuple(names[target] for target in sorted(names))
     return Source(
-        rows, in_order, +notes, remarks=tuple(files.unnamed(rows, table))
+        rows, in_order, notes, remarks=tuple(files.unnamed(rows, table))
     )
