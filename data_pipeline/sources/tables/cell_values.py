@@ -1,4 +1,4 @@
-"""What the cells of tables say."""
+"""Values of the cells of tables."""
 
 import math
 import re
@@ -9,17 +9,17 @@ _INTEGER = re.compile(r"([+-]?[0-9]{1,18})(\.0*)?")
 
 
 def is_empty(cell: str) -> bool:
-    """Whether a cell says nothing, also in the words of pandas and R."""
+    """Whether a cell has no value, also as pandas and R write it."""
     return cell.casefold() in (
         *("", "nan", "<na>", "na", "n/a", "#n/a", "none", "null"),
     )
 
 
 def parse_labels(text: str, separator: str = LABEL_SEPARATOR) -> tuple:
-    """Class names of a cell of a labels file.
+    """Parses the class names of a cell.
 
     Args:
-        text: str. Names with separators; blanks around them do not count.
+        text: str. Names with separators; blanks around them are ignored.
         separator: str.
 
     Returns:
@@ -30,15 +30,15 @@ def parse_labels(text: str, separator: str = LABEL_SEPARATOR) -> tuple:
 
 
 def parse_integer(text: str, column: str, where: str) -> int:
-    """The integer of a cell.
+    """Parses an integer.
 
     Args:
-        text: str, such as `3`, or `3.0` as of a column with gaps.
+        text: str, such as `3`, or `3.0` from a column with empty cells.
         column: str. Named in the error.
         where: str. Likewise.
 
     Raises:
-        ValueError: if it is none.
+        ValueError: if it is not an integer.
     """
     match = _INTEGER.fullmatch(text.strip())
     if not match:
@@ -49,7 +49,7 @@ def parse_integer(text: str, column: str, where: str) -> int:
 
 
 def parse_seconds(text: str) -> float | None:
-    """The time of a cell, or None if it is no finite number from 0 on."""
+    """Parses a time; None if it is not a finite number from 0 on."""
     try:
         seconds = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Names that people give the columns of tables of clips."""
+"""Usual names of columns in tables of clips."""
 
 # Keys of names (`name_key`), in the order of preference.
 FILES = (
@@ -13,7 +13,7 @@ LABELS = (
     "classlabel classlabels labelname labelnames labellist labelslist "
     "targetlabel targetclass categoryname eventclass speciesname ebirdcode"
 ).split()
-# Taken only where nothing else names the class.
+# Used only if no other column has the class.
 NUMBERS = "target classid labelid classindex labelindex y".split()
 SPLITS = ("split", "subset", "set", "partition", "datasplit", "datasetsplit")
 FOLDS = ("fold", "folds", "foldid", "cvfold", "kfold")
@@ -29,11 +29,11 @@ ENDS = (
     "endseconds end endtime endtimes ends endsec offsetseconds stop stoptime"
 ).split()
 DURATIONS = ("duration", "durationseconds", "durations", "durationsec")
-# Of these the cells must be times, and splits; of others they may be.
+# Columns whose cells must be times or splits. Others may be something else.
 UNMISTAKABLE = ("startseconds", "endseconds", "split")
 KNOWN = frozenset(
     (*FILES, *LABELS, *NUMBERS, *SPLITS, *FOLDS, *GROUPS)
     + (*STARTS, *ENDS, *DURATIONS, "offset")
 )
-# Numbers of rows, which are no class.
+# Row numbers, which are not classes.
 ROW_NUMBERS = ("", "index", "id", "unnamed0")

@@ -18,7 +18,7 @@ from ofa_aec_tf.data.dataset_info import SPLITS
 
 _PRESENT = ("1", "true", "t", "yes", "y", "x")
 _ABSENT = ("0", "false", "f", "no", "n")
-# Of numbers with a fraction, as of columns with gaps.
+# Fraction of `1.0`, from a column with empty cells.
 _FRACTION = re.compile(r"(?<=^[01])[.,]0*$")
 _SAMPLE_ROWS = 50
 
@@ -92,10 +92,9 @@ class Columns:
         group: int or None.
         start: int or None.
         end: int or None.
-        duration: int or None. What an end is reckoned from, where there is
-            none.
+        duration: int or None. Gives the end if there is no such column.
         unused: tuple of str. Names of the other columns.
-        remarks: tuple of str. Why some are not used.
+        remarks: tuple of str. Why some are not used, for the user.
         has_header: bool. Whether the first row is a header.
     """
 
@@ -114,7 +113,7 @@ class Columns:
 
 
 def is_present(cell: str) -> bool:
-    """What a cell of a column of 0 and 1 says."""
+    """Whether a cell of a column of 0 and 1 means 1."""
     return _mark(cell) in _PRESENT
 
 
@@ -133,21 +132,20 @@ def find_columns(
     names: TableSettings,
     is_file: Callable[[str], bool],
 ) -> Columns:
-    """Finds out which column of a table says what.
+    """Finds the columns of a table.
 
     Args:
         path: path of the table, for errors.
         table: Table.
         rows: sequence of tuples of line number and cells.
         names: TableSettings.
-        is_file: function that says whether a cell names a file of the source.
+        is_file: function from a cell to whether it names a file of the source.
 
     Returns:
         Columns.
 
     Raises:
-        ValueError: if the columns of the files or of the labels are not to be
-            found.
+        ValueError: if the column of the files or of the labels is not found.
     """
     return _Finder(path, table, rows, names, is_file).find()
 
@@ -207,7 +205,7 @@ class _Finder:
         return [cell for cell in cells if not cell_values.is_empty(cell)]
 
     def _all(self, keys: Sequence[str]) -> list[int]:
-        """Columns of these names, in their order."""
+        """Columns with these names, in the order of the names."""
         found = [
             column
             for key in keys
@@ -245,15 +243,15 @@ class _Finder:
         flag: str,
         fits: Callable[[str], bool],
     ) -> int | None:
-        """The column that is named, or one whose name and cells fit."""
+        """The column that the user names, or one whose name and cells fit."""
         if name is not None:
             return self._named(name, flag) if name else None
         for column in self._all(keys):
             unfit = [c for c in self._cells(column) if not fits(c)]
             if self._keys[column] in column_names.UNMISTAKABLE or not unfit:
                 return column
-            # With one of them wrong it is a mistake, which is told with its
-            # line; with all of them, another column.
+            # If all cells are unfit, the column means something else. A few
+            # are mistakes, which are reported later with their lines.
             if len(unfit) < len(self._cells(column)):
                 return column
             self._remarks.append(
@@ -266,7 +264,7 @@ class _Finder:
         """The column of the files, and whether there is a header."""
         name = self._names.filename_column
         if name:
-            # With numbers there may be no header, which a file's name shows.
+            # A file name in the first row means that there is no header.
             column = self._named(name, "filename")
             return column, not (
                 name.isdigit() and self._is_name(self._table.header[column])
@@ -276,7 +274,7 @@ class _Finder:
             for column, cell in enumerate(self._table.header):
                 if self._is_name(cell):
                     return column, False
-        # What a column is called counts less than what lies there.
+        # Existing files count more than the name of a column.
         others = [c for c in range(len(self._keys)) if c not in by_name]
         for columns in (by_name, others):
             hits = [self._num_files(column) for column in columns]
@@ -305,7 +303,7 @@ class _Finder:
         """The column of the groups.
 
         Args:
-            is_divided: bool. Whether the table says which clip is for what.
+            is_divided: bool. Whether the table has splits or folds.
         """
         name = self._names.group_column
         column = self._optional(name, column_names.GROUPS, "group", bool)
@@ -326,16 +324,16 @@ class _Finder:
         return None
 
     def _find_times(self) -> tuple[int | None, int | None, int | None]:
-        """Columns of starts, of ends, and of durations in their place."""
+        """Columns of starts, ends, and of durations if there are no ends."""
 
         def find(name, keys, flag):
             return self._optional(name, keys, flag, _is_time)
 
         names = self._names
-        # UrbanSound8K's are those of the recording that a file was cut from.
+        # UrbanSound8K's times are those in the recording before it was cut.
         is_cut = "slicefilename" in self._keys
         starts = column_names.STARTS[:1] if is_cut else column_names.STARTS
-        # Without a start, `end` and the like may be of anything.
+        # Without a start, `end` and the like may mean anything.
         ends = column_names.ENDS[:1]
         start = find(names.start_column, starts, "start")
         if start is None:
@@ -352,7 +350,7 @@ class _Finder:
     def _find_labels(
         self, taken: set[int]
     ) -> tuple[tuple[int, ...], dict[int, str]]:
-        """Columns of text, and columns of 0 and 1 with their classes."""
+        """Columns of label text, and columns of 0 and 1 with their classes."""
         if self._names.labels_column:
             columns = [
                 self._named(n, "labels") for n in self._names.labels_column
@@ -362,7 +360,7 @@ class _Finder:
             return tuple(columns), {}
         by_name = self._all((*column_names.LABELS, *column_names.NUMBERS))
         by_name = [c for c in by_name if c not in taken]
-        # Names before numbers, and whatever says something before all others.
+        # Names before numbers, and empty columns last.
         by_name.sort(
             key=lambda column: (
                 not self._cells(column),
@@ -394,7 +392,7 @@ class _Finder:
         )
 
     def _check_no_states(self, columns: Sequence[int]) -> None:
-        """Refuses tables whose classes are POS, NEG and UNK, event by event."""
+        """Refuses tables with columns of POS, NEG and UNK."""
         for column in columns:
             states = {cell.casefold() for cell in self._cells(column)}
             if states and states <= {"pos", "neg", "unk"}:
@@ -405,7 +403,7 @@ class _Finder:
                 )
 
     def _is_class(self, column: int) -> bool:
-        """Whether a column that is named holds 0 and 1 for a class."""
+        """Whether a column that the user names holds 0 and 1 for a class."""
         usual = self._keys[column] in (
             *column_names.LABELS,
             *column_names.NUMBERS,
@@ -426,7 +424,7 @@ class _Finder:
         """Whether a column holds 0 and 1.
 
         Raises:
-            ValueError: if it does but for a few cells.
+            ValueError: if only a few cells are something else.
         """
         cells = [_mark(cell) for cell in self._cells(column)]
         others = [c for c in cells if c not in (*_PRESENT, *_ABSENT)]

@@ -1,8 +1,8 @@
-"""Annotation files: what is heard from when to when in a recording.
+"""Annotation files: when events are heard in a recording.
 
-Read are Raven's selection tables, Audacity's label files and those of
-URBAN-SED, the tables of DCASE's few-shot task, and others that name their
-columns alike.
+They may be Raven's selection tables, Audacity's label files, those of
+URBAN-SED, the tables of DCASE's few-shot task, and others with similar names of
+columns.
 """
 
 import csv
@@ -20,12 +20,12 @@ from data_pipeline.sources.tables.table_file import name_key
 
 SUFFIXES = (".txt", ".tsv", ".csv")
 
-# Keys of names (`name_key`); the first that is there counts.
+# Keys of names (`name_key`). The first that is found is used.
 _BEGIN = ("begintimes", "starttime", *column_names.STARTS)
 _END = ("endtimes", "endtime", *column_names.ENDS, "offset")
-# Paths say more than names, which may be there several times.
+# Paths before names, which may not be unique.
 _FILE = ("beginfile", "beginpath", "audiofilename", *column_names.FILES)
-# Where in its file an event begins, if a table counts on from file to file.
+# Start in the file, if begin times count on from file to file.
 _FILE_OFFSET = ("fileoffsets",)
 _LABEL = (
     *("species", "annotation", "annotations", "label", "labels", "class"),
@@ -39,14 +39,14 @@ _SEPARATED = re.compile(r"\s*[,;]\s*|\s+")
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """Something that is heard.
+    """A sound event.
 
     Args:
-        filename: str or None. The recording, where the table names it.
+        filename: str or None. The recording, if the table names it.
         start_seconds: float. In the recording.
-        end_seconds: float. Likewise; the start where it is a moment.
-        labels: tuple of str. What it is.
-        uncertain: bool. Whether it may be something else, too.
+        end_seconds: float. Likewise; may equal the start.
+        labels: tuple of str. Its classes.
+        uncertain: bool. Whether it may be of other classes, too.
         where: str. File and line, for messages.
     """
 
@@ -61,25 +61,25 @@ class Event:
 def read_events(
     path: pathlib.Path, label_column: str | None = None
 ) -> list[Event | SkippedRow] | None:
-    """The events of an annotation file.
+    """Reads the events of an annotation file.
 
     Args:
         path: path of a text file.
-        label_column: str or None. The column of the labels, for tables with a
-            header; by default one with a usual name.
+        label_column: str or None. Column of the labels in tables with a header;
+            by default one with a usual name.
 
     Returns:
         list of Event, and of SkippedRow with the code `bad_segment` for rows
-        whose times are none; None if the file is something else. A file
-        without lines has no events.
+        with invalid times; None if it is not an annotation file. An empty file
+        has no events.
 
     Raises:
-        ValueError: if no column has labels.
+        ValueError: if there is no column of labels.
     """
     lines = [
         (number, line)
         for number, line in enumerate(_text(path).splitlines(), 1)
-        # A backslash: Audacity's frequencies of the event before.
+        # After a backslash, Audacity writes frequencies of the event above.
         if line.strip() and not line.startswith("\\")
     ]
     if not lines:
@@ -100,13 +100,12 @@ def _text(path: pathlib.Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        # That of Windows and older programs, in which every byte is a
-        # character.
+        # Of Windows and older programs. Every byte is a character.
         return content.decode("latin-1")
 
 
 def _seconds(text: str) -> float | None:
-    # Some languages have a decimal comma.
+    # There may be a decimal comma.
     return cell_values.parse_seconds(text.strip().replace(",", "."))
 
 
@@ -153,7 +152,7 @@ def _event(
         start_seconds,
         end_seconds,
         labels,
-        # What has no name may be anything.
+        # Without a name it may be anything.
         uncertain or not labels,
         where,
     )
@@ -175,7 +174,7 @@ class _Table:
 
     @classmethod
     def of_header(cls, path, line: str) -> "_Table | None":
-        """The table, if its header names a begin and an end."""
+        """Makes the table, or None if the header has no begin and end."""
         delimiter = next((d for d in "\t;" if d in line), ",")
         columns = tuple(cell.strip() for cell in _split(line, delimiter))
         table = cls(path, delimiter, columns)
@@ -184,7 +183,7 @@ class _Table:
         return table
 
     def _find(self, names: Sequence[str]) -> int | None:
-        """Number of the column with the first of some keys of names."""
+        """Index of the first of these columns, by keys of names."""
         keys = [name_key(column) for column in self.columns]
         return next((keys.index(name) for name in names if name in keys), None)
 
@@ -221,7 +220,7 @@ class _Table:
         return label
 
     def _state_columns(self, rows: Sequence[Sequence[str]]) -> list[int]:
-        """Columns of classes, with POS, NEG or UNK in every row."""
+        """Columns with POS, NEG or UNK in every row, one for each class."""
         return [
             number
             for number in range(len(self.columns))
@@ -251,7 +250,7 @@ class _Table:
 
         filename = cell(_FILE) or None
         if filename and not any((cell(_BEGIN), cell(_END), label)):
-            # Says that nothing is heard in it.
+            # Nothing is heard in this recording.
             return Event(filename, 0.0, 0.0, (), False, where)
         offset = cell(_FILE_OFFSET)
         return _event(
@@ -267,6 +266,6 @@ class _Table:
 
 
 def _split(line: str, delimiter: str) -> list[str]:
-    # Raven quotes nothing, and inches are written with a quote.
+    # Raven does not quote, so that a quote may be a sign for inches.
     quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     return next(csv.reader([line], delimiter=delimiter, quoting=quoting), [])

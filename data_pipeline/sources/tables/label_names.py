@@ -1,4 +1,4 @@
-"""The classes of a published data set, and how its tables name them."""
+"""Classes of a published data set, and their identifiers in its tables."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,16 +12,16 @@ from data_pipeline.sources.tables import cell_values
 
 
 class LabelNames:
-    """Names of the classes by the identifiers that tables use.
+    """Finds the names of classes by their identifiers.
 
     Args:
-        entries: iterable of tuples of the line number and the cells index,
-            identifier and name, of a table of the classes.
-        table: path of that table, for errors.
+        entries: iterable of tuples of the line number and the cells (index,
+            identifier and name), of a table of classes.
+        table: path of the table, for errors.
 
     Raises:
-        ValueError: naming the line, if an index is no integer, or an index,
-            identifier or name is missing or there twice.
+        ValueError: naming the line, if an index is not an integer, or an index,
+            identifier or name is missing or repeated.
     """
 
     def __init__(self, entries: Iterable[tuple[int, list[str]]], table):
@@ -61,15 +61,15 @@ class LabelNames:
     def known(
         self, identifiers: Iterable[str], notes: Counter[str]
     ) -> tuple[str, ...]:
-        """Names of those identifiers that are classes.
+        """Returns the names of the identifiers that are classes.
 
         Args:
             identifiers: iterable of str, of one row.
-            notes: Counter. `unknown_label` is counted for a row that is left
-                with some of its labels.
+            notes: Counter. Counts `unknown_label` if some identifiers are
+                unknown and others are not.
 
         Returns:
-            tuple of str, each name once; empty if none is a class.
+            tuple of distinct str; empty if none is a class.
         """
         names = {}
         unknown = []
@@ -92,7 +92,7 @@ class LabelNames:
 def unknown_label_row(
     clip_id: str, filename: str, identifiers: Sequence[str], split: str
 ) -> SkippedRow:
-    """The rejection of a row none of whose labels is a class."""
+    """Makes the SkippedRow of a row without any known label."""
     received = ", ".join(identifiers)
     reason = f"none of its labels is a class. Received: {received}"
     return SkippedRow(clip_id, filename, "unknown_label", reason, split)

@@ -1,4 +1,4 @@
-"""Segment tables of AudioSet, and lists of YouTube ids."""
+"""Reads segments tables of AudioSet, and lists of YouTube ids."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from data_pipeline.sources.tables import cell_values
 from data_pipeline.sources.tables import table_file
 
 _COLUMNS = ("YTID", "start_seconds", "end_seconds", "positive_labels")
-# First cells of headers; none of them can be an id, which has 11 characters.
+# First cells of headers. They cannot be ids, which have 11 characters.
 _ID_COLUMNS = ("ytid", "youtube_id", "video_id")
 _MID_START = "/"
 _YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Segment(NamedTuple):
-    """A part of a video with its labels.
+    """A labelled part of a video.
 
     Args:
         youtube_id: str.
@@ -32,17 +32,17 @@ class Segment(NamedTuple):
 
     @property
     def start_ms(self) -> int:
-        """Where it starts, in whole milliseconds."""
+        """Start in whole milliseconds."""
         return round(self.start_seconds * 1000)
 
     @property
     def end_ms(self) -> int:
-        """Where it ends, likewise."""
+        """End in whole milliseconds."""
         return round(self.end_seconds * 1000)
 
     @property
     def clip_id(self) -> str:
-        """Its name, as in AudioSet's own tables of strong labels."""
+        """Its id, as in AudioSet's tables of strong labels."""
         return f"{self.youtube_id}_{self.start_ms}"
 
 
@@ -51,7 +51,7 @@ def _is_header(cells: list[str]) -> bool:
 
 
 def read_segments(path) -> Iterator[Segment | SkippedRow]:
-    """Rows of a segments table of AudioSet.
+    """Reads a segments table of AudioSet.
 
     Args:
         path: path of a CSV file with the columns YTID, start_seconds,
@@ -61,10 +61,10 @@ def read_segments(path) -> Iterator[Segment | SkippedRow]:
 
     Yields:
         Segment, or SkippedRow with the code `bad_segment` and the YouTube id
-        as clip id where the times are none.
+        as clip id if the times are invalid.
 
     Raises:
-        ValueError: naming the line, if it is not such a table, or is empty.
+        ValueError: naming the line, if the table is malformed or empty.
     """
     empty = True
     for line, cells in table_file.read_cells(path, comment="#"):
@@ -109,7 +109,7 @@ def read_segments(path) -> Iterator[Segment | SkippedRow]:
 
 
 def read_youtube_ids(path) -> frozenset[str]:
-    """YouTube ids of a list.
+    """Reads a list of YouTube ids.
 
     Args:
         path: path of a text file with an id in each line, or of a segments
@@ -120,8 +120,8 @@ def read_youtube_ids(path) -> frozenset[str]:
         frozenset of str.
 
     Raises:
-        ValueError: naming the line, if something else is there: a list that
-            is misread would keep nothing out.
+        ValueError: naming the line, if it is not an id, so that no list is
+            misread.
     """
     youtube_ids = set()
     for line, cells in table_file.read_cells(path, "#", "list of YouTube ids"):

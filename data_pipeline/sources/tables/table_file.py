@@ -1,4 +1,4 @@
-"""Tables as programs and spreadsheets write them: encodings and delimiters."""
+"""Reads tables: encodings, delimiters, headers and rows."""
 
 import codecs
 import csv
@@ -17,7 +17,7 @@ from data_pipeline.sources.tables import cell_values
 COMMENT = "#"
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 
-# UTF-32 first: its mark begins with that of UTF-16.
+# UTF-32 first, because its mark begins with that of UTF-16.
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -33,16 +33,16 @@ _DELIMITER_LINE = re.compile(r"sep=(.)\s*")
 
 
 class Table(NamedTuple):
-    """A table whose cells mean nothing yet.
+    """An open table.
 
     Args:
         header: list of str. Its first row.
         line: int. Of the header.
-        rows: iterator of the others, as tuples of the number of the line where
-            the row ends, and its cells. Rows without any content are there.
-        delimiter: str. What its cells were taken apart by.
-        has_names: bool. Whether its header has a name of a column that is
-            known, and so is one.
+        rows: iterator of the other rows, also empty ones, as tuples of the
+            number of the line where the row ends, and its cells.
+        delimiter: str.
+        has_names: bool. Whether the first row has a known name of a column, so
+            that it is a header.
     """
 
     header: list[str]
@@ -53,7 +53,7 @@ class Table(NamedTuple):
 
 
 def name_key(name: str) -> str:
-    """What is equal in two spellings of a column's name."""
+    """Normalizes the spelling of a column's name."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(c for c in folded if c.isalnum())
 
@@ -71,7 +71,7 @@ def _encoding(path: pathlib.Path, kind: str) -> str:
             f"The {kind} {path} is a spreadsheet or another archive. Save it "
             "as CSV in UTF-8."
         )
-    # Letters of UTF-16, which would pass for UTF-8 with a zero between.
+    # Latin letters in UTF-16, which are valid UTF-8 with zeros.
     if head.count(0) * 4 > len(head):
         raise ValueError(
             f"The {kind} {path} looks like UTF-16 or UTF-32 without a byte "
@@ -87,27 +87,27 @@ def read_cells(
     delimiter: str = ",",
     num_comment_lines: int = 0,
 ) -> Iterator[tuple[int, list[str]]]:
-    """Rows of a table that are not empty lines.
+    """Reads the rows of a table that are not empty lines.
 
     Args:
         path: path of a CSV file in UTF-8, or in UTF-16 with a byte order mark.
-            Blanks before a cell do not count.
-        comment: str or None. Lines that begin with it are left out.
+            Blanks before a cell are ignored.
+        comment: str or None. Start of lines to leave out.
         kind: str. What the file is, for the error.
-        delimiter: str, of one character.
-        num_comment_lines: int. Lines at the beginning that are left out.
+        delimiter: str of one character.
+        num_comment_lines: int. Number of lines to leave out at the beginning.
 
     Yields:
         Tuples of the number of the line where the row ends, and its cells.
 
     Raises:
-        ValueError: naming the line, if it is not such a file.
+        ValueError: naming the line, if the file is malformed.
     """
     path = pathlib.Path(path)
     encoding = _encoding(path, kind)
     with open(path, encoding=encoding, newline="") as file:
-        # Emptied before the parser sees them, as a comment may hold quotes;
-        # not dropped, so that lines are counted.
+        # Comments are emptied before parsing, because they may hold quotes, but
+        # not dropped, so that line numbers stay right.
         lines: Iterable[str] = (
             "\n" if number < num_comment_lines else line
             for number, line in enumerate(file)
@@ -138,7 +138,7 @@ def read_cells(
 
 
 def _line_of(path: pathlib.Path, encoding: str) -> int:
-    """The line where a file ceases to be a text."""
+    """Number of the first line that cannot be decoded."""
     content = path.read_bytes()
     try:
         content.decode(encoding)
@@ -148,20 +148,20 @@ def _line_of(path: pathlib.Path, encoding: str) -> int:
 
 
 def _reader(lines: Iterable[str], delimiter: str):
-    # strict: a quote that is never closed would swallow the other rows.
+    # strict, because a quote without an end would swallow all other rows.
     return csv.reader(
         lines, strict=True, skipinitialspace=True, delimiter=delimiter
     )
 
 
 def delimiter_of(text: str) -> str:
-    """The delimiter that a flag names.
+    """Returns the delimiter that a flag names.
 
     Args:
         text: str. The character, or its name in `DELIMITERS`.
 
     Raises:
-        ValueError: if it cannot be one.
+        ValueError: if it cannot be a delimiter.
     """
     delimiter = DELIMITERS.get(text.lower(), text.replace("\\t", "\t"))
     if len(delimiter) != 1 or delimiter in '"\r\n':
@@ -175,21 +175,21 @@ def delimiter_of(text: str) -> str:
 def read_header(
     path, known: Collection[str], delimiter: str | None = None
 ) -> Table:
-    """Opens a table, with the delimiter that it has.
+    """Opens a table, and finds its delimiter.
 
     Args:
         path: path, as for `read_cells`.
-        known: collection of str. Keys of the names that columns may have,
-            which tell apart delimiters that would all do.
-        delimiter: str or None. Of one character; by default it is found.
+        known: collection of str. Keys of known names of columns, which help to
+            find the delimiter.
+        delimiter: str of one character; by default it is found.
 
     Returns:
-        Table. Its delimiter is a comma where it has one column only. Comments
-        before its header, which begin with `#`, are left out.
+        Table. The delimiter of a single column is a comma. Comments before the
+        header, which begin with `#`, are left out.
 
     Raises:
-        ValueError: as in `read_cells`; if it is empty, or several delimiters
-            would do.
+        ValueError: as in `read_cells`; or if the file is empty, or several
+            delimiters fit.
     """
     sample = _sample(path)
     num_comment_lines = _num_comment_lines(sample, known)
@@ -213,7 +213,7 @@ def read_header(
 
 
 def _sample(path) -> list[str]:
-    """Lines from the beginning of a table, with marks for what is no text."""
+    """Reads lines from the beginning, with marks for undecodable bytes."""
     path = pathlib.Path(path)
     encoding = _encoding(path, "labels file")
     with open(path, encoding=encoding, errors="replace", newline="") as file:
@@ -221,7 +221,7 @@ def _sample(path) -> list[str]:
 
 
 def _num_comment_lines(lines: list[str], known: Collection[str]) -> int:
-    """Lines before the header that begin with `#` and name no column."""
+    """Counts lines before the header, which start with `#`."""
     for number, line in enumerate(lines):
         cells = re.split("[,;|\t]", line)
         if line.strip() and not (
@@ -243,7 +243,7 @@ def _find_delimiter(lines: list[str], path, known: Collection[str]) -> str:
                 if len(rows) == _SAMPLE_ROWS:
                     break
         except csv.Error:
-            # Told with its line, if no other delimiter does.
+            # Reported with its line later, if no other delimiter fits.
             pass
         if not rows or len(rows[0]) < 2:
             continue
@@ -266,17 +266,17 @@ def _find_delimiter(lines: list[str], path, known: Collection[str]) -> str:
 def read_table(
     path, required: Sequence[str]
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows of a table with a header.
+    """Reads a table with a header.
 
     Args:
         path: path, as for `read_cells`.
-        required: sequence of str. Columns that the header must name, in any
-            case.
+        required: sequence of str. Columns that the header must name; their case
+            does not matter.
 
     Yields:
-        Tuples of the line number and the dict from column to cell; columns
-        are called as in `required`, the others as in the header. Rows without
-        any content are left out.
+        Tuples of the line number and the dict from column to cell. Columns are
+        named as in `required`, other columns as in the header. Empty rows are
+        left out.
 
     Raises:
         ValueError: as in `read_cells`, or if a column is missing, a row has
@@ -299,15 +299,14 @@ def read_table(
 def full_rows(
     path, table: Table, notes: Counter[str] | None = None
 ) -> Iterator[tuple[int, list[str]]]:
-    """Rows of a table that have as many cells as its header.
+    """Reads rows, which must have as many cells as the header.
 
     Args:
         path: path of the table, for errors.
-        table: Table. Its rows are used up.
-        notes: Counter or None. `blank_row` is counted there for a row without
-            any content, `comment_row` for one that begins with `#` and has
-            other cells, and `repeated_header` for the header once more, as of
-            tables that were joined; all of them are left out.
+        table: Table. Its rows are consumed.
+        notes: Counter or None. Counts rows that are left out: `blank_row`,
+            `comment_row` (starts with `#` and does not fit the header) and
+            `repeated_header` (of tables that were concatenated).
 
     Yields:
         Tuples of the line number and the cells, without blanks around them.
@@ -321,7 +320,7 @@ def full_rows(
     notes = Counter() if notes is None else notes
     for line, cells in table.rows:
         cells = [cell.strip() for cell in cells]
-        # Spreadsheets end rows with them.
+        # Spreadsheets add empty cells at the end.
         while len(cells) > width and not cells[-1]:
             cells.pop()
         if all(map(cell_values.is_empty, cells)):
