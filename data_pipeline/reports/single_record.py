@@ -1,4 +1,4 @@
-"""Finds a record of a data set, describes it and draws it."""
+"""Finds, describes and draws a record of a data set."""
 
 import dataclasses
 import pathlib
@@ -24,9 +24,9 @@ class FoundRecord:
     Args:
         record: Record.
         split: str.
-        number: int. Its place in the split.
+        number: int. Its index in the split.
         path: path of its shard.
-        offset: int. Where it starts there, in bytes.
+        offset: int. Byte where it starts.
     """
 
     record: Record
@@ -39,7 +39,7 @@ class FoundRecord:
 def record_at(
     data_dir, info: DatasetInfo, split: str, number: int
 ) -> FoundRecord:
-    """The record at a place of a split.
+    """Reads the record with an index.
 
     Args:
         data_dir: directory with `dataset.json`.
@@ -63,7 +63,7 @@ def record_at(
 def record_of_clip(
     data_dir, info: DatasetInfo, splits: tuple[str, ...], clip_id: str
 ) -> FoundRecord:
-    """The record of a clip; reads all before it.
+    """Finds the record of a clip, by reading all records before it.
 
     Args:
         data_dir: directory with `dataset.json`.
@@ -94,13 +94,13 @@ def record_of_clip(
 
 
 def describe(found: FoundRecord, info: DatasetInfo) -> list[str]:
-    """Lines of text about a record.
+    """Describes a record.
 
     Args:
         found: FoundRecord.
         info: DatasetInfo.
     """
-    # Wider than stored: the mean of so many values would overflow.
+    # In float16, as stored, the mean would overflow.
     log_mel = found.record.log_mel.astype(np.float32)
     num_frames, num_mel_bins = log_mel.shape
     return [
@@ -126,7 +126,7 @@ def draw(path, found: FoundRecord, info: DatasetInfo) -> None:
     log_mel = found.record.log_mel.astype(np.float32)
     num_frames, num_mel_bins = log_mel.shape
     hop_seconds = info.frontend.hop_samples / info.frontend.sample_rate_hz
-    # Not pyplot: it would keep state, and look for a screen.
+    # Not pyplot, which keeps state and looks for a screen.
     canvas = backend_agg.FigureCanvasAgg(
         figure.Figure(figsize=(10, 4), layout="constrained")
     )
@@ -137,7 +137,7 @@ def draw(path, found: FoundRecord, info: DatasetInfo) -> None:
         aspect="auto",
         interpolation="nearest",
         cmap="magma",
-        # Frames are centred on their times.
+        # Frames are centred at their times.
         extent=(
             -hop_seconds / 2,
             (num_frames - 0.5) * hop_seconds,
@@ -158,7 +158,7 @@ def draw(path, found: FoundRecord, info: DatasetInfo) -> None:
     )
     if len(title) > _MAX_TITLE_CHARACTERS:
         title = title[: _MAX_TITLE_CHARACTERS - 1] + "…"
-    # An id may have dollar signs, which begin a formula.
+    # Dollar signs in an id would begin a formula.
     axes.set_title(title, fontsize=10, parse_math=False)
     canvas.figure.colorbar(image, label="Power (dB)", pad=0.01)
     pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +170,7 @@ def _label_names(found, info):
 
 
 def _band_centers_hz(config):
-    """Centres of gravity of the mel bands."""
+    """Centre frequency of each mel band."""
     filters = frontend.mel_filterbank(config)
     frequencies_hz = np.fft.rfftfreq(
         config.window_samples, 1 / config.sample_rate_hz

@@ -1,4 +1,4 @@
-"""Statistics of a data set, from all its records."""
+"""Statistics of all records of a data set."""
 
 import csv
 import dataclasses
@@ -26,7 +26,7 @@ class SplitStatistics:
     """Statistics of one split.
 
     Args:
-        clip_ids: list of str, in the order of the records.
+        clip_ids: list of str in the order of the records.
         class_counts: int64 array of shape (num_classes,).
         clip_weights: float64 array of shape (num_clips,), as in
             `sampling.clip_weights`.
@@ -42,7 +42,7 @@ class SplitStatistics:
 
 
 def compute(data_dir, info: DatasetInfo) -> dict[str, SplitStatistics]:
-    """Reads all records.
+    """Computes statistics of all records.
 
     Args:
         data_dir: directory with `dataset.json`.

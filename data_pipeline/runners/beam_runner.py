@@ -1,10 +1,10 @@
-"""Runs the shards of a plan as an Apache Beam pipeline (extra `[beam]`).
+"""Writes the shards of a plan in an Apache Beam pipeline (extra `[beam]`).
 
-One element of the pipeline is one shard: its number. The worker reads the clips
-of the shard from the plan and writes file and side-car itself. Only numbers are
-shuffled, so that memory does not grow with the corpus, and a bundle that a
-runner repeats writes the same bytes again. Plan, audio and output must be at
-the same paths on all workers.
+An element of the pipeline is the number of a shard. The worker reads the clips
+of the shard from the plan, and writes its file and side-car. Only numbers are
+shuffled, so memory does not grow with the corpus, and a bundle that is retried
+writes the same bytes again. Plan, audio and output must have the same paths on
+all workers.
 """
 
 import dataclasses
@@ -30,22 +30,22 @@ LOCAL_RUNNER = "FnApiRunner"
 COUNTERS = "preprocess"
 FAILURES = "preprocess_failures"
 
-# It tells of each port that it opens.
+# It logs every port that it opens.
 logging.getLogger("apache_beam").setLevel(logging.ERROR)
 
-# It tries to download a program at each start, and falls back to LOCAL_RUNNER.
+# It tries to download a program, and falls back to LOCAL_RUNNER.
 _DOWNLOADING_RUNNER = "DirectRunner"
 _POLL_SECONDS = 0.5
-# A network file system may tell that late of a file of another machine.
+# A network file system may show files of other machines so late.
 _LATE_SECONDS = 60.0
 
 
 class WriteShard(beam.DoFn):
     """Writes a shard, and its summary into a directory of receipts.
 
-    An output that cannot be written is told by a counter, whose name is the
-    error: it needs no disk, and Beam's log of an exception is hundreds of
-    lines. The shards that come after it are given up.
+    If the output cannot be written, the error becomes the name of a counter:
+    that needs no disk, and Beam's log of an exception is hundreds of lines.
+    Later shards are then skipped.
 
     Args:
         plan_path: str.
@@ -86,11 +86,7 @@ def _receipt(receipts_dir, number: int) -> pathlib.Path:
 
 
 class _Background(threading.Thread):
-    """Runs a function; does not keep the process from ending.
-
-    Args:
-        function: function without arguments.
-    """
+    """Runs a function without arguments, and does not block the exit."""
 
     def __init__(self, function):
         super().__init__(daemon=True)
@@ -112,8 +108,8 @@ class BeamRunner:
         name: str. As Beam calls it, such as `FnApiRunner`, `DataflowRunner`,
             `FlinkRunner` or `PortableRunner`.
         arguments: tuple of str. Beam's own flags.
-        num_workers: int. Processes of `FnApiRunner`; other runners have flags
-            of their own.
+        num_workers: int. Processes of `FnApiRunner`; other runners have their
+            own flags.
         isolation_seconds: as in `shard_task.run`.
     """
 
@@ -123,19 +119,19 @@ class BeamRunner:
     isolation_seconds: float | None = None
 
     def options(self) -> PipelineOptions:
-        """Beam's options.
+        """Parses Beam's options.
 
         Raises:
-            ValueError: if there is no such runner, or a flag is none of
-                Beam's.
+            ValueError: if there is no such runner, or a flag is unknown to
+                Beam.
         """
         arguments = list(self.arguments)
         name = self.name
-        # Beam does not mind the case.
+        # Beam ignores the case.
         if name.lower() in (LOCAL_RUNNER.lower(), _DOWNLOADING_RUNNER.lower()):
             name = LOCAL_RUNNER
         if name == LOCAL_RUNNER:
-            # The first of two values counts least: the user's win.
+            # The last value of a flag counts, so the user's win.
             arguments = [
                 "--direct_running_mode=multi_processing",
                 f"--direct_num_workers={self.num_workers}",
@@ -170,25 +166,13 @@ class BeamRunner:
         numbers: Sequence[int],
         output_dir: pathlib.Path,
     ) -> Iterator[dict]:
-        """Writes shards.
-
-        Args:
-            plan_path: path of the plan.
-            numbers: sequence of int. The shards.
-            output_dir: path of an existing directory.
-
-        Yields:
-            What `shard_task.run` returns, as receipts appear.
-
-        Raises:
-            OSError: if the output cannot be written, or the pipeline fails.
-        """
+        """Writes shards, as `Runner.run`."""
         options = self.options()
         output_dir = output_dir.resolve()
-        # A portable runner returns nothing to this process but counters.
+        # A portable runner returns only counters to this process.
         with (
             tempfile.TemporaryDirectory(
-                # As what a killed job leaves, and the next one removes.
+                # A name that the next job removes, should this one be killed.
                 dir=output_dir,
                 prefix=f"{plan_path.name}.",
             ) as receipts_dir,
@@ -223,7 +207,7 @@ class BeamRunner:
                 give_up_seconds = (
                     give_up_seconds or time.monotonic() + _LATE_SECONDS
                 )
-            # Lets a network file system look again.
+            # Makes a network file system update its view.
             names = set(os.listdir(receipts_dir))
             for path in [path for path in pending if path.name in names]:
                 pending.remove(path)
@@ -256,8 +240,8 @@ class BeamRunner:
                 MetricsFilter().with_namespace(FAILURES)
             )["counters"]
         except Exception as error:
-            # Beam raises whatever a worker raised, or a RuntimeError with the
-            # worker's trace as text, whose last line tells the reason.
+            # Beam raises what a worker raised, or a RuntimeError whose text is
+            # the worker's trace. Its last line is the reason.
             lines = [line for line in str(error).splitlines() if line.strip()]
             raise ChildProcessError(
                 f"The Beam runner {self.name} failed: "

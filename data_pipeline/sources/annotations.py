@@ -1,4 +1,4 @@
-"""Long recordings with annotation files, cut into labelled clips."""
+"""Annotations: long recordings, cut into labelled clips."""
 
 import bisect
 import dataclasses
@@ -31,10 +31,10 @@ _ROUNDING_SECONDS = 1e-6
 
 
 class _Recordings:
-    """Finds recordings by the names that annotations have for them.
+    """Finds recordings by the names that annotations give them.
 
     Args:
-        names: sequence of str. Of the audio files, relative to their root.
+        names: sequence of str. Audio files, relative to their root.
     """
 
     def __init__(self, names: Sequence[str]):
@@ -45,12 +45,12 @@ class _Recordings:
                 self._by_name[key].append(name)
 
     def of_table(self, path: str) -> list[str]:
-        """The recordings that a table may be of, by its name.
+        """Finds the recordings that may belong to a table, by its name.
 
-        `X.Table.1.selections.txt` is of `X.wav`.
+        `X.Table.1.selections.txt` belongs to `X.wav`.
 
         Args:
-            path: str. Of the table, relative to the annotations, with `/`.
+            path: str. Path of the table relative to the annotations, with `/`.
         """
         *folders, file = _composed(path).split("/")
         parts = file.split(".")
@@ -61,12 +61,12 @@ class _Recordings:
         return []
 
     def named(self, filename: str, path: str) -> list[str]:
-        """The recordings that a row may be of.
+        """Finds the recordings that a row may mean.
 
         Args:
-            filename: str, of its table: a name, or a path on the machine on
-                which the table was made.
-            path: str. Of the table, as in `of_table`.
+            filename: str in the table: a name, or a path on the machine where
+                the table was made.
+            path: str. Path of the table, as in `of_table`.
         """
         *folders, file = _SLASHES.split(_composed(filename))
         if not any(folders):
@@ -77,7 +77,7 @@ class _Recordings:
         return []
 
     def _nearest(self, name: str, folders: Sequence[str]) -> list[str]:
-        """Those of a name with the most folders in common, from the last."""
+        """Finds the files of a name that have the most folders in common."""
         common = {
             candidate: _num_common(
                 _composed(candidate).split("/")[:-1], folders
@@ -102,7 +102,7 @@ def _num_common(folders: Sequence[str], others: Sequence[str]) -> int:
 
 
 def _tables(directory: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
-    """Text files of a directory, and their names relative to it."""
+    """Lists text files of a directory, and their names relative to it."""
     if directory.is_file():
         return [(directory, directory.name)]
     if not directory.is_dir():
@@ -198,12 +198,7 @@ class AnnotationsSettings(SegmentSettings, FractionSettings, FileSettings):
 
 
 class _Reader:
-    """Reads annotation files, and sorts events by recording.
-
-    Args:
-        recordings: _Recordings.
-        label_column: str or None.
-    """
+    """Reads annotation files, and collects events by recording."""
 
     def __init__(self, recordings: _Recordings, label_column: str | None):
         self._recordings = recordings
@@ -212,12 +207,7 @@ class _Reader:
         self.skipped: list[SkippedRow] = []
 
     def read(self, path: pathlib.Path, name: str) -> None:
-        """Reads a file.
-
-        Args:
-            path: path.
-            name: str. Relative to the directory of the annotations.
-        """
+        """Reads a file, given its name relative to the annotations."""
         rows = event_tables.read_events(path, self._label_column)
         of_table = self._recordings.of_table(name)
         if rows is None or not (rows or of_table):
@@ -227,7 +217,7 @@ class _Reader:
             )
             return
         if len(of_table) == 1:
-            # Also without events: then it is all background.
+            # Even without events: then all of it is background.
             self.events.setdefault(of_table[0], [])
         unfound: dict[str, SkippedRow] = {}
         for row in rows:
@@ -257,14 +247,7 @@ def _unfound(filename: str, found: list[str], event: Event) -> SkippedRow:
 
 @dataclasses.dataclass
 class _RowMaker:
-    """Makes rows of recordings and their events.
-
-    Args:
-        root: AudioRoot of the recordings.
-        cutter: Cutter.
-        min_overlap_seconds: float.
-        notes: Counter. Of the Source.
-    """
+    """Makes rows of recordings and their events."""
 
     root: AudioRoot
     cutter: cutting.Cutter
@@ -274,12 +257,7 @@ class _RowMaker:
     def rows(
         self, events: dict[str, list[Event]], skipped: Sequence[SkippedRow]
     ) -> Iterator[ClipRow | SkippedRow]:
-        """Rows of all recordings.
-
-        Args:
-            events: dict from the name of a recording to its events.
-            skipped: sequence of SkippedRow, which come first.
-        """
+        """Yields the skipped rows, and then those of all recordings."""
         yield from skipped
         for name in sorted(events):
             split = splits.of_folders(name)
@@ -349,12 +327,12 @@ class _RowMaker:
 
 
 def _touched(event: Event, segments: Sequence[cutting.Segment]) -> range:
-    """Numbers of the segments that an event is in, for however long."""
+    """Indices of the segments that an event overlaps at all."""
     if event.start_seconds >= segments[-1].end_seconds:
         return range(0)
     starts = [segment.start_seconds for segment in segments]
     first = bisect.bisect_right(starts, event.start_seconds) - 1
-    # A moment is in one segment.
+    # An event without duration is in one segment.
     stop = max(first + 1, bisect.bisect_left(starts, event.end_seconds))
     return range(first, stop)
 

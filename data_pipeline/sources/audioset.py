@@ -37,11 +37,11 @@ _CLASS_COLUMNS = ("index", "mid", "display_name")
 
 
 class _Repeats(NamedTuple):
-    """Hashes, sorted, of what some tables name more than once.
+    """Sorted hashes of what the tables name more than once.
 
     Args:
-        clips: memoryview of int64. Of the clip ids that have several rows.
-        videos: memoryview of int64. Of the videos that have several clips.
+        clips: memoryview of int64. Ids of clips with several rows.
+        videos: memoryview of int64. Ids of videos with several clips.
     """
 
     clips: memoryview
@@ -57,8 +57,7 @@ def _find_repeats(paths: Sequence) -> _Repeats:
                 videos.append(hash(segment.youtube_id))
     of_clips = np.asarray(clips)
     of_videos = np.asarray(videos)
-    # The first row of each clip, so that repeated rows of one clip do not
-    # make several clips.
+    # Only the first row of each clip, as repeated rows are not several clips.
     _, firsts = np.unique(of_clips, return_index=True)
     return _Repeats(
         sorted_hashes.repeated(of_clips),
@@ -75,8 +74,8 @@ class _RowMaker:
         index: AudioIndex of that root.
         names: LabelNames.
         repeats: _Repeats of all tables.
-        whole_recordings: bool. As in `audioset_source`.
-        notes: Counter. Of the Source.
+        whole_recordings: bool.
+        notes: Counter of the Source.
     """
 
     root: AudioRoot
@@ -89,14 +88,14 @@ class _RowMaker:
     def rows(
         self, paths: Sequence, split_of: Callable[[str], str | None]
     ) -> Iterator[ClipRow | SkippedRow]:
-        """Rows of the segments of tables; of those with several rows, last.
+        """Yields rows of tables; clips with several rows come last.
 
         Args:
             paths: sequence of paths of segments tables.
             split_of: function from YouTube id to split, or to None for videos
                 that are left out.
         """
-        # Only of clips that are there again: nothing is held of the others.
+        # Only clips with several rows are held in memory.
         held: dict[str, Segment] = {}
         for path in paths:
             for segment in read_segments(path):
@@ -183,7 +182,7 @@ class _RowMaker:
                 )
             if path:
                 return path
-        # To be found missing when its turn comes, and listed as such.
+        # Listed as missing when it is read.
         filename = f"{youtube_id}{AUDIO_SUFFIXES[0]}"
         return self.root.join(filename, clip_id, split)
 
@@ -204,7 +203,7 @@ def _check_tables(*tables_of_segments) -> None:
 
 
 def _youtube_ids(paths: Sequence) -> set[str]:
-    """Ids of all videos of tables, also of those without good times."""
+    """Ids of all videos of tables, even those with invalid times."""
     return {
         row.clip_id if isinstance(row, SkippedRow) else row.youtube_id
         for path in paths
@@ -321,7 +320,7 @@ class AudioSetSettings(ValidationSettings, AudioSetTables, FileSettings):
         )
         notes: Counter[str] = Counter()
         train_hashes = sorted_hashes.unique(
-            # Nobody asks for them otherwise.
+            # Otherwise they are not used.
             _youtube_ids(self.train_segments)
             if self.validation_segments
             else ()

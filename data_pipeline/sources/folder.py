@@ -97,7 +97,7 @@ def _fold_of(folder: str) -> int | None:
 
 
 def _holds_audio(directory: pathlib.Path) -> bool:
-    """Whether there is audio at any depth; links are not followed."""
+    """Whether there is audio at any depth, without following links."""
     return any(
         may_be_audio(os.path.join(path, name))
         for path, _, names in os.walk(directory)
@@ -107,7 +107,7 @@ def _holds_audio(directory: pathlib.Path) -> bool:
 
 
 def _parts(directory: pathlib.Path) -> list[str]:
-    """Names of the folders of splits, or of folds, that hold the classes.
+    """Finds the folders of splits, or of folds, that hold the classes.
 
     Raises:
         ValueError: if they hold no classes.
@@ -158,7 +158,7 @@ def _remarks(directory: pathlib.Path, parts: list[str]) -> list[str]:
 def _with_inner_splits(
     rows: list[ClipRow | SkippedRow],
 ) -> tuple[list[ClipRow | SkippedRow], list[str]]:
-    """Takes `dog/train/` and its like as splits, and says so."""
+    """Uses folders like `dog/train/` as splits, and adds a remark."""
     found = {
         row.clip_id: splits.of_folders("/".join(row.clip_id.split(os.sep)[1:]))
         for row in rows
@@ -189,18 +189,18 @@ class _Reader:
 
     Args:
         root: AudioRoot.
-        depth: int. How many folders are above the files of a class.
+        depth: int. Number of folders above the files of a class.
     """
 
     def __init__(self, root: AudioRoot, depth: int):
         self._root = root
         self._depth = depth
         self.rows: list[ClipRow | SkippedRow] = []
-        # Of all clips that are no links.
+        # Of all clips that are not links.
         self._real_paths: set[str] = set()
 
     def read(self) -> None:
-        """Goes through the directory."""
+        """Lists the directory."""
         tree = FileTree(self._root)
         links = []
         for directory, entry in tree.files():
@@ -214,7 +214,7 @@ class _Reader:
             for row in self.rows
             if isinstance(row, ClipRow)
         }
-        # What they lead to may have been read under its own name.
+        # Links last, as their targets may be clips themselves.
         for name in links:
             self._add(name, is_link=True)
         self.rows += map(self._labelled, tree.skipped)
@@ -251,7 +251,7 @@ class _Reader:
             )
 
     def _labelled(self, row: SkippedRow) -> SkippedRow:
-        """A row that a class has lost, with that class."""
+        """Adds the class to a row that is lost for it."""
         folders = row.filename.split(os.sep)
         if row.code in NOT_CLIPS or len(folders) < self._depth:
             return row
@@ -269,7 +269,7 @@ class _Reader:
         return label
 
     def _add_empty_classes(self) -> None:
-        """Rows of the folders of classes that no row came out of."""
+        """Adds rows for folders of classes without any row."""
         seen = {
             tuple(row.clip_id.split(os.sep)[: self._depth])
             for row in self.rows

@@ -1,4 +1,4 @@
-"""Speech Commands, and sets that are made like it: spoken words."""
+"""Speech Commands, and sets of spoken words with the same layout."""
 
 import dataclasses
 import pathlib
@@ -23,12 +23,12 @@ BACKGROUND = "background"
 
 _BACKGROUND_FOLDER = "_background_noise_"
 _SPEAKER_END = "_nohash_"
-# In the order of their weight: what tests must not do anything else.
+# In order of precedence: a file in both lists only tests.
 LISTS = {
     splits.TEST: "testing_list.txt",
     splits.VALIDATION: "validation_list.txt",
 }
-# As many of the words are in the lists.
+# About the share of the words in each list.
 _BACKGROUND_FRACTION = 0.1
 
 
@@ -38,7 +38,7 @@ class _Lists:
 
     Args:
         split_of: dict from the name of a file, in NFC, to its split.
-        line_of: dict from it to the place where it is listed.
+        line_of: dict from the same to list and line.
         present: set of the splits that have a list with names.
     """
 
@@ -159,7 +159,7 @@ def _absent(
 
 
 def _with_splits(rows: list[ClipRow], present: set[str]) -> list[ClipRow]:
-    """Recordings of noise with splits, where the words have them."""
+    """Assigns recordings of noise to splits, if the words have them."""
     if not present:
         return rows
     if len(rows) <= len(present):
