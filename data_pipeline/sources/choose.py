@@ -132,6 +132,7 @@ class ChoiceFlags:
         """
         choice = self._choice.values()
         self._check_given(choice)
+        classes = tuple(clean(n, "--classes") for n in choice.classes or ())
         name = choice.event_source or choice.source
         reading, facts = None, {}
         source = Source(())
@@ -150,9 +151,6 @@ class ChoiceFlags:
         else:
             mix = self._sources[choice.source].values()
             clips, class_names = _mixed(mix, source if reading else None)
-        classes = tuple(
-            clean(each, "--classes") for each in choice.classes or ()
-        )
         return ChosenClips(
             clips,
             classes or class_names,
