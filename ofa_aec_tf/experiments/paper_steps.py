@@ -1,22 +1,25 @@
-"""The steps of the paper's experiments, from the settings of a reproduction."""
+"""The steps of the paper's experiments."""
 
-import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping
 from collections.abc import Sequence
 
 from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.experiments import steps
+from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.steps import Output
 from ofa_aec_tf.experiments.steps import Step
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.report import PARETO_REPORT
+from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.search_space.space import SearchSpace
 from ofa_aec_tf.training.stages import STAGES
 
 MAIN_SPACE = "[2,2,X]"
-# Names of the paper; the last has a ratio more, so that it has small subnets.
+# Search spaces as the paper calls them. Without a further ratio the last would
+# have no small subnets.
 SPACES = {
     MAIN_SPACE: {"depth_pattern": "22X"},
     "[2,X,X]": {"depth_pattern": "2XX"},
@@ -27,10 +30,6 @@ SPACES = {
     },
 }
 SHORT, LONG = "short", "long"
-_TEACHER, _SUPERNET, _SUBNET = (
-    STAGES[stage].file_name for stage in ("teacher", "supernet", "kd")
-)
-_SUBNET_RECORD = "subnet.json"
 _BASELINE_DEPTHS = "XXX"
 # What a family is made of, among the flags of `train`.
 _FAMILY_FLAGS = {
@@ -44,9 +43,8 @@ _FAMILY_FLAGS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What a reproduction is made with.
+class PaperSteps:
+    """The steps of one reproduction. Equal steps run once.
 
     Args:
         flags_dir: path of the flagfiles of the stages: teacher.cfg,
@@ -55,41 +53,37 @@ class Settings:
         budgets: sequence of Budget.
         baselines: dict from names of some budgets to the width ratio and the
             depth of the uniform networks that are trained alone for them.
-        num_classes: int. Of the data.
-        num_frames: int. Of the data.
-        num_mel_bins: int. Of the data.
+        data: Data that all steps read.
+        shape: tuple of int: the classes of these data, and the frames and the
+            mel bands of a clip.
     """
 
-    flags_dir: pathlib.Path
-    budgets: Sequence[Budget]
-    baselines: Mapping[str, tuple[float, int]]
-    num_classes: int
-    num_frames: int
-    num_mel_bins: int
-
-
-class Plan:
-    """Steps by what they are for; equal ones are one step.
-
-    Args:
-        settings: Settings.
-    """
-
-    def __init__(self, settings: Settings):
-        self.settings = settings
+    def __init__(
+        self,
+        flags_dir: pathlib.Path,
+        budgets: Sequence[Budget],
+        baselines: Mapping[str, tuple[float, int]],
+        data: Data,
+        shape: tuple[int, int, int],
+    ):
+        self.baselines = baselines
+        self._flags_dir = flags_dir
+        self._budgets = budgets
+        self._data = data
+        self._num_classes, self._num_frames, self._num_mel_bins = shape
 
     def _flagfile(self, name) -> pathlib.Path:
-        return self.settings.flags_dir / f"{name}.cfg"
+        return self._flags_dir / f"{name}.cfg"
 
     def family(self, **variant) -> Cnn10Family:
         """The family of a supernet.
 
         Args:
-            variant: flags of `train` beside those of supernet.cfg.
+            variant: flags of `train` in addition to those of supernet.cfg.
         """
         values = {
-            "num_classes": self.settings.num_classes,
-            "num_mel_bins": self.settings.num_mel_bins,
+            "num_classes": self._num_classes,
+            "num_mel_bins": self._num_mel_bins,
         }
         texts = [
             *flagfiles.read(self._flagfile("supernet")),
@@ -106,16 +100,16 @@ class Plan:
         return self.family(**variant).search_space()
 
     def costs_function(self, **variant):
-        """Function from a subnet of a supernet to its costs by name."""
+        """A function from a subnet of a supernet to its costs by name."""
         family = self.family(**variant)
 
         def costs_of(subnet):
-            return family.complexity(subnet, self.settings.num_frames).to_json()
+            return family.complexity(subnet, self._num_frames).to_json()
 
         return costs_of
 
     def feasible_budgets(self, **variant) -> list[Budget]:
-        """The budgets that some subnet of a supernet keeps.
+        """The budgets that at least one subnet of a supernet meets.
 
         Args:
             variant: as for `family`.
@@ -124,53 +118,64 @@ class Plan:
         costs = [costs_of(s) for s in self.space(**variant).enumerate()]
         return [
             budget
-            for budget in self.settings.budgets
+            for budget in self._budgets
             if any(map(budget.feasible, costs))
         ]
 
     def teacher(self) -> Output:
-        """The teacher, one for all seeds."""
+        """The teacher, which is the same for all seeds."""
+        return self._training("teacher", "teacher", "teacher")
+
+    def _training(self, title, flagfile, stage, arguments=()) -> Output:
         step = Step(
-            "teacher", "ofa_aec_tf.train", self._flagfile("teacher"), ()
+            title, steps.TRAIN, self._data, self._flagfile(flagfile), arguments
         )
-        return Output(step, _TEACHER)
+        return Output(step, STAGES[stage].file_name)
 
     def supernet(self, seed: int, **variant) -> Output:
-        """A supernet that the teacher has taught."""
-        step = Step(
+        """A supernet that was distilled from the teacher."""
+        return self._training(
             f"supernet {_words(variant)} seed {seed}",
-            "ofa_aec_tf.train",
-            self._flagfile("supernet"),
+            "supernet",
+            "supernet",
             (
                 ("teacher", self.teacher()),
-                ("seed", str(seed)),
-                *_arguments(variant),
+                *steps.texts({"seed": seed, **variant}),
             ),
         )
-        return Output(step, _SUPERNET)
 
-    def search(self, supernet: Output, title: str, **flags) -> Step:
-        """The evaluation of a supernet's subnets on the validation split.
+    def search(self, supernet: Output, title: str, **flags) -> Output:
+        """The report of a search over the subnets of a supernet.
 
         Args:
             supernet: Output.
             title: str. Which supernet it is.
-            flags: further flags of `search`; `budget` is a tuple of Budget.
+            flags: further flags of `search`; `budget` is a list of Budget.
         """
         budgets = flags.pop("budget", ())
-        return Step(
+        step = Step(
             f"search {title}",
-            "ofa_aec_tf.search",
+            steps.SEARCH,
+            self._data,
             self._flagfile("search"),
             (
                 ("supernet", supernet),
                 *(("budget", str(budget)) for budget in budgets),
-                *_arguments(flags),
+                *steps.texts(flags),
             ),
+        )
+        return Output(step, PARETO_REPORT)
+
+    def searched(self, seed: int, **variant) -> Output:
+        """The search for the best subnet of each budget."""
+        return self.search(
+            self.supernet(seed, **variant),
+            f"{_words(variant)} seed {seed}",
+            budget=self.feasible_budgets(**variant),
         )
 
     def found(self, seed: int, **variant) -> dict[str, Output]:
-        """The subnets that a supernet has for the budgets, cut out.
+        """The best subnet of a supernet for each budget, as plain models.
 
         Args:
             seed: int.
@@ -181,29 +186,19 @@ class Plan:
         """
         search = self.searched(seed, **variant)
         step = Step(
-            search.title.replace("search", "subnets", 1),
-            "ofa_aec_tf.materialize",
+            search.step.title.replace("search", "subnets", 1),
+            steps.MATERIALIZE,
+            self._data,
             None,
-            (
-                ("supernet", self.supernet(seed, **variant)),
-                ("pareto", Output(search, PARETO_REPORT)),
-            ),
+            (("supernet", self.supernet(seed, **variant)), ("pareto", search)),
         )
         return {
-            budget.name: Output(step, f"{budget.name}/{_SUBNET}")
+            budget.name: Output(step, f"{budget.name}/{steps.SUBNET}")
             for budget in self.feasible_budgets(**variant)
         }
 
-    def searched(self, seed: int, **variant) -> Step:
-        """The search that `found` takes its subnets from."""
-        return self.search(
-            self.supernet(seed, **variant),
-            f"{_words(variant)} seed {seed}",
-            budget=tuple(self.feasible_budgets(**variant)),
-        )
-
     def num_steps(self, stage: str) -> int:
-        """Training steps of a stage, as its flagfile has them."""
+        """The number of training steps in the flagfile of a stage."""
         texts = flagfiles.read(self._flagfile(stage))
         values = [
             text.partition("=")[2]
@@ -218,23 +213,23 @@ class Plan:
         return int(values[-1])
 
     def baseline(self, stage: str, budget: str, seed: int, **variant) -> Output:
-        """The uniform architecture of a budget, trained alone.
+        """The uniform architecture of a budget, trained by itself.
 
-        It may have one layer in any block, as in the paper, whatever the
-        main space allows.
+        As in the paper any block may have one layer, even where the main
+        search space does not allow that.
 
         Args:
             stage: `"scratch"` or `"kd"`.
             budget: str. Name of the budget.
             seed: int.
-            variant: flags of `train` beside those of the stage.
+            variant: flags of `train` in addition to those of the stage.
         """
         return self._alone(
             stage,
             " ".join(
                 [stage, budget, *map(str, variant.values()), f"seed {seed}"]
             ),
-            json.dumps(self._uniform(*self.settings.baselines[budget])),
+            json.dumps(self._uniform(*self.baselines[budget])),
             seed,
             depth_pattern=_BASELINE_DEPTHS,
             **variant,
@@ -254,31 +249,29 @@ class Plan:
         )
 
     def retrained(self, subnet: Output, title: str, seed: int) -> Output:
-        """The architecture of a subnet, distilled from new weights."""
-        record = subnet.name.replace(_SUBNET, _SUBNET_RECORD)
+        """The architecture of a subnet, distilled from scratch."""
+        record = workdir.record_path(subnet.name).name
         return self._alone(
-            "kd", f"retrained {title}", Output(subnet.step, record), seed
+            "kd", f"retrained {title}", subnet.sibling(record), seed
         )
 
     def _alone(self, stage, title, subnet, seed, **variant) -> Output:
         teacher = (("teacher", self.teacher()),) if stage == "kd" else ()
-        step = Step(
+        return self._training(
             title,
-            "ofa_aec_tf.train",
-            self._flagfile(stage),
+            stage,
+            stage,
             (
                 *teacher,
                 ("subnet", subnet),
-                ("seed", str(seed)),
-                *_arguments(variant),
+                *steps.texts({"seed": seed, **variant}),
             ),
         )
-        return Output(step, _SUBNET)
 
     def finetuned(
         self, subnet: Output, length: str, title: str, seed: int
     ) -> Output:
-        """A subnet that is trained further by distillation.
+        """A subnet that is fine-tuned by distillation.
 
         Args:
             subnet: Output.
@@ -286,21 +279,16 @@ class Plan:
             title: str. Which subnet it is.
             seed: int.
         """
-        step = Step(
+        return self._training(
             f"finetune {length} {title}",
-            "ofa_aec_tf.train",
-            self._flagfile(f"finetune_{length}"),
+            f"finetune_{length}",
+            "finetune",
             (
                 ("teacher", self.teacher()),
                 ("initial", subnet),
                 ("seed", str(seed)),
             ),
         )
-        return Output(step, _SUBNET)
-
-
-def _arguments(flags) -> tuple[tuple[str, str], ...]:
-    return tuple((name, str(value)) for name, value in flags.items())
 
 
 def _words(variant) -> str:
