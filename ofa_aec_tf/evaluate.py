@@ -29,9 +29,8 @@ from ofa_aec_tf.deployment.prediction import scorers
 from ofa_aec_tf.deployment.tflite import runner
 from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 from ofa_aec_tf.evaluation import evaluator
-from ofa_aec_tf.evaluation import keras_predictor
+from ofa_aec_tf.evaluation import keras_models
 from ofa_aec_tf.evaluation import metrics
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import workdir
@@ -100,7 +99,7 @@ def _load(path, dataset):
             )
         return model
     if pathlib.Path(path).suffix == ".keras":
-        return keras_predictor.load_keras_model(path)
+        return keras_models.load_keras_model(path)
     raise ValueError(
         f"Expected a `.keras` or a `.tflite` file. Received: --model={path}"
     )
@@ -114,8 +113,8 @@ def _predict_fn(model, subnet, dataset):
                 model.predict, clips, model.input_shape[1]
             )
         )
-    if not keras_predictor.is_supernet(model):
-        return keras_predictor.network_predictor(model)
+    if not keras_models.is_supernet(model):
+        return keras_models.network_predictor(model)
     calibration_clips, _, _ = input_pipeline.load_split(
         _DATA_DIR.value,
         dataset,
@@ -124,7 +123,7 @@ def _predict_fn(model, subnet, dataset):
         seed=_SEED.value,
         skip_corrupt=_SKIP_CORRUPT.value,
     )
-    return keras_predictor.subnet_predictor(
+    return keras_models.subnet_predictor(
         model, subnet, calibration_clips, _BATCH_SIZE.value
     )
 
@@ -178,7 +177,7 @@ def _chosen_subnet(model):
     """The subnet of a supernet that is evaluated, None of other models."""
     if isinstance(model, scorers.Scorer):
         return None
-    if not keras_predictor.is_supernet(model):
+    if not keras_models.is_supernet(model):
         return None
     return model.family.search_space().parse(_SUBNET.value or "largest")
 
@@ -279,7 +278,7 @@ def main(unused_arguments):
         workdir.check_writable(output)
     # All before the first evaluation: a wrong path shows at once.
     models = {path: _load(path, dataset) for path in _MODEL.value}
-    has_supernet = any(map(keras_predictor.is_supernet, models.values()))
+    has_supernet = any(map(keras_models.is_supernet, models.values()))
     if _SUBNET.value is not None and not has_supernet:
         raise ValueError(
             "--subnet goes with a supernet. "

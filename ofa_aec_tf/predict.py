@@ -26,10 +26,10 @@ from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.class_thresholds import ClassThresholds
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import packed_thresholds
+from ofa_aec_tf.deployment import model_thresholds
 from ofa_aec_tf.deployment.prediction import event_formats
+from ofa_aec_tf.deployment.prediction import file_prediction
 from ofa_aec_tf.deployment.prediction import microphone
-from ofa_aec_tf.deployment.prediction import prediction
 from ofa_aec_tf.deployment.prediction import scorers
 from ofa_aec_tf.deployment.prediction import sliding_windows
 from ofa_aec_tf.deployment.prediction.events import EventSelector
@@ -159,7 +159,7 @@ def _read_thresholds(class_map):
         return thresholds.of_classes(class_map), _THRESHOLDS.value
     path = ClassThresholds.path_beside(_MODEL.value)
     if not path.is_file():
-        packed = packed_thresholds.read(_MODEL.value, class_map.names)
+        packed = model_thresholds.read(_MODEL.value, class_map.names)
         return packed, None if packed is None else _MODEL.value
     thresholds = ClassThresholds.read(path)
     if thresholds.model_digest != workdir.file_digest(_MODEL.value):
@@ -363,7 +363,7 @@ def main(arguments):
         num_skipped, num_not_scored = _predict_files(
             paths,
             writer,
-            lambda path: prediction.predict_file(
+            lambda path: file_prediction.predict_file(
                 path, scorer, on_window=on_window, **options
             ),
         )

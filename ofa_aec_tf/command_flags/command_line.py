@@ -38,6 +38,9 @@ from absl import logging  # noqa: E402
 from ofa_aec_tf.command_flags import command_help  # noqa: E402
 from ofa_aec_tf.command_flags import flagfiles  # noqa: E402
 from ofa_aec_tf.runs import child_commands  # noqa: E402
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: E402
+
+quiet_tensorflow.prepare()
 
 USAGE_STATUS = 2
 

@@ -1,22 +1,60 @@
-"""TensorFlow, imported with its start-up messages kept off the screen.
+"""Keeps the start-up messages of TensorFlow off the screen.
 
-A command imports this module before any other that imports TensorFlow: since
-TensorFlow 2.19 no setting silences what it writes while it loads and looks
-for accelerators.
+Since TensorFlow 2.19 no setting silences what it writes while it loads and
+looks for accelerators. `prepare` redirects that to the debug log, whichever
+module imports TensorFlow first.
 """
+
+import importlib.util
+import sys
 
 from absl import logging
 
 from ofa_aec_tf.runs import native_output
 
-with native_output.to_debug_log():
-    import tensorflow as tf
+_NAME = "tensorflow"
 
-    tf.config.list_physical_devices()
-    # The first use of float16, in which records are stored, has one too.
-    tf.cast(tf.zeros(1, tf.float16), tf.float32)
 
-# It tells of every checkpoint how long a part of it took.
-logging.get_absl_handler().addFilter(
-    lambda record: record.module != "functional_saver"
-)
+class _Loader:
+    """Loads TensorFlow and looks for devices, with its output redirected.
+
+    Args:
+        loader: the loader that does the work.
+    """
+
+    def __init__(self, loader):
+        self._loader = loader
+
+    def __getattr__(self, name):
+        return getattr(self._loader, name)
+
+    def exec_module(self, module):
+        with native_output.to_debug_log():
+            self._loader.exec_module(module)
+            module.config.list_physical_devices()
+            # The first use of float16, in which records are stored, writes
+            # a message too.
+            module.cast(module.zeros(1, module.float16), module.float32)
+
+
+class _Finder:
+    """Finds TensorFlow for the first import of it."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != _NAME:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            spec.loader = _Loader(spec.loader)
+        return spec
+
+
+def prepare() -> None:
+    """Has TensorFlow imported quietly, if it has not been imported yet."""
+    # It logs how long a part of every checkpoint took.
+    logging.get_absl_handler().addFilter(
+        lambda record: record.module != "functional_saver"
+    )
+    if _NAME not in sys.modules:
+        sys.meta_path.insert(0, _Finder())

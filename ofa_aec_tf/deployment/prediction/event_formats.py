@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from ofa_aec_tf.deployment.prediction.events import Event
-from ofa_aec_tf.deployment.prediction.prediction import FilePrediction
-from ofa_aec_tf.deployment.prediction.prediction import WindowPrediction
+from ofa_aec_tf.deployment.prediction.file_prediction import FilePrediction
+from ofa_aec_tf.deployment.prediction.file_prediction import WindowPrediction
 
 TABLE, JSON, CSV = "table", "json", "csv"
 FORMATS = (TABLE, JSON, CSV)
