@@ -22,6 +22,7 @@ from ofa_aec_tf.command_flags import setting_flags
 from ofa_aec_tf.data.class_thresholds import ClassThresholds
 from ofa_aec_tf.data.preprocessed_data import PreprocessedData
 from ofa_aec_tf.deployment import model_thresholds
+from ofa_aec_tf.deployment import threshold_choice
 from ofa_aec_tf.evaluation.thresholds import ThresholdSettings
 from ofa_aec_tf.runs import several_models
 from ofa_aec_tf.runs import text_tables
@@ -49,12 +50,15 @@ _BATCH_SIZE = flags.DEFINE_integer(
 
 def _choose(path, scorer, data, chosen_for):
     """Chooses the thresholds of a model, writes and prints them."""
-    choices, details = model_thresholds.choose(
+    choices, details = threshold_choice.choose(
         scorer, data, _BATCH_SIZE.value, chosen_for
     )
     class_map = data.info.class_map
     outputs, packed_into = model_thresholds.write(
-        path, choices, details, class_map
+        path,
+        [choice.threshold for choice in choices],
+        details,
+        class_map,
     )
     print(_table(class_map.names, choices, details["macro"]))
     without = details["classes_without_threshold"]
@@ -97,12 +101,12 @@ def main(_):
             f"--model={','.join(_MODEL.value)}"
         )
     data = PreprocessedData(_DATA_DIR.value, _SKIP_CORRUPT.value)
-    data.info.split(model_thresholds.SPLIT)
+    data.info.split(threshold_choice.SPLIT)
     for output in outputs:
         workdir.check_writable(output)
     # All are loaded before the first is run, so that a wrong path shows early.
     loaded = dict(
-        model_thresholds.load(path, data.info) for path in _MODEL.value
+        threshold_choice.load(path, data.info) for path in _MODEL.value
     )
     _, skipped = several_models.for_each(
         loaded, lambda path: _choose(path, loaded[path], data, chosen_for)

@@ -106,6 +106,7 @@ def run(main, takes_arguments=False):
             _fail(error)
 
     _print_every_character()
+    quiet_tensorflow.start()
     with interruptions.raised():
         try:
             app.run(guarded_main, flags_parser=_parse_flags)

@@ -1,8 +1,7 @@
 """Keeps the start-up messages of TensorFlow off the screen.
 
 Since TensorFlow 2.19 no setting silences what it writes while it loads and
-looks for accelerators. `prepare` redirects that to the debug log, whichever
-module imports TensorFlow first.
+looks for accelerators.
 """
 
 import importlib.util
@@ -16,7 +15,7 @@ _NAME = "tensorflow"
 
 
 class _Loader:
-    """Loads TensorFlow and looks for devices, with its output redirected.
+    """Loads TensorFlow with its output redirected.
 
     Args:
         loader: the loader that does the work.
@@ -31,10 +30,6 @@ class _Loader:
     def exec_module(self, module):
         with native_output.to_debug_log():
             self._loader.exec_module(module)
-            module.config.list_physical_devices()
-            # The first use of float16, in which records are stored, writes
-            # a message too.
-            module.cast(module.zeros(1, module.float16), module.float32)
 
 
 class _Finder:
@@ -51,10 +46,27 @@ class _Finder:
 
 
 def prepare() -> None:
-    """Has TensorFlow imported quietly, if it has not been imported yet."""
+    """Has TensorFlow imported quietly, whichever module imports it first."""
     # It logs how long a part of every checkpoint took.
     logging.get_absl_handler().addFilter(
         lambda record: record.module != "functional_saver"
     )
     if _NAME not in sys.modules:
         sys.meta_path.insert(0, _Finder())
+
+
+def start() -> None:
+    """Has TensorFlow look for devices quietly, if it is imported.
+
+    It starts threads then, which a process that is forked afterwards lacks.
+    """
+    tensorflow = sys.modules.get(_NAME)
+    if tensorflow is None:
+        return
+    with native_output.to_debug_log():
+        tensorflow.config.list_physical_devices()
+        # The first use of float16, in which records are stored, writes a
+        # message too.
+        tensorflow.cast(
+            tensorflow.zeros(1, tensorflow.float16), tensorflow.float32
+        )

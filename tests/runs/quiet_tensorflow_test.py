@@ -11,8 +11,12 @@ _COMMAND = """
 from ofa_aec_tf.command_flags import command_line
 import {module}
 import tensorflow as tf
-assert tf.__spec__.loader.get_filename("tensorflow") == tf.__file__
-print(float(tf.reduce_sum(tf.ones(2))))
+
+def main(_):
+    assert tf.__spec__.loader.get_filename("tensorflow") == tf.__file__
+    print(float(tf.reduce_sum(tf.ones(2))))
+
+command_line.run(main)
 """
 
 

@@ -241,6 +241,27 @@ class JsonWriter:
             self._stream.flush()
 
 
+def make_writer(
+    output_format: str,
+    stream: TextIO,
+    class_names: Sequence[str],
+    settings: Mapping,
+    by_window: bool,
+    rewinds: bool,
+) -> TableWriter | CsvWriter | JsonWriter:
+    """The writer of a format.
+
+    Args:
+        output_format: one of `FORMATS`.
+        stream, class_names, settings, by_window, rewinds: as of the writers.
+    """
+    if output_format == JSON:
+        return JsonWriter(stream, settings, rewinds)
+    if output_format == CSV:
+        return CsvWriter(stream, by_window)
+    return TableWriter(stream, class_names, by_window)
+
+
 def _indented(value, num_blanks):
     return textwrap.indent(json.dumps(value, indent=2), " " * num_blanks)
 
