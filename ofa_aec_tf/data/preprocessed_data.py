@@ -7,7 +7,7 @@ import numpy as np
 
 from ofa_aec_tf import audio
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.data.augmentation_config import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 
 _NO_AUGMENTATION = AugmentationConfig(num_time_masks=0, num_frequency_masks=0)

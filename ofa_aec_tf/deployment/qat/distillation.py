@@ -17,7 +17,8 @@ from ofa_aec_tf.deployment.qat.quantization_aware_training import (
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import score_activation
 from ofa_aec_tf.training import losses
-from ofa_aec_tf.training.teacher import load_teacher
+from ofa_aec_tf.training.config import LossConfig
+from ofa_aec_tf.training.teachers import load_teacher
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +89,7 @@ def _teacher(network, path):
 
 def _loss_fn(network, qat):
     teacher = _teacher(network, qat.teacher)
-    config = losses.LossConfig(qat.label_weight)
+    config = LossConfig(label_weight=qat.label_weight)
     activation = score_activation(network)
 
     def loss(log_mel, labels, logits):
