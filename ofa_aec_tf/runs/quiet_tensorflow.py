@@ -21,6 +21,8 @@ class _Loader:
         loader: the loader that does the work.
     """
 
+    has_started = False
+
     def __init__(self, loader):
         self._loader = loader
 
@@ -30,6 +32,8 @@ class _Loader:
     def exec_module(self, module):
         with native_output.to_debug_log():
             self._loader.exec_module(module)
+            if self.has_started:
+                _look_for_devices(module)
 
 
 class _Finder:
@@ -56,17 +60,17 @@ def prepare() -> None:
 
 
 def start() -> None:
-    """Has TensorFlow look for devices quietly, if it is imported.
+    """Has TensorFlow look for devices quietly, now or once it is imported.
 
     It starts threads then, which a process that is forked afterwards lacks.
     """
-    tensorflow = sys.modules.get(_NAME)
-    if tensorflow is None:
-        return
-    with native_output.to_debug_log():
-        tensorflow.config.list_physical_devices()
-        # The first use of float16, in which records are stored, writes a
-        # message too.
-        tensorflow.cast(
-            tensorflow.zeros(1, tensorflow.float16), tensorflow.float32
-        )
+    _Loader.has_started = True
+    if _NAME in sys.modules:
+        with native_output.to_debug_log():
+            _look_for_devices(sys.modules[_NAME])
+
+
+def _look_for_devices(tensorflow):
+    tensorflow.config.list_physical_devices()
+    # The first use of float16, in which records are stored, writes a message.
+    tensorflow.cast(tensorflow.zeros(1, tensorflow.float16), tensorflow.float32)

@@ -9,7 +9,6 @@ import numpy as np
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.audio.frontend import log_mel_spectrogram
 from ofa_aec_tf.deployment.tflite import runner
-from ofa_aec_tf.runs import quiet_tensorflow
 
 
 class Scorer:
@@ -138,7 +137,6 @@ def load_scorer(
     # start, and where it is not installed.
     from ofa_aec_tf.evaluation import keras_models
 
-    quiet_tensorflow.start()
     network = keras_models.load_network(path)
     _check_num_classes(network.output_shape, num_classes)
     return Scorer(
