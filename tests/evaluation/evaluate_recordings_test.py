@@ -75,7 +75,7 @@ def made(tmp_path_factory):
 
 
 def _evaluate(made, *arguments):
-    return commands.run_with_tensorflow(
+    return commands.run(
         "ofa_aec_tf.evaluate", f"--data_dir={made / 'data'}", *arguments
     )
 
