@@ -27,10 +27,6 @@ def _open_closed_streams():
 
 _open_closed_streams()
 
-# TensorFlow reads this when it is first imported, after this module: without
-# it every command begins with screens of start-up messages.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
 from absl import logging  # noqa: E402
@@ -40,7 +36,7 @@ from ofa_aec_tf.command_flags import flagfiles  # noqa: E402
 from ofa_aec_tf.runs import child_commands  # noqa: E402
 from ofa_aec_tf.runs import quiet_tensorflow  # noqa: E402
 
-quiet_tensorflow.prepare()
+quiet_tensorflow.expect()
 
 USAGE_STATUS = 2
 
@@ -57,9 +53,11 @@ def _parse_flags(argv):
         command_help.show()
     try:
         with command_help.of_libraries(arguments):
-            return flags.FLAGS([command, *flagfiles.expand(arguments)])
+            words = flags.FLAGS([command, *flagfiles.expand(arguments)])
     except (flags.Error, ValueError) as error:
         _fail(f"{error} (--help lists the flags)")
+    quiet_tensorflow.start()
+    return words
 
 
 def _print_every_character():
@@ -106,7 +104,6 @@ def run(main, takes_arguments=False):
             _fail(error)
 
     _print_every_character()
-    quiet_tensorflow.start()
     with interruptions.raised():
         try:
             app.run(guarded_main, flags_parser=_parse_flags)

@@ -1,10 +1,12 @@
-"""Keeps the start-up messages of TensorFlow off the screen.
+"""Keeps what TensorFlow writes while it starts off the screen.
 
-Since TensorFlow 2.19 no setting silences what it writes while it loads and
-looks for accelerators.
+A log level silences some of it. Since TensorFlow 2.19 no setting silences what
+it writes while it loads and looks for accelerators.
 """
 
+import importlib.abc
 import importlib.util
+import os
 import sys
 
 from absl import logging
@@ -12,65 +14,50 @@ from absl import logging
 from ofa_aec_tf.runs import native_output
 
 _NAME = "tensorflow"
+_expected: list[bool] = []
+_started: list[bool] = []
 
 
-class _Loader:
-    """Loads TensorFlow with its output redirected.
-
-    Args:
-        loader: the loader that does the work.
-    """
-
-    has_started = False
-
-    def __init__(self, loader):
-        self._loader = loader
-
-    def __getattr__(self, name):
-        return getattr(self._loader, name)
-
-    def exec_module(self, module):
-        with native_output.to_debug_log():
-            self._loader.exec_module(module)
-            if self.has_started:
-                _look_for_devices(module)
-
-
-class _Finder:
-    """Finds TensorFlow for the first import of it."""
+class _QuietImport(importlib.abc.MetaPathFinder):
+    """Finds TensorFlow once, with a loader that is quiet."""
 
     def find_spec(self, name, path=None, target=None):
+        """The spec of TensorFlow, None for every other module."""
         if name != _NAME:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is not None:
-            spec.loader = _Loader(spec.loader)
+            load = spec.loader.exec_module
+
+            def load_quietly(module):
+                with native_output.to_debug_log():
+                    load(module)
+                start()
+
+            spec.loader.exec_module = load_quietly
         return spec
 
 
-def prepare() -> None:
-    """Has TensorFlow imported quietly, whichever module imports it first."""
-    # It logs how long a part of every checkpoint took.
-    logging.get_absl_handler().addFilter(
-        lambda record: record.module != "functional_saver"
-    )
-    if _NAME not in sys.modules:
-        sys.meta_path.insert(0, _Finder())
+def expect() -> None:
+    """Makes the first import of TensorFlow quiet, whoever imports it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if _NAME not in sys.modules and not _expected:
+        _expected.append(True)
+        sys.meta_path.insert(0, _QuietImport())
 
 
 def start() -> None:
-    """Has TensorFlow look for devices quietly, now or once it is imported.
-
-    It starts threads then, which a process that is forked afterwards lacks.
-    """
-    _Loader.has_started = True
-    if _NAME in sys.modules:
-        with native_output.to_debug_log():
-            _look_for_devices(sys.modules[_NAME])
-
-
-def _look_for_devices(tensorflow):
-    tensorflow.config.list_physical_devices()
-    # The first use of float16, in which records are stored, writes a message.
-    tensorflow.cast(tensorflow.zeros(1, tensorflow.float16), tensorflow.float32)
+    """Lets TensorFlow look for devices now, if it has been imported."""
+    tf = sys.modules.get(_NAME)
+    if tf is None or _started:
+        return
+    _started.append(True)
+    with native_output.to_debug_log():
+        tf.config.list_physical_devices()
+        # The first use of float16, in which records are stored, writes too.
+        tf.cast(tf.zeros(1, tf.float16), tf.float32)
+    # It tells of every checkpoint how long a part of it took.
+    logging.get_absl_handler().addFilter(
+        lambda record: record.module != "functional_saver"
+    )
