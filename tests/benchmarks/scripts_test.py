@@ -39,6 +39,7 @@ _ROOFLINE_KEYS = [
     "roofline_fraction",
 ]
 
+
 def _run(name, run=commands.run, **flags):
     words = [f"--{flag}={value}" for flag, value in flags.items()]
     return run(_BENCHMARKS / f"{name}.py", *words)
