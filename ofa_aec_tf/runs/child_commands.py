@@ -1,4 +1,4 @@
-"""Commands that start other commands, and end them when they end."""
+"""Commands that run in child processes and end with their parent."""
 
 import os
 import shlex
@@ -10,17 +10,17 @@ import time
 from ofa_aec_tf.runs import interruptions
 
 BROKEN_PIPE_STATUS = 128 + signal.SIGPIPE
-# To save what it has; then it is killed.
+# How long a child may take to end before it is killed.
 _PATIENCE_SECONDS = 30
 
 
 class ChildCommand:
-    """A command that runs in a process of its own, and ends with this one.
+    """A command in a child process, which ends when this process ends.
 
-    However this process ends: the child notices.
+    The child notices the end of this process, even if that is killed.
 
     Args:
-        words: sequence of str, what Python is called with.
+        words: sequence of str. Arguments of the Python interpreter.
         options: as for `subprocess.Popen`.
     """
 
@@ -49,10 +49,10 @@ class ChildCommand:
         return self._noted(self._process.poll())
 
     def wait(self) -> int:
-        """Waits for the end, which it is brought to if this is interrupted.
+        """Waits for the command; an interruption of the wait ends it.
 
         Returns:
-            int. The exit status, as a shell has it.
+            int. The exit status, as in a shell.
         """
         try:
             return self._noted(self._process.wait())
@@ -61,7 +61,7 @@ class ChildCommand:
             raise
 
     def end(self) -> None:
-        """Ends it: what it has done is kept."""
+        """Asks the command to end, and kills it if it does not."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -79,22 +79,22 @@ class ChildCommand:
 
 
 def ending(status: int) -> str:
-    """What became of a command that failed, in words."""
+    """How a command failed, in words."""
     if status == 128 + signal.SIGKILL:
         return "was killed, perhaps for lack of memory"
     return "failed"
 
 
 def call(title: str, module: str, *arguments) -> float:
-    """Runs another command; its failure ends this one with the same status.
+    """Runs a command; if it fails, this process ends with its status.
 
     Args:
-        title: str. What is printed above what it prints.
+        title: str. Printed before the command runs.
         module: str, such as `"ofa_aec_tf.train"`.
-        arguments: what `str` makes its flags of.
+        arguments: converted to its flags by `str`.
 
     Returns:
-        float. Seconds that it took.
+        float. Its run time in seconds.
     """
     words = ["-m", module, *map(str, arguments)]
     print(f"\n== {title}\n$ python {shlex.join(words)}", flush=True)

@@ -1,8 +1,8 @@
-"""TensorFlow, imported with its start-up messages kept off the screen.
+"""Imports TensorFlow without its start-up messages.
 
 A command imports this module before any other that imports TensorFlow: since
-TensorFlow 2.19 no setting silences what it writes while it loads and looks
-for accelerators.
+TensorFlow 2.19 no setting silences what it prints while it loads and looks for
+accelerators.
 """
 
 from absl import logging
@@ -13,10 +13,10 @@ with native_output.to_debug_log():
     import tensorflow as tf
 
     tf.config.list_physical_devices()
-    # The first use of float16, in which records are stored, has one too.
+    # The first use of float16, in which records are stored, prints too.
     tf.cast(tf.zeros(1, tf.float16), tf.float32)
 
-# It tells of every checkpoint how long a part of it took.
+# It logs the time of every checkpoint.
 logging.get_absl_handler().addFilter(
     lambda record: record.module != "functional_saver"
 )
