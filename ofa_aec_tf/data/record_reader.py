@@ -149,7 +149,7 @@ class RandomAccessReader:
         self._open_files = OpenFiles()
         self._kept = None
         if skip_corrupt:
-            self._leave_out_damaged()
+            self._skip_damaged()
 
     def __len__(self):
         return len(self._offsets)
@@ -159,7 +159,7 @@ class RandomAccessReader:
         if hasattr(self, "_open_files"):
             self._open_files.close()
 
-    def _leave_out_damaged(self):
+    def _skip_damaged(self):
         kept = np.ones(len(self), bool)
         errors = []
         for number in range(len(self)):
@@ -170,14 +170,14 @@ class RandomAccessReader:
                 errors.append(error)
         logging.log(
             logging.WARNING if errors else logging.INFO,
-            "%d of %d records of the split %s are damaged and left out",
+            "%d of %d records of the split %s are damaged and skipped",
             len(errors),
             len(self),
             self._split,
         )
         for error in errors[:_NUM_LISTED]:
             logging.warning(
-                "left out: %s, byte %d: %s",
+                "skipped: %s, byte %d: %s",
                 error.path,
                 error.offset,
                 error.problem,

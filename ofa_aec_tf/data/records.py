@@ -54,7 +54,7 @@ class RecordError(ValueError):
         return (
             f"{self.path}: the record at byte {self.offset} is damaged: "
             f"{self.problem}. Restore the file or preprocess again; with "
-            "--skip_corrupt, training and evaluation leave such records out."
+            "--skip_corrupt, training and evaluation skip such records."
         )
 
 
