@@ -31,7 +31,6 @@ from ofa_aec_tf.deployment import packed_thresholds
 from ofa_aec_tf.deployment.prediction import scorers
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import thresholds
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.runs import workdir
 
 _SPLIT = "validation"

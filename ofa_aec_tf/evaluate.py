@@ -31,7 +31,6 @@ from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.evaluation import metrics
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import workdir

@@ -43,7 +43,6 @@ from ofa_aec_tf.deployment import waveform_exporter
 from ofa_aec_tf.deployment.qat import export_qat
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.reports import summary
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.runs import workdir
 
 _CALIBRATION_SPLIT = "train"

@@ -17,7 +17,6 @@ from ofa_aec_tf.deployment import log_mel_windows
 from ofa_aec_tf.deployment.exporter import ExportedFile
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import metrics
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
 _DEFAULT_SPLIT = "test"
 _BATCH_SIZE = 16

@@ -27,14 +27,19 @@ class Interrupted(KeyboardInterrupt):
     """Raised in a command when a signal asks it to end."""
 
 
-def prepare() -> None:
+def prepare() -> bool:
     """Installs handlers that end a command quietly, even while it imports.
 
     It has no effect on a second call, and in processes that are no command of
     this project.
+
+    Returns:
+        bool. Whether this process runs a command.
     """
-    if _prepared or _command().partition(".")[0] not in _PACKAGES:
-        return
+    if _command().partition(".")[0] not in _PACKAGES:
+        return False
+    if _prepared:
+        return True
     _prepared.append(True)
     _set_handlers(_end_at_once)
     descriptor = os.environ.pop(PARENT_PIPE, None)
@@ -44,6 +49,7 @@ def prepare() -> None:
         threading.Thread(
             target=_end_with_parent, args=(int(descriptor),), daemon=True
         ).start()
+    return True
 
 
 def _command() -> str:

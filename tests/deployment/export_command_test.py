@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 def _export(**flags):
     arguments = [f"--{name}={value}" for name, value in flags.items()]
-    return commands.run_with_tensorflow("ofa_aec_tf.export", *arguments)
+    return commands.run("ofa_aec_tf.export", *arguments)
 
 
 def _save_network(path, info, filters):

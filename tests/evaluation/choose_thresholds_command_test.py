@@ -28,9 +28,7 @@ NUM_CLIPS = (3, 40, 6)
 
 
 def _run(*arguments):
-    return commands.run_with_tensorflow(
-        "ofa_aec_tf.choose_thresholds", *arguments
-    )
+    return commands.run("ofa_aec_tf.choose_thresholds", *arguments)
 
 
 def _network(dataset, activation):
