@@ -8,7 +8,7 @@ import pytest
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.input_pipeline import load_split
 from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
-from ofa_aec_tf.evaluation.keras_predictor import load_keras_model
+from ofa_aec_tf.evaluation.keras_models import load_keras_model
 from tests import commands
 from tests.synthetic_data import write_dataset
 from tests.training.training_runs import SMALL

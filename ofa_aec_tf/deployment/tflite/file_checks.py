@@ -1,15 +1,16 @@
-"""Checks that need nothing but the file, as it lies on a disk or a phone."""
+"""Checks of a TFLite file that need nothing but the file."""
 
 import numpy as np
 
-from ofa_aec_tf.deployment import waveforms
 from ofa_aec_tf.deployment.tflite import flatbuffer
 from ofa_aec_tf.deployment.tflite import inspection
-from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
-from ofa_aec_tf.deployment.tflite import runner as tflite_runner
+from ofa_aec_tf.deployment.tflite import metadata
+from ofa_aec_tf.deployment.tflite import probe_waveforms
+from ofa_aec_tf.deployment.tflite.metadata import AudioMetadata
+from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 
-# What the networks of this package become. All of it is built into every
-# TFLite runtime since 2.4, but for GELU, which is since 2.9.
+# The operators that networks of this package are converted to. Every TFLite
+# runtime has had them since 2.4, and GELU since 2.9.
 NETWORK_OPERATORS = frozenset(
     (
         "ADD",
@@ -59,11 +60,11 @@ FRONTEND_OPERATORS = frozenset(
         "STRIDED_SLICE",
     )
 )
-SILENCE_DB = -100.0
-# A front end alone does not say its rate; its probes are of any.
+SILENCE_DB, LOUD_DB = -100.0, 40.0
+# The sample rate of the probes for a front end, which does not state its own.
 _ANY_RATE_HZ = 32_000
-LOUD_DB = 40.0
-# RFFT2D is from then; the converter names this runtime for all that we write.
+# The first runtime with RFFT2D. The converter states it for all files that
+# export writes.
 OLD_RUNTIME = "2.5.0"
 
 
@@ -71,8 +72,8 @@ def check_builtin_operators(summary, what):
     """Refuses operators that are not built into TFLite.
 
     Args:
-        summary: `inspection.TFLiteSummary`.
-        what: str. Of the file, for messages.
+        summary: `inspection.TFLiteSummary` of the file.
+        what: str. What to call the file in messages.
 
     Raises:
         ValueError: naming the operators.
@@ -88,12 +89,12 @@ def check_builtin_operators(summary, what):
 
 
 def check_operators(summary, what, allowed):
-    """Refuses operators that export does not write.
+    """Refuses operators that export has not been tested with.
 
     Args:
-        summary: `inspection.TFLiteSummary`.
-        what: str. Of the file, for messages.
-        allowed: set of str, those that are known to work on old runtimes.
+        summary: `inspection.TFLiteSummary` of the file.
+        what: str. What to call the file in messages.
+        allowed: set of str. Operators that are known to work on old runtimes.
 
     Raises:
         ValueError: naming the operators.
@@ -108,17 +109,17 @@ def check_operators(summary, what, allowed):
 
 
 def check_interface(summary, what, input_shape, output_shape):
-    """Checks subgraph, input and output.
+    """Checks that a file has one subgraph, one input and one output.
 
     Args:
-        summary: `inspection.TFLiteSummary`.
-        what: str. Of the file, for messages.
+        summary: `inspection.TFLiteSummary` of the file.
+        what: str. What to call the file in messages.
         input_shape: tuple of int.
         output_shape: tuple of int.
 
     Raises:
-        ValueError: if there is more than one subgraph, input or output, or one
-            is not float32 or not of its shape.
+        ValueError: if there are several, or if one is not float32 or has
+            another shape.
     """
     if summary.num_subgraphs != 1:
         raise ValueError(
@@ -141,8 +142,8 @@ def check_sigmoid(summary, what):
     """Refuses a quantized sigmoid or softmax.
 
     Args:
-        summary: `inspection.TFLiteSummary`.
-        what: str. Of the file, for messages.
+        summary: `inspection.TFLiteSummary` of the file.
+        what: str. What to call the file in messages.
 
     Raises:
         ValueError: naming the dtypes.
@@ -162,7 +163,7 @@ def check_constants_are_finite(content, what):
 
     Args:
         content: bytes of the file.
-        what: str. Of the file, for messages.
+        what: str. What to call the file in messages.
 
     Raises:
         ValueError: naming the tensor.
@@ -177,26 +178,34 @@ def check_constants_are_finite(content, what):
             )
 
 
-def check_finite(runner, what):
+def check_finite(model, what):
     """Checks that silence and an overdriven input give finite scores.
 
     Args:
-        runner: `tflite_runner.TFLiteModel` on log-mel spectrograms.
-        what: str. Of the file, for messages.
+        model: TFLiteModel that takes log-mel spectrograms.
+        what: str. What to call the file in messages.
 
     Raises:
         ValueError: if a score is not finite.
     """
     for sound, level_db in (("silence", SILENCE_DB), ("overload", LOUD_DB)):
-        clip = np.full(runner.input_shape, level_db, np.float32)
-        _check_scores(
-            runner.predict(clip),
+        clip = np.full(model.input_shape, level_db, np.float32)
+        _check_outputs(
+            model.predict(clip),
             what,
             f"{sound} (all mel bands at {level_db:g} dB)",
         )
 
 
-def _check_scores(scores, what, sound):
+def _check_probes(model, what, sample_rate_hz):
+    """Checks that a model which takes samples gives finite outputs."""
+    num_samples = model.input_shape[1]
+    probes = probe_waveforms.probes(num_samples, sample_rate_hz)
+    for sound, waveform in probes.items():
+        _check_outputs(model.predict(waveform[np.newaxis]), what, sound)
+
+
+def _check_outputs(scores, what, sound):
     if not np.isfinite(scores).all():
         raise ValueError(
             f"The {what} gives {np.sum(~np.isfinite(scores))} of "
@@ -205,116 +214,15 @@ def _check_scores(scores, what, sound):
         )
 
 
-def check_waveform_file(
-    content: bytes, what: str
-) -> tuple[tflite_runner.TFLiteModel, tflite_metadata.AudioMetadata]:
-    """Checks all that an Android app relies on in a waveform-in file.
-
-    Args:
-        content: bytes of the file.
-        what: str. Of the file, for messages.
-
-    Returns:
-        tuple of the TFLiteModel that runs it and its AudioMetadata.
-
-    Raises:
-        ValueError: if it is no TFLite file, its operators, input, output,
-            weights or metadata are not as they should be, the number of
-            labels is not that of the scores, it cannot be loaded, or it gives
-            scores that are not finite.
-    """
-    summary = inspection.summarize(content)
-    check_builtin_operators(summary, what)
-    shapes = [t.shape for t in (*summary.inputs, *summary.outputs)]
-    if [len(shape) for shape in shapes] != [2, 2]:
-        raise ValueError(
-            f"The {what} must take samples of shape (1, num_samples) and give "
-            f"scores of shape (1, num_classes). Received: shapes {shapes}. A "
-            "file on log-mel spectrograms is not for MediaPipe."
-        )
-    check_interface(summary, what, (1, shapes[0][1]), (1, shapes[1][1]))
-    check_sigmoid(summary, what)
-    check_constants_are_finite(content, what)
-    try:
-        metadata = tflite_metadata.read(content)
-    except ValueError as error:
-        raise ValueError(
-            f"The metadata of the {what} are not what apps need: {error} "
-            "Export the model again."
-        ) from error
-    if len(metadata.labels) != shapes[1][1]:
-        raise ValueError(
-            f"The {what} must have a label for each of its {shapes[1][1]} "
-            f"scores. Received: {len(metadata.labels)} labels"
-        )
-    runner = tflite_runner.TFLiteModel(content)
-    for sound, waveform in waveforms.probes(
-        shapes[0][1], metadata.sample_rate_hz
-    ).items():
-        _check_scores(runner.predict(waveform[np.newaxis]), what, sound)
-    return runner, metadata
-
-
-def _check_network_file(content, summary, what):
-    check_builtin_operators(summary, what)
-    (given,), (scores,) = summary.inputs, summary.outputs
-    check_interface(summary, what, (1, *given.shape[1:]), (1, scores.shape[1]))
-    check_sigmoid(summary, what)
-    check_constants_are_finite(content, what)
-    check_finite(tflite_runner.TFLiteModel(content), what)
-
-
-def _check_frontend_file(content, summary, what):
-    check_builtin_operators(summary, what)
-    (given,), (log_mel,) = summary.inputs, summary.outputs
-    check_interface(summary, what, (1, given.shape[1]), (1, *log_mel.shape[1:]))
-    check_constants_are_finite(content, what)
-    runner = tflite_runner.TFLiteModel(content)
-    for sound, waveform in waveforms.probes(
-        given.shape[1], _ANY_RATE_HZ
-    ).items():
-        _check_scores(runner.predict(waveform[np.newaxis]), what, sound)
-
-
-def check_file(
-    content: bytes, what: str
-) -> tflite_metadata.AudioMetadata | None:
-    """Checks a file of any kind that an export writes.
-
-    Args:
-        content: bytes of the file.
-        what: str. Of the file, for messages.
-
-    Returns:
-        AudioMetadata of a file from samples to scores, None of one on log-mel
-        spectrograms and of a front end.
-
-    Raises:
-        ValueError: naming what is wrong with it.
-    """
-    summary = inspection.summarize(content)
-    ranks = (
-        [len(tensor.shape) for tensor in summary.inputs],
-        [len(tensor.shape) for tensor in summary.outputs],
-    )
-    if ranks == ([3], [2]):
-        _check_network_file(content, summary, what)
-        return None
-    if ranks == ([2], [3]):
-        _check_frontend_file(content, summary, what)
-        return None
-    return check_waveform_file(content, what)[1]
-
-
 def check_runtime(summary, what):
-    """Checks that runtimes from years ago have all operators of a file.
+    """Checks that TFLite runtimes of the last years have all the operators.
 
     Args:
-        summary: `inspection.TFLiteSummary`.
-        what: str. Of the file, for messages.
+        summary: `inspection.TFLiteSummary` of the file.
+        what: str. What to call the file in messages.
 
     Raises:
-        ValueError: naming the runtime that it needs.
+        ValueError: naming the runtime that the file needs.
     """
     number = flatbuffer.version_number
     version = summary.min_runtime_version
@@ -324,3 +232,90 @@ def check_runtime(summary, what):
             f"--runtime=any allows {OLD_RUNTIME}. Leave this mode out, or "
             "export with --runtime=current."
         )
+
+
+def _check_structure(content, summary, what):
+    """Checks operators, interface and weights, whatever the file takes."""
+    check_builtin_operators(summary, what)
+    (given,), (result,) = summary.inputs, summary.outputs
+    check_interface(
+        summary, what, (1, *given.shape[1:]), (1, *result.shape[1:])
+    )
+    check_sigmoid(summary, what)
+    check_constants_are_finite(content, what)
+
+
+def _ranks(summary):
+    return [
+        [len(tensor.shape) for tensor in tensors]
+        for tensors in (summary.inputs, summary.outputs)
+    ]
+
+
+def check_waveform_file(
+    content: bytes, what: str
+) -> tuple[TFLiteModel, AudioMetadata]:
+    """Checks all that an app relies on in a file that takes samples.
+
+    Args:
+        content: bytes of the file.
+        what: str. What to call the file in messages.
+
+    Returns:
+        tuple of the TFLiteModel that runs it and its AudioMetadata.
+
+    Raises:
+        ValueError: naming what is wrong with it.
+    """
+    summary = inspection.summarize(content)
+    if _ranks(summary) != [[2], [2]]:
+        shapes = [t.shape for t in (*summary.inputs, *summary.outputs)]
+        raise ValueError(
+            f"The {what} must take samples of shape (1, num_samples) and give "
+            f"scores of shape (1, num_classes). Received: shapes {shapes}. A "
+            "file on log-mel spectrograms is not for MediaPipe."
+        )
+    _check_structure(content, summary, what)
+    try:
+        found = metadata.read(content)
+    except ValueError as error:
+        raise ValueError(
+            f"The metadata of the {what} are not what apps need: {error} "
+            "Export the model again."
+        ) from error
+    (scores,) = summary.outputs
+    if len(found.labels) != scores.shape[1]:
+        raise ValueError(
+            f"The {what} must have a label for each of its {scores.shape[1]} "
+            f"scores. Received: {len(found.labels)} labels"
+        )
+    model = TFLiteModel(content)
+    _check_probes(model, what, found.sample_rate_hz)
+    return model, found
+
+
+def check_file(content: bytes, what: str) -> AudioMetadata | None:
+    """Checks a file of any kind that export writes.
+
+    Args:
+        content: bytes of the file.
+        what: str. What to call the file in messages.
+
+    Returns:
+        AudioMetadata of a file from samples to scores. None for a front end
+        and for a file that takes log-mel spectrograms.
+
+    Raises:
+        ValueError: naming what is wrong with it.
+    """
+    summary = inspection.summarize(content)
+    ranks = _ranks(summary)
+    if ranks not in ([[3], [2]], [[2], [3]]):
+        return check_waveform_file(content, what)[1]
+    _check_structure(content, summary, what)
+    model = TFLiteModel(content)
+    if ranks == [[3], [2]]:
+        check_finite(model, what)
+    else:
+        _check_probes(model, what, _ANY_RATE_HZ)
+    return None

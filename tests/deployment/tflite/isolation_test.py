@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from ofa_aec_tf.deployment import isolation
+from ofa_aec_tf.deployment.tflite import isolation
 
 
 def _add(first, second):

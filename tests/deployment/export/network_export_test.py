@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment.tflite import converter
 from tests.deployment import small_models
 
@@ -53,10 +52,10 @@ def test_diverged_network_is_not_exported(network, clips):
     values[3][:] = np.inf
     bn.set_weights(values)
     with pytest.raises(ValueError, match="block2_bn1/moving_variance.*not fin"):
-        list(exporter.export_modes(broken, ["float32"], None, clips))
+        small_models.export(broken, clips, ["float32"])
 
 
 def test_clips_of_another_length_than_calibrated_are_refused(network, clips):
     longer = np.concatenate([clips, clips], axis=1)[:2]
     with pytest.raises(ValueError, match=r"\(num_clips, 202, 64\).*101"):
-        list(exporter.export_modes(network, ["int8"], clips, longer))
+        small_models.export(network, longer, ["int8"], calibration_clips=clips)

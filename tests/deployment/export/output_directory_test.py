@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from ofa_aec_tf.deployment import export_directory
+from ofa_aec_tf.deployment.export import output_directory
 from ofa_aec_tf.runs import workdir
 
 
@@ -14,9 +14,8 @@ def _record(name, content):
 
 
 def _write(directory, *names):
-    return export_directory.write(
+    return output_directory.write(
         directory,
-        "export.json",
         {"files": {name: _record(name, name.encode()) for name in names}},
         {name: name.encode() for name in names},
         ("cat", "dog"),
@@ -59,10 +58,10 @@ def test_two_exports_do_not_share_a_directory(tmp_path):
 def test_models_are_told_apart_by_their_directories():
     paths = [pathlib.Path(p) for p in ("x/a/subnet.keras", "x/b/subnet.keras")]
     out = pathlib.Path("out")
-    assert export_directory.directories(paths, out) == [out / "a", out / "b"]
-    assert export_directory.directories(paths[:1], out) == [out / "subnet"]
+    assert output_directory.directories(paths, out) == [out / "a", out / "b"]
+    assert output_directory.directories(paths[:1], out) == [out / "subnet"]
     with pytest.raises(ValueError, match=r"\['a', 'a'\]"):
-        export_directory.directories([paths[0]] * 2, out)
+        output_directory.directories([paths[0]] * 2, out)
 
 
 @pytest.mark.parametrize(

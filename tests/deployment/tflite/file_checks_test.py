@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment.tflite import chaining
 from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import file_checks
 from ofa_aec_tf.deployment.tflite import flatbuffer
-from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
+from ofa_aec_tf.deployment.tflite import metadata
 from ofa_aec_tf.deployment.tflite.inspection import TensorSummary
 from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 from tests.deployment import small_models
@@ -108,11 +108,11 @@ def test_scores_that_are_not_finite_are_refused(level_db, name):
 
 @pytest.mark.parametrize("mode", converter.QUANTIZATION_MODES)
 def test_good_files_on_waveforms_pass(waveform_files, mode):
-    runner, metadata = file_checks.check_waveform_file(
+    runner, described = file_checks.check_waveform_file(
         waveform_files[mode].content, mode
     )
     assert runner.input_shape == (1, 32_000)
-    assert metadata == small_models.METADATA
+    assert described == small_models.METADATA
 
 
 def _refused(content, match):
@@ -142,14 +142,12 @@ def test_a_file_with_too_few_labels_is_refused(waveform_files):
     fewer = dataclasses.replace(
         small_models.METADATA, labels=small_models.METADATA.labels[:-1]
     )
-    content = tflite_metadata.attach(waveform_files["int8"].content, fewer)
+    content = metadata.attach(waveform_files["int8"].content, fewer)
     _refused(content, "label for each of its 10 scores. Received: 9 labels")
 
 
 def test_a_file_on_log_mel_spectrograms_is_refused(exported):
-    content = tflite_metadata.attach(
-        exported["int8"].content, small_models.METADATA
-    )
+    content = metadata.attach(exported["int8"].content, small_models.METADATA)
     _refused(content, r"\(1, 101, 64\), \(1, 10\)\]. A file on log-mel")
 
 
@@ -208,7 +206,7 @@ def test_a_quantized_sigmoid_behind_a_front_end_is_refused(
         "scores",
     )
     _refused(
-        tflite_metadata.attach(content, small_models.METADATA),
+        metadata.attach(content, small_models.METADATA),
         r"LOGISTIC of \['int8'\]",
     )
 

@@ -308,7 +308,7 @@ def fragile_path(data, tmp_path_factory):
     ("flags", "message"),
     [
         ({"window_seconds": 1}, "Choose a shorter --window_seconds"),
-        ({"modes": "int4"}, "`mode` must be one of"),
+        ({"modes": "int4"}, "`modes` must be one of"),
         (
             {"modes": "int8_qat", "teacher": "missing.keras"},
             "There is no model file missing.keras",

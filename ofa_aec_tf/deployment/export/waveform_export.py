@@ -1,4 +1,4 @@
-"""Files that take a waveform: the front end, and networks behind it."""
+"""Files that take samples: the front end, and networks behind it."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -11,23 +11,25 @@ import numpy as np
 from ofa_aec_tf import __version__
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.audio.frontend import log_mel_spectrogram
-from ofa_aec_tf.deployment import export_checks
-from ofa_aec_tf.deployment import export_directory
-from ofa_aec_tf.deployment import exporter
-from ofa_aec_tf.deployment import file_checks
-from ofa_aec_tf.deployment import waveforms
+from ofa_aec_tf.deployment.export import fidelity_checks
+from ofa_aec_tf.deployment.export import output_directory
+from ofa_aec_tf.deployment.export.network_export import ExportedFile
 from ofa_aec_tf.deployment.tflite import chaining
 from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import file_checks
 from ofa_aec_tf.deployment.tflite import inspection
-from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
-from ofa_aec_tf.deployment.tflite import runner as tflite_runner
+from ofa_aec_tf.deployment.tflite import metadata
+from ofa_aec_tf.deployment.tflite import probe_waveforms
+from ofa_aec_tf.deployment.tflite.metadata import AudioMetadata
+from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 from ofa_aec_tf.layers import LogMelSpectrogram
 
 INPUT_NAME = "waveform"
 OUTPUT_NAME = "scores"
 
-# What is that far below the loudest band of its frame, or below this level,
-# has the rounding of loud sounds in it, which no two float32 transforms share.
+# Bands that are this far below the loudest of their frame, or below this
+# level, hold the rounding errors of loud sounds. These differ between any two
+# Fourier transforms in float32.
 _DYNAMIC_RANGE_DB = 60.0
 _QUIET_DB = -60.0
 
@@ -45,17 +47,14 @@ class FrontEndFile:
             the loudest of their frame.
     """
 
-    exported: exporter.ExportedFile
+    exported: ExportedFile
     config: FrontendConfig
     num_samples: int
     max_difference_db: float
 
 
 def _difference_db(expected, received):
-    """Largest difference where rounding does not drown a band.
-
-    NaN if a value is.
-    """
+    """Largest difference over the audible bands; NaN if a value is NaN."""
     loudest = expected.max(axis=-1, keepdims=True)
     audible = expected > np.maximum(loudest - _DYNAMIC_RANGE_DB, _QUIET_DB)
     difference_db = np.abs(received - expected)
@@ -67,11 +66,11 @@ def audio_metadata(
     class_names: Sequence[str],
     window_seconds: float,
     config: FrontendConfig,
-) -> tflite_metadata.AudioMetadata:
-    """What the file of a network says of itself.
+) -> AudioMetadata:
+    """The metadata of the file of a network.
 
     Args:
-        name: str. Of the network.
+        name: str. Name of the network.
         class_names: sequence of str, in the order of the outputs.
         window_seconds: float. Length of a window.
         config: FrontendConfig.
@@ -79,7 +78,7 @@ def audio_metadata(
     Raises:
         ValueError: if a class name is not a line of text.
     """
-    return tflite_metadata.AudioMetadata(
+    return AudioMetadata(
         name=name,
         description=f"{len(class_names)} classes of sound events, in "
         f"windows of {window_seconds:g} s",
@@ -91,11 +90,7 @@ def audio_metadata(
 
 
 def has_frontend(config: FrontendConfig) -> bool:
-    """Whether TFLite has a Fourier transform of the size of a front end.
-
-    Args:
-        config: FrontendConfig.
-    """
+    """Whether TFLite has a Fourier transform of this front end's size."""
     return not config.window_samples & (config.window_samples - 1)
 
 
@@ -107,10 +102,11 @@ def convert_frontend(config: FrontendConfig, num_samples: int) -> bytes:
         num_samples: int. Length of a window.
 
     Returns:
-        bytes of a `.tflite` file, as of `export_frontend`.
+        bytes of a `.tflite` file from (1, num_samples) samples to a log-mel
+        spectrogram of shape (1, num_frames, num_mel_bins), in dB.
 
     Raises:
-        ValueError: if the transform is of a size that TFLite lacks.
+        ValueError: if TFLite has no Fourier transform of this size.
     """
     if not has_frontend(config):
         raise ValueError(
@@ -120,7 +116,7 @@ def convert_frontend(config: FrontendConfig, num_samples: int) -> bytes:
             "with --modes= for files on log-mel spectrograms only."
         )
     inputs = keras.Input((num_samples,))
-    # Named, so that the file does not depend on what was made before.
+    # A fixed name, so that the file is the same whatever was built before.
     layer = LogMelSpectrogram(
         config, transform_dtype="float32", name="log_mel_spectrogram"
     )
@@ -134,22 +130,17 @@ def convert_frontend(config: FrontendConfig, num_samples: int) -> bytes:
 
 
 def export_frontend(
-    config: FrontendConfig, num_samples: int, num_latency_runs: int = 30
+    config: FrontendConfig, num_samples: int, **options
 ) -> FrontEndFile:
     """Converts the front end, in float32, and checks it.
 
     Args:
         config: FrontendConfig.
         num_samples: int. Length of a window.
-        num_latency_runs: int. Runs that the latency is the median of.
-
-    Returns:
-        FrontEndFile, from (1, num_samples) samples at full scale 1 to
-        (1, num_frames, num_mel_bins) dB.
+        **options: further arguments of `ExportedFile.measure`.
 
     Raises:
-        ValueError: if the transform is of a size that TFLite lacks, or the
-            file fails a check.
+        ValueError: as `convert_frontend` does, or if the file fails a check.
     """
     content = convert_frontend(config, num_samples)
     summary = inspection.summarize(content)
@@ -162,25 +153,19 @@ def export_frontend(
     file_checks.check_operators(
         summary, "front end", file_checks.FRONTEND_OPERATORS
     )
-    runner = tflite_runner.TFLiteModel(content)
+    runner = TFLiteModel(content)
     max_difference_db = 0.0
-    for name, waveform in waveforms.probes(
+    for name, waveform in probe_waveforms.probes(
         num_samples, config.sample_rate_hz
     ).items():
         difference_db = _difference_db(
             log_mel_spectrogram(waveform, config),
             runner.predict(waveform[np.newaxis])[0],
         )
-        export_checks.check_frontend(difference_db, name)
+        fidelity_checks.check_frontend(difference_db, name)
         max_difference_db = max(max_difference_db, difference_db)
     return FrontEndFile(
-        exporter.ExportedFile(
-            content=content,
-            runner=runner,
-            parity=None,
-            latency_ms=runner.median_latency_ms(num_latency_runs),
-            summary=summary,
-        ),
+        ExportedFile.measure(content, runner, **options),
         config,
         num_samples,
         max_difference_db,
@@ -189,78 +174,75 @@ def export_frontend(
 
 def add_frontend(
     frontend: FrontEndFile,
-    network: exporter.ExportedFile,
+    network: ExportedFile,
     mode: str,
-    metadata: tflite_metadata.AudioMetadata,
-    num_latency_runs: int = 30,
-) -> exporter.ExportedFile:
+    described: AudioMetadata,
+    **options,
+) -> ExportedFile:
     """Puts the front end before a network, and checks the result.
 
     Args:
         frontend: FrontEndFile.
         network: ExportedFile of a network on log-mel spectrograms.
         mode: str. How the network is quantized, for messages.
-        metadata: AudioMetadata to attach.
-        num_latency_runs: int. Runs that the latency is the median of.
+        described: AudioMetadata to attach.
+        **options: further arguments of `ExportedFile.measure`.
 
     Returns:
-        ExportedFile from (1, num_samples) samples to (1, num_classes) scores:
-        those of the two files run one after the other, to the last bit.
+        ExportedFile from (1, num_samples) samples to (1, num_classes) scores,
+        which equal those of the two files run one after the other, bit for
+        bit.
 
     Raises:
         ValueError: if the file fails a check.
     """
-    content = tflite_metadata.attach(
+    content = metadata.attach(
         chaining.chain(
             frontend.exported.content, network.content, INPUT_NAME, OUTPUT_NAME
         ),
-        metadata,
+        described,
     )
     runner, read_back = file_checks.check_waveform_file(
         content, f"{mode} waveform file"
     )
-    if read_back != metadata:
+    if read_back != described:
         raise ValueError(
             "The metadata must be read back as they were written. Received: "
-            f"{read_back}, expected {metadata}"
+            f"{read_back}, expected {described}"
         )
-    probes = waveforms.probes(
+    probes = probe_waveforms.probes(
         frontend.num_samples, frontend.config.sample_rate_hz
     )
     together = np.stack(list(probes.values()))
-    scores = runner.predict(together)
-    apart = network.runner.predict(frontend.exported.runner.predict(together))
-    export_checks.check_same_scores(scores, apart, mode)
-    return exporter.ExportedFile(
-        content=content,
-        runner=runner,
-        parity=network.parity,
-        latency_ms=runner.median_latency_ms(num_latency_runs),
-        summary=inspection.summarize(content),
-        metrics=network.metrics,
+    fidelity_checks.check_same_scores(
+        runner.predict(together),
+        network.runner.predict(frontend.exported.runner.predict(together)),
+        mode,
+    )
+    return ExportedFile.measure(
+        content, runner, network.parity, network.metrics, **options
     )
 
 
 def export_files(
-    networks: Iterable[tuple[str, exporter.ExportedFile]],
+    networks: Iterable[tuple[str, ExportedFile]],
     frontend: FrontEndFile | None,
-    metadata: tflite_metadata.AudioMetadata,
+    described: AudioMetadata,
     waveform_modes: Sequence[str],
     log_mel_modes: Sequence[str],
-) -> Iterator[tuple[str, exporter.ExportedFile]]:
-    """The files of one model: behind the front end, without it, and that.
+) -> Iterator[tuple[str, ExportedFile]]:
+    """All files of one model: networks with and without the front end.
 
     Args:
-        networks: iterable of modes and ExportedFile on log-mel spectrograms,
-            as `exporter.export_modes` gives them.
-        frontend: FrontEndFile, or None where there is no waveform mode.
-        metadata: AudioMetadata to attach to files that take waveforms.
+        networks: iterable of modes and ExportedFile on log-mel spectrograms.
+        frontend: FrontEndFile. None only where there is no waveform mode.
+        described: AudioMetadata to attach to files that take samples.
         waveform_modes: sequence of str. Modes to give with the front end.
         log_mel_modes: sequence of str. Modes to give without it; the front
             end is then a file of its own.
 
     Yields:
-        tuple of the key of a file (see `export_directory.file_name`) and the
+        tuple of the key of a file (see `output_directory.file_name`) and the
         ExportedFile.
 
     Raises:
@@ -268,8 +250,8 @@ def export_files(
     """
     for mode, network in networks:
         if mode in log_mel_modes:
-            yield f"{export_directory.LOG_MEL_PREFIX}{mode}", network
+            yield f"{output_directory.LOG_MEL_PREFIX}{mode}", network
         if mode in waveform_modes:
-            yield mode, add_frontend(frontend, network, mode, metadata)
+            yield mode, add_frontend(frontend, network, mode, described)
     if log_mel_modes and frontend is not None:
-        yield export_directory.FRONTEND, frontend.exported
+        yield output_directory.FRONTEND, frontend.exported

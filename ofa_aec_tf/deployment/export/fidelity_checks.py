@@ -6,7 +6,7 @@ from a file alone is in `file_checks`.
 
 import numpy as np
 
-from ofa_aec_tf.deployment.tflite import converter as tflite_converter
+from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.evaluation.metrics import scores_to_logits
 
 MAX_FLOAT32_SCORE_DIFFERENCE = 1e-5
@@ -15,11 +15,11 @@ MAX_FRONTEND_DIFFERENCE_DB = 1e-3
 # Far below what sound conversions have, and far above what broken ones have:
 # whole waveform graphs in int8 were measured at -3.5 dB.
 _MIN_LOGIT_SNR_DB = {
-    tflite_converter.FLOAT32: 60.0,
-    tflite_converter.FLOAT16: 40.0,
-    tflite_converter.DYNAMIC_RANGE: 15.0,
-    tflite_converter.INT8: 15.0,
-    tflite_converter.INT8_QAT: 15.0,
+    converter.FLOAT32: 60.0,
+    converter.FLOAT16: 40.0,
+    converter.DYNAMIC_RANGE: 15.0,
+    converter.INT8: 15.0,
+    converter.INT8_QAT: 15.0,
 }
 _MIN_TRAINED_LOGIT_SNR_DB = 3.0
 # Scores that are exactly 0 or 1 without their logits being beyond any doubt.
@@ -27,11 +27,11 @@ _MAX_SATURATED_FRACTION = 0.01
 _CERTAIN_LOGIT = 12.0
 
 _BYTES_PER_WEIGHT = {
-    tflite_converter.FLOAT32: 4,
-    tflite_converter.FLOAT16: 2,
-    tflite_converter.DYNAMIC_RANGE: 1,
-    tflite_converter.INT8: 1,
-    tflite_converter.INT8_QAT: 1,
+    converter.FLOAT32: 4,
+    converter.FLOAT16: 2,
+    converter.DYNAMIC_RANGE: 1,
+    converter.INT8: 1,
+    converter.INT8_QAT: 1,
 }
 # The converter leaves smaller kernels in float32 in this mode.
 _DYNAMIC_RANGE_MIN_WEIGHTS = 1024
@@ -44,7 +44,7 @@ def constant_bytes_bounds(model, mode):
 
     Args:
         model: keras.Model.
-        mode: one of `tflite_converter.QUANTIZATION_MODES`, or `INT8_QAT`.
+        mode: one of `converter.QUANTIZATION_MODES`, or `INT8_QAT`.
 
     Returns:
         `(smallest, largest)`, int: all kernels in the format of the mode;
@@ -58,7 +58,7 @@ def constant_bytes_bounds(model, mode):
             continue
         bytes_per_weight = _BYTES_PER_WEIGHT[mode]
         if (
-            mode == tflite_converter.DYNAMIC_RANGE
+            mode == converter.DYNAMIC_RANGE
             and size < _DYNAMIC_RANGE_MIN_WEIGHTS
         ):
             bytes_per_weight = 4
@@ -84,9 +84,9 @@ def check_weights_are_inside(summary, model, mode):
     """Checks that a file holds the weights of its network.
 
     Args:
-        summary: `tflite_inspection.TFLiteSummary` of the file.
+        summary: `inspection.TFLiteSummary` of the file.
         model: keras.Model that it was converted from.
-        mode: one of `tflite_converter.QUANTIZATION_MODES`, or `INT8_QAT`.
+        mode: one of `converter.QUANTIZATION_MODES`, or `INT8_QAT`.
 
     Raises:
         ValueError: if its constants are too few or too many bytes.
@@ -107,14 +107,14 @@ def check_parity(parity, mode):
     Args:
         parity: `parity.Parity` of the file against the float32 model; under
             `INT8_QAT` against the network that was trained for it.
-        mode: one of `tflite_converter.QUANTIZATION_MODES`, or `INT8_QAT`.
+        mode: one of `converter.QUANTIZATION_MODES`, or `INT8_QAT`.
 
     Raises:
         ValueError: if scores of a float32 file differ by 1e-5 or more, or
             the logits of any file have too little of the model's.
     """
     if (
-        mode == tflite_converter.FLOAT32
+        mode == converter.FLOAT32
         and not parity.max_score_difference < MAX_FLOAT32_SCORE_DIFFERENCE
     ):
         raise ValueError(

@@ -7,7 +7,7 @@ import soundfile
 from ofa_aec_tf import audio
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.audio.frontend import log_mel_spectrogram
-from ofa_aec_tf.deployment.prediction import prediction
+from ofa_aec_tf.deployment.prediction import file_prediction
 from ofa_aec_tf.deployment.prediction.events import Event
 from ofa_aec_tf.deployment.prediction.events import EventSelector
 from ofa_aec_tf.deployment.prediction.scorers import Scorer
@@ -31,7 +31,7 @@ def _waveform_scorer(window_samples, rate_hz=RATE_HZ):
 
 def _score(waveform, scorer, hop_samples, silence_dbfs=DEFAULT_DBFS):
     return list(
-        prediction.score_windows(
+        file_prediction.score_windows(
             np.array_split(waveform, 7), scorer, hop_samples, silence_dbfs
         )
     )
@@ -99,7 +99,7 @@ def _write(path, waveform, rate_hz=RATE_HZ):
 
 
 def _predict(path, scorer, hop_samples, selector=None, **options):
-    return prediction.predict_file(
+    return file_prediction.predict_file(
         path,
         scorer,
         selector or EventSelector(NAMES),

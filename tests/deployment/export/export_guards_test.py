@@ -3,7 +3,7 @@
 The converter is replaced by one that gives a file with one fault. The checks,
 and the test that fails without each:
 
-exporter.check_and_measure
+network_export.NetworkExporter
     check_operators: test_a_network_is_refused[operator]
     check_interface: test_a_network_is_refused[subgraphs]
     check_sigmoid: test_a_network_is_refused[sigmoid]
@@ -13,25 +13,26 @@ exporter.check_and_measure
     check_weights_are_inside: test_a_network_is_refused[weights]
     check_score_resolution: test_a_network_is_refused[resolution]
     check_parity: test_a_network_is_refused[scores] and [noise]
-exporter.check_quantized
+network_export.NetworkExporter.check_quantized
     check_trained_parity: test_a_network_that_training_ruined_is_refused
-waveform_exporter.convert_frontend
+waveform_export.convert_frontend
     has_frontend: test_a_front_end_that_tflite_lacks_is_refused
-waveform_exporter.export_frontend
+waveform_export.export_frontend
     check_interface: test_a_front_end_is_refused[length]
     check_operators: test_a_front_end_is_refused[operator]
     check_frontend: test_a_front_end_is_refused[filter]
-waveform_exporter.add_frontend
+waveform_export.add_frontend
     check_waveform_file: test_metadata_that_went_wrong_are_refused[labels]
     metadata as they were written: ...[metadata]
     check_same_scores: test_a_chain_that_gives_other_scores_is_refused
-export_evaluation
+quality
     check_quality: test_a_loss_of_quality_is_refused
-export
+export_job
     outputs and classes: test_a_record_of_other_classes_is_refused
+export
     classes of the data: test_data_of_other_classes_are_refused
     check_writable: test_an_output_that_cannot_be_written_is_found_first
-export_directory
+output_directory
     distinct names: test_models_that_would_share_a_directory_are_refused
     names in the last report: test_nothing_outside_the_directory_is_touched
     lock: test_two_exports_do_not_share_a_directory
@@ -49,10 +50,11 @@ import pytest
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import export_directory
+from ofa_aec_tf.deployment.export import output_directory
+from ofa_aec_tf.deployment.qat import distillation
 from ofa_aec_tf.deployment.tflite import chaining
-from ofa_aec_tf.deployment.tflite import converter as tflite_converter
-from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
+from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import metadata
 from ofa_aec_tf.deployment.tflite import runner
 from ofa_aec_tf.layers import LogMelSpectrogram
 from ofa_aec_tf.runs import workdir
@@ -62,7 +64,7 @@ from tests.deployment import faulty_files
 from tests.deployment import in_process
 
 # Another takes its place below.
-_convert_float32 = tflite_converter.convert_float32
+_convert_float32 = converter.convert_float32
 
 _NUM_SAMPLES = 16_000
 
@@ -121,13 +123,11 @@ def export(
 
     def run(content=None, front=frontend, mode="float32", **values):
         monkeypatch.setattr(
-            tflite_converter,
+            converter,
             "convert",
             lambda *unused: content or files("base", mode),
         )
-        monkeypatch.setattr(
-            tflite_converter, "convert_float32", lambda *unused: front
-        )
+        monkeypatch.setattr(converter, "convert_float32", lambda *unused: front)
         directory = tmp_path / "out"
         defaults = {
             "model": model_path,
@@ -248,9 +248,7 @@ class _Quantized:
 
 def test_a_network_that_training_ruined_is_refused(export, files, monkeypatch):
     ruined = _Quantized(files("opposite", "int8"))
-    monkeypatch.setattr(
-        "ofa_aec_tf.deployment.qat.export_qat.quantize", lambda *unused: ruined
-    )
+    monkeypatch.setattr(distillation, "quantize", lambda *unused: ruined)
     _refused(export(mode="int8_qat"), "must still resemble the network")
 
 
@@ -302,12 +300,12 @@ def test_a_front_end_is_refused(export, info, frontend, make, message):
     _refused(export(front=make(info.frontend, frontend)), message)
 
 
-def _with_fewer_labels(metadata):
-    return dataclasses.replace(metadata, labels=metadata.labels[:-1])
+def _with_fewer_labels(described):
+    return dataclasses.replace(described, labels=described.labels[:-1])
 
 
-def _of_another_version(metadata):
-    return dataclasses.replace(metadata, version="0")
+def _of_another_version(described):
+    return dataclasses.replace(described, version="0")
 
 
 @pytest.mark.parametrize(
@@ -321,11 +319,11 @@ def _of_another_version(metadata):
 def test_metadata_that_went_wrong_are_refused(
     export, monkeypatch, change, message
 ):
-    attach = tflite_metadata.attach
+    attach = metadata.attach
     monkeypatch.setattr(
-        tflite_metadata,
+        metadata,
         "attach",
-        lambda content, metadata: attach(content, change(metadata)),
+        lambda content, described: attach(content, change(described)),
     )
     _refused(export(modes="float32", log_mel_modes=""), message)
 
@@ -415,7 +413,7 @@ def test_two_exports_do_not_share_a_directory(export, tmp_path):
 
 
 def test_a_directory_in_the_place_of_a_file_is_refused(export, tmp_path):
-    name = export_directory.file_name("subnet", "log_mel_float32")
+    name = output_directory.file_name("subnet", "log_mel_float32")
     (tmp_path / "out" / "subnet" / name).mkdir(parents=True)
     error, directory = export()
     assert f"have the names of files: ['{name}']" in error

@@ -7,10 +7,10 @@ import pytest
 
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.audio.frontend import log_mel_spectrogram
-from ofa_aec_tf.deployment import export_directory
-from ofa_aec_tf.deployment import waveform_exporter
-from ofa_aec_tf.deployment import waveforms
+from ofa_aec_tf.deployment.export import output_directory
+from ofa_aec_tf.deployment.export import waveform_export
 from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import probe_waveforms
 from tests.deployment import small_models
 
 _NUM_SAMPLES = 32_000
@@ -70,7 +70,7 @@ def test_files_suit_old_runtimes_and_the_front_end_stays_float(
 def test_keys_of_the_files_of_a_model(exported, frontend_file):
     networks = [(mode, exported[mode]) for mode in ("float32", "int8")]
     files = dict(
-        waveform_exporter.export_files(
+        waveform_export.export_files(
             networks,
             frontend_file,
             small_models.METADATA,
@@ -79,7 +79,7 @@ def test_keys_of_the_files_of_a_model(exported, frontend_file):
         )
     )
     assert list(files) == ["float32", "log_mel_int8", "int8", "frontend"]
-    names = [export_directory.file_name("subnet", key) for key in files]
+    names = [output_directory.file_name("subnet", key) for key in files]
     assert names == [
         "subnet_float32.tflite",
         "subnet_log_mel_int8.tflite",
@@ -94,14 +94,14 @@ def test_keys_of_the_files_of_a_model(exported, frontend_file):
 
 def test_a_window_that_tflite_cannot_transform_is_refused():
     config = FrontendConfig(22050, 1000, 441, 40, 0.0, 11025.0)
-    assert not waveform_exporter.has_frontend(config)
+    assert not waveform_export.has_frontend(config)
     with pytest.raises(ValueError, match="power of two.*=1000"):
-        waveform_exporter.export_frontend(config, 22050)
+        waveform_export.export_frontend(config, 22050)
 
 
 def test_other_settings_of_the_front_end():
     config = FrontendConfig(16000, 512, 160, 40, 20.0, 8000.0)
-    file = waveform_exporter.export_frontend(config, 8000, num_latency_runs=3)
+    file = waveform_export.export_frontend(config, 8000, num_latency_runs=3)
     noise = np.random.default_rng(0).uniform(-1, 1, 8000).astype(np.float32)
     np.testing.assert_allclose(
         file.exported.runner.predict(noise[np.newaxis])[0],
@@ -112,20 +112,20 @@ def test_other_settings_of_the_front_end():
 
 def test_a_difference_on_one_band_is_seen(frontend_file, monkeypatch):
     monkeypatch.setattr(
-        waveform_exporter,
+        waveform_export,
         "log_mel_spectrogram",
         lambda waveform, config: log_mel_spectrogram(
             waveform, dataclasses.replace(config, max_frequency_hz=13990.0)
         ),
     )
     with pytest.raises(ValueError, match=r"within 0\.001 dB"):
-        waveform_exporter.export_frontend(
+        waveform_export.export_frontend(
             frontend_file.config, _NUM_SAMPLES, num_latency_runs=3
         )
 
 
 def test_probes_are_what_their_names_say():
-    probes = waveforms.probes(16000, 16000)
+    probes = probe_waveforms.probes(16000, 16000)
     assert all(
         p.shape == (16000,) and p.dtype == np.float32 for p in probes.values()
     )
