@@ -31,6 +31,7 @@ from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.evaluation import metrics
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.reports import tables
 from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.runs import run_record
@@ -100,7 +101,7 @@ def _load(path, dataset):
             )
         return model
     if pathlib.Path(path).suffix == ".keras":
-        return keras_predictor.load_keras_model(path)
+        return networks.load_model(path)
     raise ValueError(
         f"Expected a `.keras` or a `.tflite` file. Received: --model={path}"
     )

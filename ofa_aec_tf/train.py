@@ -102,7 +102,7 @@ def _family_and_subnet(dataset):
         registry.check_is_elastic(family)
         return family, None
     if _SUBNET.value == "largest":
-        network_flags.check_has_all_channels(family)
+        family.check_largest_is_whole()
     return family, family.search_space().parse(_SUBNET.value)
 
 
@@ -195,13 +195,13 @@ def main(unused_arguments):
     stored, stored_digest = _stored_logits(config, dataset, family)
     identity = {
         "config": config.to_json(),
-        "family": {"name": family.name, **family.to_json()},
+        "family": family.record(),
         "subnet": None if subnet is None else dict(subnet),
         "data_fingerprint": dataset.fingerprint,
         "teacher": [workdir.file_digest(path) for path in _TEACHER.value],
         "stored_logits": stored_digest,
         "initial": _INITIAL.value and workdir.file_digest(_INITIAL.value),
-        **network_flags.start_identity(),
+        **network_flags.start_identity(family),
         "deterministic": _DETERMINISTIC.value,
         "precision": trainer.training_precision(config, family, subnet),
     }
@@ -227,7 +227,7 @@ def main(unused_arguments):
             stored=stored,
             initial_path=_INITIAL.value,
             initial_weights=network_flags.INITIAL_WEIGHTS.value,
-            network_options=network_flags.builder_options(),
+            network_options=network_flags.training_options(family),
         )
     print(f"wrote {path}")
 

@@ -1,8 +1,6 @@
 """Loads `.keras` files of plain networks, for export and prediction."""
 
-# Registers the supernets, which are then told from broken files.
-from ofa_aec_tf.families import registry  # noqa: F401
-from ofa_aec_tf.models.keras_files import load_keras_file
+from ofa_aec_tf.families.networks import load_model
 
 
 def load_network(path):
@@ -20,7 +18,7 @@ def load_network(path):
         ValueError: if the file is missing or broken, or holds something else,
             such as a supernet.
     """
-    model = load_keras_file(path)
+    model = load_model(path)
     shapes = [
         getattr(model, f"{end}_shape", None) for end in ("input", "output")
     ]

@@ -3,26 +3,10 @@
 import tensorflow as tf
 
 from ofa_aec_tf.evaluation import batch_norm_calibration
-
-# Registers the supernets that a file may name.
-from ofa_aec_tf.families import registry  # noqa: F401
-from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import ranking_logits
 from ofa_aec_tf.models.logits import score_activation
 from ofa_aec_tf.models.supernet import Supernet
-
-
-def load_keras_model(path):
-    """Loads a plain network or a supernet.
-
-    Args:
-        path: path of a `.keras` file.
-
-    Returns:
-        keras.Model, a Supernet where the file holds one.
-    """
-    return load_keras_file(path)
 
 
 def is_supernet(model):

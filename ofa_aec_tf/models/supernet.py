@@ -6,14 +6,11 @@ interface only.
 
 import dataclasses
 import functools
-import pathlib
 from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
-
-from ofa_aec_tf.models.keras_files import load_keras_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,33 +231,3 @@ class Supernet(keras.Model):
                 for i in range(0, len(log_mel), batch_size)
             ]
         )
-
-
-def load_supernet(path):
-    """Loads a supernet that training has saved.
-
-    Args:
-        path: path of a `supernet.keras` file.
-
-    Returns:
-        Supernet, in float32.
-
-    Raises:
-        ValueError: if the file is missing or holds no supernet.
-    """
-    # Registers the class that the file names.
-    from ofa_aec_tf.families import registry  # noqa: F401
-
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise ValueError(
-            f"There is no supernet at {path}. Train one with `python -m "
-            "ofa_aec_tf.train --stage=supernet`."
-        )
-    model = load_keras_file(path)
-    if not isinstance(model, Supernet):
-        raise ValueError(
-            f"{path} holds a plain network, not a supernet. Name the "
-            "`supernet.keras` of a `--stage=supernet` run."
-        )
-    return model

@@ -1,8 +1,8 @@
 """What a run saves, with batch normalization statistics of its own."""
 
 from ofa_aec_tf.evaluation.batch_norm_calibration import NetworkCalibrator
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.precision import precision_scope
-from ofa_aec_tf.models.training_twin import to_plain_network
 
 
 class CalibratedNetwork:
@@ -26,7 +26,7 @@ class CalibratedNetwork:
     def __init__(self, twin, family, subnet, batches):
         self._twin = twin
         with precision_scope("float32"):
-            self.network = to_plain_network(twin, family, subnet)
+            self.network = networks.builders(family).to_plain_network(twin, subnet)
         self._calibrator = NetworkCalibrator(self.network, batches)
 
     def update(self):

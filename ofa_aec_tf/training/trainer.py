@@ -9,15 +9,12 @@ from absl import logging
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.keras_files import save_keras_file
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.models.precision import resolve_precision
-from ofa_aec_tf.models.supernet import load_supernet
-from ofa_aec_tf.models.training_twin import build_training_twin
-from ofa_aec_tf.models.training_twin import to_plain_network
 from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.training import callbacks
 from ofa_aec_tf.training import fitting
@@ -52,7 +49,7 @@ def train(
 
     Args:
         config: TrainConfig.
-        family: the model family, such as Cnn10Family.
+        family: Family.
         data_dir: directory with `dataset.json`.
         dataset: DatasetInfo of that directory.
         directory: the run's working directory.
@@ -63,7 +60,7 @@ def train(
         initial_path: path of the `.keras` file that the training starts from,
             of the same network or supernet.
         initial_weights: str. Weights to start with, as
-            `registry.load_initial_weights` names them; None is fresh ones.
+            `networks.load_initial_weights` names them; None is fresh ones.
         network_options: mapping. Further arguments of the family's builder.
 
     Returns:
@@ -91,11 +88,11 @@ def train(
         validation = callbacks.NoValidation()
         validation_batches = _validation_batches(data_dir, dataset, config)
         if config.stage == "supernet":
-            model = registry.build_supernet(
+            model = networks.build_supernet(
                 family, algorithm=config.convolution
             )
             if initial_path is not None:
-                source = load_supernet(initial_path)
+                source = networks.load_supernet(initial_path)
                 model.set_weights(source.get_weights())
             sampler = SubnetSampler(
                 family.search_space(),
@@ -114,8 +111,7 @@ def train(
                     dataset.label_type,
                 )
         else:
-            model = build_training_twin(
-                family,
+            model = networks.builders(family).build_training_twin(
                 subnet,
                 config.convolution,
                 block_dropout=config.block_dropout,
@@ -123,7 +119,7 @@ def train(
                 **dict(network_options),
             )
             if initial_weights is not None:
-                registry.load_initial_weights(
+                networks.load_initial_weights(
                     model, family, initial_weights, subnet
                 )
             if initial_path is not None:
@@ -297,16 +293,16 @@ def _save(model, path, config, family, subnet, dataset):
     trained = space.largest() if subnet is None else space.subnet(subnet)
     with precision_scope("float32"):
         if config.stage == "supernet":
-            saved = registry.build_supernet(
+            saved = networks.build_supernet(
                 family, algorithm=config.convolution
             )
             saved.set_weights(model.get_weights())
         else:
-            saved = to_plain_network(model, family, subnet)
+            saved = networks.builders(family).to_plain_network(model, subnet)
     details = {
         "stage": config.stage,
         "seed": config.seed,
-        "family": {"name": family.name, **family.to_json()},
+        "family": family.record(),
         "complexity": family.complexity(trained, dataset.num_frames).to_json(),
     }
     if config.stage != "supernet":

@@ -322,7 +322,7 @@ def network_name(flags_dir, tmp_path, dataset, family, subnet):
     (model,) = dict(cell.step.arguments)["model"]
     ModelInfo.for_dataset(
         dataset,
-        family={"name": family.name, **family.to_json()},
+        family=family.record(),
         subnet=dict(subnet),
         complexity=family.complexity(subnet, 101).to_json(),
     ).write(runner.path(model))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ofa_aec_tf.families import imagenet
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.ast.family import AstFamily
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
@@ -47,9 +47,9 @@ def test_a_grey_image_gives_the_features_of_the_image_model(
         image_network.save(path)
     else:
         image_network.save_weights(path)
-    network = registry.build_network(_B0)
+    network = networks.build_network(_B0)
     classifier = network.get_layer("logits").get_weights()
-    registry.load_initial_weights(network, _B0, str(path))
+    networks.load_initial_weights(network, _B0, str(path))
     features = keras.Model(network.input, network.get_layer("mean_pool").output)
     clips = np.random.default_rng(1).normal(0, 1, (2, 64, 64)).astype("f")
     # Rows are mel bands, columns frames; a third of the clip in each channel.
@@ -68,11 +68,11 @@ def test_a_grey_image_gives_the_features_of_the_image_model(
 
 def test_networks_with_dropout_get_the_same_weights(image_network, tmp_path):
     image_network.save(tmp_path / "b0.keras")
-    plain = registry.build_network(_B0)
-    network = registry.build_network(_B0, block_dropout=0.2, head_dropout=0.2)
+    plain = networks.build_network(_B0)
+    network = networks.build_network(_B0, block_dropout=0.2, head_dropout=0.2)
     network.set_weights(plain.get_weights())
     for each in (plain, network):
-        registry.load_initial_weights(each, _B0, str(tmp_path / "b0.keras"))
+        networks.load_initial_weights(each, _B0, str(tmp_path / "b0.keras"))
     for ours, expected in zip(network.get_weights(), plain.get_weights()):
         np.testing.assert_array_equal(ours, expected)
 
@@ -83,12 +83,12 @@ def test_an_efficientnet_of_another_size_is_refused(image_network, tmp_path):
     b2 = EfficientNetFamily(5, 64, 1.1, 1.2)
     with pytest.raises(ValueError, match="b0.keras .* no layer `block1b"):
         imagenet.load_efficientnet_weights(
-            registry.build_network(b2), b2, str(path)
+            networks.build_network(b2), b2, str(path)
         )
     narrow = EfficientNetFamily(5, 64, 0.5, 1.0)
     with pytest.raises(ValueError, match="another size.*`stem_conv`"):
         imagenet.load_efficientnet_weights(
-            registry.build_network(narrow), narrow, str(path)
+            networks.build_network(narrow), narrow, str(path)
         )
 
 
@@ -143,16 +143,16 @@ def test_the_missing_extra_is_named():
 
 def test_a_network_for_sounds_is_no_image_model(tmp_path):
     path = tmp_path / "teacher.keras"
-    network = registry.build_network(_B0)
+    network = networks.build_network(_B0)
     network.save(path)
     with pytest.raises(ValueError, match="one for sounds without its record"):
-        registry.load_initial_weights(network, _B0, str(path))
+        networks.load_initial_weights(network, _B0, str(path))
 
 
 def test_a_cnn10_has_no_weights_of_images():
     family = Cnn10Family(5, channels=(4, 4, 4, 4), hidden_units=4)
     with pytest.raises(ValueError, match="ast, efficientnet. Received: cnn10"):
-        registry.load_initial_weights(None, family, "imagenet")
+        networks.load_initial_weights(None, family, "imagenet")
 
 
 def _image_transformer(kind, **options):
@@ -189,9 +189,9 @@ def test_a_grey_image_gives_the_tokens_of_the_image_transformer(kind, tmp_path):
     model.save(path)
     # 3 by 3 patches of 16 with 10 between: 36 frames and bands.
     family = AstFamily(5, 36, 36, width=16, num_heads=2, depth=2)
-    network = registry.build_network(family, gradient_checkpointing=True)
-    registry.load_initial_weights(network, family, str(path))
-    plain = registry.build_network(family)
+    network = networks.build_network(family, gradient_checkpointing=True)
+    networks.load_initial_weights(network, family, str(path))
+    plain = networks.build_network(family)
     plain.set_weights(network.get_weights())
     tokens = keras.Model(plain.input, plain.get_layer("encoder_norm").output)
     clip = np.random.default_rng(1).normal(0, 1, (36, 36)).astype(np.float32)
@@ -232,8 +232,8 @@ def test_a_transformer_of_another_size_is_refused(options, message, tmp_path):
     path = tmp_path / "deit.keras"
     _image_transformer("deit", **options).save(path)
     with pytest.raises(ValueError, match=message):
-        registry.load_initial_weights(
-            registry.build_network(_AST), _AST, str(path)
+        networks.load_initial_weights(
+            networks.build_network(_AST), _AST, str(path)
         )
 
 
@@ -249,8 +249,8 @@ def test_a_transformer_of_another_width_is_refused(family, tmp_path):
     path = tmp_path / "deit.keras"
     _image_transformer("deit").save(path)
     with pytest.raises(ValueError, match="of another size than the network"):
-        registry.load_initial_weights(
-            registry.build_network(family), family, str(path)
+        networks.load_initial_weights(
+            networks.build_network(family), family, str(path)
         )
 
 
@@ -259,8 +259,8 @@ def test_a_transformer_of_another_width_is_refused(family, tmp_path):
 def test_a_preset_in_a_directory_is_loaded(tmp_path):
     model = _image_transformer("deit")
     model.save_to_preset(str(tmp_path / "preset"))
-    network = registry.build_network(_AST)
-    registry.load_initial_weights(network, _AST, f"hub:{tmp_path / 'preset'}")
+    network = networks.build_network(_AST)
+    networks.load_initial_weights(network, _AST, f"hub:{tmp_path / 'preset'}")
     kernel = network.get_layer("block2_expand").get_weights()[0]
     expected = next(
         v.numpy()
@@ -269,4 +269,4 @@ def test_a_preset_in_a_directory_is_loaded(tmp_path):
     )
     np.testing.assert_array_equal(kernel, expected)
     with pytest.raises(ValueError, match="preset absent cannot be loaded"):
-        registry.load_initial_weights(network, _AST, "hub:absent")
+        networks.load_initial_weights(network, _AST, "hub:absent")

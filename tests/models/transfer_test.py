@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.ast.family import AstFamily
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
@@ -27,7 +27,7 @@ def ast(num_classes, num_frames=66, **changes):
 
 def save_trained(directory, family, subnet=None):
     """Saves a network with random weights, statistics too, and its record."""
-    network = registry.build_network(family, subnet)
+    network = networks.build_network(family, subnet)
     rng = np.random.default_rng(0)
     network.set_weights(
         [rng.uniform(0.5, 1.5, w.shape) for w in network.get_weights()]
@@ -41,9 +41,9 @@ def save_trained(directory, family, subnet=None):
 def test_all_but_the_classifier_is_taken(make_family, tmp_path):
     trained, path = save_trained(tmp_path, make_family(5))
     family = make_family(3)
-    network = registry.build_network(family)
+    network = networks.build_network(family)
     classifier = network.get_layer("logits").get_weights()
-    registry.load_initial_weights(network, family, path)
+    networks.load_initial_weights(network, family, path)
     for expected, ours in zip(
         classifier, network.get_layer("logits").get_weights(), strict=True
     ):
@@ -64,19 +64,19 @@ def test_a_subnet_starts_with_one_of_its_structure(tmp_path):
     family = cnn10(3)
     smallest = family.search_space().smallest()
     _, path = save_trained(tmp_path, cnn10(5), smallest)
-    network = registry.build_network(family, smallest)
-    registry.load_initial_weights(network, family, path, smallest)
+    network = networks.build_network(family, smallest)
+    networks.load_initial_weights(network, family, path, smallest)
     assert min(network.get_layer("hidden").get_weights()[0].ravel()) >= 0.5
-    network = registry.build_network(family)
+    network = networks.build_network(family)
     with pytest.raises(ValueError, match="teacher.keras is of another size"):
-        registry.load_initial_weights(network, family, path)
+        networks.load_initial_weights(network, family, path)
 
 
 def test_an_ast_for_longer_clips_gives_the_middle_of_its_positions(tmp_path):
     trained, path = save_trained(tmp_path, ast(5, num_frames=106))
     family = ast(3)
-    network = registry.build_network(family)
-    registry.load_initial_weights(network, family, path)
+    network = networks.build_network(family)
+    networks.load_initial_weights(network, family, path)
     (had,), (ours,) = (
         model.get_layer("positions").get_weights()
         for model in (trained, network)
@@ -90,9 +90,9 @@ def test_an_ast_for_longer_clips_gives_the_middle_of_its_positions(tmp_path):
 def test_another_kind_of_network_is_refused(tmp_path):
     family = AstFamily(5, 66, 64, width=8, num_heads=2, depth=1)
     _, path = save_trained(tmp_path, family)
-    network = registry.build_network(cnn10(3))
+    network = networks.build_network(cnn10(3))
     with pytest.raises(ValueError, match="teacher.keras is another network"):
-        registry.load_initial_weights(network, cnn10(3), path)
+        networks.load_initial_weights(network, cnn10(3), path)
 
 
 def test_positions_are_cut_from_the_middle():

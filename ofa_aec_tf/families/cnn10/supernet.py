@@ -10,13 +10,14 @@ from ofa_aec_tf.families.cnn10.family import KERNEL_SIZE
 from ofa_aec_tf.families.cnn10.family import LAYERS_PER_BLOCK
 from ofa_aec_tf.families.cnn10.family import POOL_SIZE
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
-from ofa_aec_tf.families.cnn10.network import BATCH_NORMALIZATION_EPSILON
-from ofa_aec_tf.families.cnn10.network import BATCH_NORMALIZATION_MOMENTUM
 from ofa_aec_tf.families.cnn10.network import build_cnn10_subnet
 from ofa_aec_tf.layers import ElasticBatchNormalization
 from ofa_aec_tf.layers import ElasticConvBlock
 from ofa_aec_tf.layers import ElasticDense
 from ofa_aec_tf.models.logits import LOGITS_LAYER
+from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_EPSILON
+from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_MOMENTUM
+from ofa_aec_tf.models.network_input import INPUT_NORMALIZATION
 from ofa_aec_tf.models.supernet import CalibrationStep
 from ofa_aec_tf.models.supernet import Stage
 from ofa_aec_tf.models.supernet import Supernet
@@ -50,7 +51,9 @@ class Cnn10Supernet(Supernet):
             "dtype": policy,
         }
         self.input_normalization = ElasticBatchNormalization(
-            channels=family.num_mel_bins, name="input_bn", **normalization
+            channels=family.num_mel_bins,
+            name=INPUT_NORMALIZATION,
+            **normalization,
         )
         self.blocks = []
         in_channels = 1
@@ -102,10 +105,10 @@ class Cnn10Supernet(Supernet):
         x, batch_moments = self.input_normalization(
             inputs,
             training=training,
-            moments=None if moments is None else moments["input_bn"],
+            moments=None if moments is None else moments[INPUT_NORMALIZATION],
             return_moments=True,
         )
-        reported = {"input_bn": batch_moments}
+        reported = {INPUT_NORMALIZATION: batch_moments}
         x = ops.cast(ops.expand_dims(x, -1), self.compute_dtype)
         for block in self.blocks[: self.num_stem_blocks]:
             x, block_moments = block(x, training=training, moments=moments)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.ast.family import AstFamily
 from ofa_aec_tf.families.ast.network import build_ast
 from ofa_aec_tf.layers import RecomputedBlock
@@ -195,6 +195,6 @@ def test_bfloat16_is_close():
 
 def test_a_supernet_of_it_is_refused():
     with pytest.raises(ValueError, match="several networks: cnn10.*ast"):
-        registry.build_supernet(_SMALL)
+        networks.build_supernet(_SMALL)
     with pytest.raises(ValueError, match="cnn10.*ast"):
-        registry.build_network_with_filters(_SMALL, ((16,),))
+        networks.builders(_SMALL).build_network_with_filters(((16,),))
