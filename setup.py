@@ -35,6 +35,7 @@ setuptools.setup(
         # In the version that TensorFlow and MediaPipe agree on.
         "flatbuffers>=25.9,<26",
         "google-crc32c>=1.5,<2",
+        "jinja2>=3.1,<4",
         "keras>=3.15,<3.16",
         "matplotlib>=3.9,<4",
         "numpy>=2.0,<2.5",

@@ -18,8 +18,8 @@ from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 import keras
 import numpy as np
 import workload
-from ofa_aec_tf.families import networks
 
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.training.distiller import NetworkDistiller

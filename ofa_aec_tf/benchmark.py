@@ -32,8 +32,8 @@ from ofa_aec_tf.deployment.latency import measurement
 from ofa_aec_tf.deployment.tflite import costs as tflite_costs
 from ofa_aec_tf.deployment.tflite import inspection
 from ofa_aec_tf.deployment.tflite import runner
-from ofa_aec_tf.reports import tables
 from ofa_aec_tf.runs import machine
+from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import workdir
 
 _RUNTIME = "ai-edge-litert"
@@ -236,7 +236,7 @@ def _print_table(rows, columns):
     for row in rows:
         values = [(row.get(key), form) for _, key, form in columns]
         cells.append(["-" if v is None else form(v) for v, form in values])
-    print(tables.aligned(cells))
+    print(text_tables.aligned(cells))
 
 
 _LATENCY_COLUMNS = (

@@ -7,10 +7,14 @@ makes its flag, and `dataclasses.asdict` its record.
 
 import dataclasses
 import math
+import types
+import typing
 from collections.abc import Mapping
 from collections.abc import Sequence
 
 _KEY = "setting"
+# The default of a setting that has none: its flag must be given.
+REQUIRED = dataclasses.MISSING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Setting:
             have for this one to matter; `True` is any that is not 0, empty or
             None.
         is_path: bool. Whether it names a file or directory, or several.
+        is_path_or_name: bool. Whether it names a file or something else.
         is_repeated: bool. Whether its flag is given once for each value.
     """
 
@@ -39,6 +44,7 @@ class Setting:
     below: float | None = None
     when: Mapping | None = None
     is_path: bool = False
+    is_path_or_name: bool = False
     is_repeated: bool = False
 
 
@@ -46,7 +52,7 @@ def setting(default, help: str, **options):
     """A field of a dataclass that is a setting.
 
     Args:
-        default: what it is where nothing is said.
+        default: what it is where nothing is said, or `REQUIRED`.
         help: str.
         **options: further arguments of `Setting`.
 
@@ -60,6 +66,46 @@ def setting(default, help: str, **options):
 def of(field: dataclasses.Field) -> Setting | None:
     """What is known of a field; None if it was not made by `setting`."""
     return field.metadata.get(_KEY)
+
+
+def kind(annotation):
+    """The type of a value, or of each of several; and whether it is these."""
+    if isinstance(annotation, types.UnionType):
+        (annotation,) = (
+            kind
+            for kind in typing.get_args(annotation)
+            if kind is not types.NoneType
+        )
+    if typing.get_origin(annotation) is tuple:
+        return typing.get_args(annotation)[0], True
+    return annotation, False
+
+
+def read(settings_class: type, texts: Mapping[str, str]) -> dict:
+    """Values of the settings of a dataclass from the texts of flags.
+
+    Args:
+        settings_class: dataclass.
+        texts: dict from names of flags, also of other flags, to what was
+            given, "" for a flag that stands alone.
+
+    Returns:
+        dict from names of fields to values, of the flags that are there.
+    """
+    values = {}
+    for field in dataclasses.fields(settings_class):
+        known = of(field)
+        text = None if known is None else texts.get(known.flag or field.name)
+        if text is None:
+            continue
+        of_one, is_tuple = kind(field.type)
+        if of_one is bool:
+            values[field.name] = text.lower() in ("", "true", "1")
+        elif is_tuple:
+            values[field.name] = tuple(map(of_one, text.split(",")))
+        else:
+            values[field.name] = of_one(text)
+    return values
 
 
 def check(values) -> None:

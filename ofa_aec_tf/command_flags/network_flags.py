@@ -19,7 +19,7 @@ _FAMILIES = registry.families()
 
 _NETWORK = flags.DEFINE_enum(
     "network",
-    next(iter(_FAMILIES)),
+    registry.family_class().name,
     list(_FAMILIES),
     "Which kind of network to train. A supernet needs one of: "
     f"{', '.join(registry.elastic_names())}.",
@@ -37,7 +37,6 @@ INITIAL_WEIGHTS = path_flags.define_path_or_name(
 )
 # Those that all families have.
 _COMMON = setting_flags.define(Family)
-_COMMON_FIELDS = {field.name for field in dataclasses.fields(Family)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,33 +61,23 @@ class _OwnFlags:
         size = [self.size.name] if self.size and self.size.present else []
         return size + self.settings.given() + self.training.given()
 
-    def fields_given(self) -> dict[str, str]:
-        """Fields that flags give, with the name of the flag that does."""
-        given = {}
+    def given_fields(self) -> dict[str, str]:
+        """Fields that given flags set, with these flags."""
+        sized = {}
         if self.size and self.size.present:
-            given = dict.fromkeys(self.family.sizes.fields, self.size.name)
-        for field in dataclasses.fields(self.family):
-            flags_ = _COMMON if field.name in _COMMON_FIELDS else self.settings
-            if field.name in flags_ and flags_[field.name].present:
-                given[field.name] = flags_[field.name].name
-        return given
+            sized = dict.fromkeys(self.family.sizes.fields, self.size.name)
+        return sized | self.settings.given_fields() | _COMMON.given_fields()
 
     def build(self, **of_data) -> Family:
         """The family that the flags describe, for some data."""
-        values = {
-            field.name: of_data[field.name]
-            for field in dataclasses.fields(self.family)
-            if field.name in of_data
-        }
+        values = _COMMON.field_values()
+        for field in dataclasses.fields(self.family):
+            if field.name in of_data:
+                values[field.name] = of_data[field.name]
         if self.size:
-            for name, value in self.family.sizes.values[
-                self.size.value
-            ].items():
-                if self.settings[name].value is None:
-                    values[name] = value
-        for name in _COMMON_FIELDS:
-            if name in _COMMON:
-                values[name] = _COMMON[name].value
+            sized = self.family.sizes.values[self.size.value]
+            given = self.settings.given_fields()
+            values |= {n: v for n, v in sized.items() if n not in given}
         return self.settings.values(**values)
 
 
@@ -102,7 +91,7 @@ def _define_own(family: type[Family]) -> _OwnFlags:
         family,
         setting_flags.define(
             family,
-            without=_COMMON_FIELDS,
+            without=[field.name for field in dataclasses.fields(Family)],
             defaults=dict.fromkeys(sizes.fields) if sizes else {},
         ),
         size,
@@ -180,7 +169,7 @@ def check_agrees(recorded: Family, model_path, dataset: DatasetInfo):
             f"with: {recorded.name}. Leave it out."
         )
     flagged = _family(recorded.name, dataset)
-    for field, flag in _OWN[recorded.name].fields_given().items():
+    for field, flag in _OWN[recorded.name].given_fields().items():
         is_now, was = getattr(flagged, field), getattr(recorded, field)
         if is_now != was:
             raise ValueError(

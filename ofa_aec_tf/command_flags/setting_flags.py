@@ -1,7 +1,6 @@
 """Flags that are made of settings, the fields of a dataclass."""
 
 import dataclasses
-import types
 import typing
 
 from absl import flags
@@ -49,16 +48,19 @@ class SettingFlags:
             ValueError: if a value cannot be, or a flag is given that has no
                 part in anything.
         """
+        built = self._class(**{**self.field_values(), **others})
+        self._check_all_matter(built)
+        return built
+
+    def field_values(self) -> dict:
+        """The values that the flags give, by field."""
         values = {
             name: _value(self._class, name, holder)
             for name, holder in self._holders.items()
         }
-        values |= {
+        return values | {
             name: nested.values() for name, nested in self._nested.items()
         }
-        built = self._class(**{**values, **others})
-        self._check_all_matter(built)
-        return built
 
     def _check_all_matter(self, built):
         for field in dataclasses.fields(self._class):
@@ -70,22 +72,40 @@ class SettingFlags:
                 raise ValueError(
                     f"--{holder.name} is for {self._when(known.when)}. "
                     f"Received: --{holder.name}={_text(holder)}"
+                    f"{self._others(built, known.when)}"
                 )
 
+    def _flag(self, name):
+        holder = self._holders.get(name)
+        return f"--{name if holder is None else holder.name}"
+
     def _when(self, when):
-        texts = []
-        for name, allowed in when.items():
-            holder = self._holders.get(name)
-            flag = name if holder is None else holder.name
-            if allowed is True:
-                texts.append(f"--{flag}")
-            else:
-                texts.append(f"--{flag}={'|'.join(map(str, allowed))}")
-        return " and ".join(texts)
+        return " and ".join(
+            self._flag(name)
+            if allowed is True
+            else f"{self._flag(name)}={'|'.join(map(str, allowed))}"
+            for name, allowed in when.items()
+        )
+
+    def _others(self, built, when):
+        """The flags that decide whether another one matters, as they are."""
+        return "".join(
+            f", {self._flag(name)}={getattr(built, name)}"
+            for name, allowed in when.items()
+            if allowed is not True
+        )
+
+    def given_fields(self) -> dict[str, str]:
+        """Fields of this dataclass whose flags were given, with their flags."""
+        return {
+            name: holder.name
+            for name, holder in self._holders.items()
+            if holder.present
+        }
 
     def given(self) -> list[str]:
         """Names of the flags that were given."""
-        given = [h.name for h in self._holders.values() if h.present]
+        given = list(self.given_fields().values())
         for nested in self._nested.values():
             given += nested.given()
         return given
@@ -122,19 +142,29 @@ def define(
 
 
 def _define(field, known, default):
-    kind, is_tuple = _kind(field.type)
+    kind, is_tuple = settings.kind(field.type)
     name = known.flag or field.name
-    if known.is_path and is_tuple:
-        return path_flags.define_paths(name, _texts(default), known.help)
-    if known.is_path:
-        return path_flags.define_path(name, default, known.help)
-    if known.is_repeated:
-        return flags.DEFINE_multi_string(name, _texts(default), known.help)
-    if is_tuple:
-        return flags.DEFINE_list(name, _texts(default), known.help)
-    if known.choices is not None and kind is str:
-        return flags.DEFINE_enum(name, default, list(known.choices), known.help)
-    return _DEFINE[kind](name, default, known.help)
+    options = {}
+    if default is settings.REQUIRED:
+        default, options = None, {"required": True}
+    if is_tuple or known.is_repeated:
+        default = _texts(default)
+    if known.is_path_or_name:
+        define_flag = path_flags.define_path_or_name
+    elif known.is_path:
+        define_flag = (
+            path_flags.define_paths if is_tuple else path_flags.define_path
+        )
+    elif known.is_repeated:
+        define_flag = flags.DEFINE_multi_string
+    elif is_tuple:
+        define_flag = flags.DEFINE_list
+    elif known.choices is not None and kind is str:
+        choices = list(known.choices)
+        return flags.DEFINE_enum(name, default, choices, known.help, **options)
+    else:
+        define_flag = _DEFINE[kind]
+    return define_flag(name, default, known.help, **options)
 
 
 def _texts(values):
@@ -145,19 +175,6 @@ def _plain(value):
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _kind(annotation):
-    """The type of a value, or of each of several; and whether it is these."""
-    if isinstance(annotation, types.UnionType):
-        (annotation,) = (
-            kind
-            for kind in typing.get_args(annotation)
-            if kind is not types.NoneType
-        )
-    if typing.get_origin(annotation) is tuple:
-        return typing.get_args(annotation)[0], True
-    return annotation, False
-
-
 def _value(settings_class, name, holder):
     """What a flag gives its field: tuples for lists."""
     (field,) = (
@@ -165,7 +182,7 @@ def _value(settings_class, name, holder):
         for field in dataclasses.fields(settings_class)
         if field.name == name
     )
-    kind, is_tuple = _kind(field.type)
+    kind, is_tuple = settings.kind(field.type)
     if not is_tuple or holder.value is None:
         return holder.value
     try:

@@ -107,7 +107,7 @@ class Family(Settings, abc.ABC):
             )
 
     def search_space(self) -> search_spaces.SearchSpace:
-        """All subnets. A family that is not elastic has one, without choices."""
+        """All subnets: one without choices, where nothing is elastic."""
         return search_spaces.SearchSpace(())
 
     @abc.abstractmethod

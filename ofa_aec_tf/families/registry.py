@@ -31,6 +31,22 @@ def _family_of(package):
     return importlib.import_module(f"{package}.family").FAMILY
 
 
+def family_class(name: str | None = None) -> type[Family]:
+    """A family by its name; None is the default.
+
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    found = families()
+    if name is None:
+        return next(iter(found.values()))
+    if name not in list(found):
+        raise ValueError(
+            f"The families are: {', '.join(found)}. Received: name={name!r}"
+        )
+    return found[name]
+
+
 def builders_class(name: str) -> type:
     """What builds the networks of a family; it imports TensorFlow.
 
@@ -43,19 +59,9 @@ def builders_class(name: str) -> type:
     Raises:
         ValueError: if there is no such family.
     """
-    check_name(name)
-    for package in PACKAGES:
-        if _family_of(package).name == name:
-            return importlib.import_module(f"{package}.builders").BUILDERS
-
-
-def check_name(name) -> None:
-    """Refuses what is not the name of a family."""
-    names = list(families())
-    if name not in names:
-        raise ValueError(
-            f"The families are: {', '.join(names)}. Received: name={name!r}"
-        )
+    family = family_class(name)
+    (package,) = (p for p in PACKAGES if _family_of(p) is family)
+    return importlib.import_module(f"{package}.builders").BUILDERS
 
 
 def family_from_json(values) -> Family:
@@ -74,9 +80,9 @@ def family_from_json(values) -> Family:
             f"{json_kinds.shortened(values)}"
         )
     values = dict(values)
-    name = values.pop("name", None)
-    check_name(name)
-    return families()[name].from_json(values)
+    # None, which is no name, stands for the default elsewhere.
+    name = values.pop("name", "")
+    return family_class("" if name is None else name).from_json(values)
 
 
 def elastic_names() -> list[str]:

@@ -26,7 +26,9 @@ class CalibratedNetwork:
     def __init__(self, twin, family, subnet, batches):
         self._twin = twin
         with precision_scope("float32"):
-            self.network = networks.builders(family).to_plain_network(twin, subnet)
+            self.network = networks.builders(family).to_plain_network(
+                twin, subnet
+            )
         self._calibrator = NetworkCalibrator(self.network, batches)
 
     def update(self):

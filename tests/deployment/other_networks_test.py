@@ -12,15 +12,15 @@ from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite import costs as tflite_costs
 from ofa_aec_tf.deployment.tflite import inspection
 from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
-from ofa_aec_tf.families.networks import build_network
 from ofa_aec_tf.families.ast.family import AstFamily
 from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
+from ofa_aec_tf.families.networks import build_network
 from tests.deployment.tflite.tflite_graphs import convert
 
 _NUM_FRAMES = 45
 _FAMILIES = {
-    "ast": AstFamily(5, _NUM_FRAMES, 64, width=32, num_heads=4, depth=2),
-    "efficientnet": EfficientNetFamily(5, 64, 0.25, 0.3),
+    "ast": AstFamily(5, _NUM_FRAMES, width=32, num_heads=4, depth=2),
+    "efficientnet": EfficientNetFamily(5, 0.25, 0.3),
 }
 
 

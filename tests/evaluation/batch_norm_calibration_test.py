@@ -124,7 +124,7 @@ def test_memory_changes_no_statistics(monkeypatch, max_kept_bytes):
 
 @pytest.mark.parametrize(
     "family",
-    [_family(), EfficientNetFamily(5, 64, 0.25, 0.3)],
+    [_family(), EfficientNetFamily(5, 0.25, 0.3)],
     ids=["cnn10", "efficientnet"],
 )
 def test_no_batch_size_changes_a_plain_network(family):
@@ -195,7 +195,7 @@ def test_statistics_are_those_of_the_subnet_that_a_network_was():
     "family",
     [
         Cnn10Family(5, channels=(6, 8, 10, 12), hidden_units=16),
-        EfficientNetFamily(5, 64, 0.25, 0.3),
+        EfficientNetFamily(5, 0.25, 0.3),
     ],
     ids=["cnn10", "efficientnet"],
 )

@@ -349,7 +349,7 @@ def test_networks_are_compared_whatever_space_or_loss_they_have(
 
     def ast(**settings):
         sizes = {"width": 8, "num_heads": 2, "depth": 1, **settings}
-        return AstFamily(3, 101, 64, **sizes)
+        return AstFamily(3, 101, **sizes)
 
     plain = name("plain", cnn10())
     assert plain == name("wide", cnn10(depth_pattern="XXX"))

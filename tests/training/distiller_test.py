@@ -36,9 +36,13 @@ def small_family(**options):
     )
 
 
+def small_twin(**options):
+    return networks.builders(small_family()).build_training_twin(**options)
+
+
 def make_teacher(seed=3):
     keras.utils.set_random_seed(seed)
-    return logits_model(networks.builders(small_family()).build_training_twin())
+    return logits_model(small_twin())
 
 
 def make_supernet_distiller(num_subnets=3, label_weight=0.0, **options):
@@ -293,7 +297,7 @@ def test_float16_learns_with_a_scaled_loss(kind):
             distiller, _ = make_supernet_distiller()
         else:
             keras.utils.set_random_seed(0)
-            network = logits_model(networks.builders(small_family()).build_training_twin())
+            network = logits_model(small_twin())
             distiller = NetworkDistiller(network)
     history = fit(distiller, num_steps=3)
     assert isinstance(distiller.optimizer, keras.optimizers.LossScaleOptimizer)
@@ -347,7 +351,7 @@ def test_history_has_each_part_of_the_loss():
 
 def test_network_step_learns_labels_and_moves_statistics():
     keras.utils.set_random_seed(0)
-    twin = networks.builders(small_family()).build_training_twin()
+    twin = small_twin()
     distiller = NetworkDistiller(logits_model(twin))
     moving_mean = twin.get_layer("input_bn").moving_mean
     before = moving_mean.numpy()
@@ -375,9 +379,7 @@ def test_twin_and_plain_network_give_the_same_scores():
 
 def test_dropout_changes_the_training_outputs_only():
     keras.utils.set_random_seed(0)
-    twin = networks.builders(small_family()).build_training_twin(
-        block_dropout=0.2, head_dropout=0.5
-    )
+    twin = small_twin(block_dropout=0.2, head_dropout=0.5)
     log_mel = make_batch()["log_mel"]
     first, second = (twin(log_mel, training=True).numpy() for _ in range(2))
     assert np.abs(first - second).max() > 1e-3
@@ -386,6 +388,6 @@ def test_dropout_changes_the_training_outputs_only():
 
 
 def test_settings_without_sense_are_refused():
-    network = logits_model(networks.builders(small_family()).build_training_twin())
+    network = logits_model(small_twin())
     with pytest.raises(ValueError, match="Distillation needs a teacher"):
         NetworkDistiller(network, None, LossConfig(label_weight=0.5))

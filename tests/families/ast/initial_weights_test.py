@@ -1,4 +1,4 @@
-"""Weights of image models, made here: nothing is downloaded."""
+"""Starts of ASTs with image transformers made here, not downloaded."""
 
 import importlib.util
 
@@ -6,11 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from ofa_aec_tf.families import imagenet
 from ofa_aec_tf.families import networks
+from ofa_aec_tf.families.ast import initial_weights
 from ofa_aec_tf.families.ast.family import AstFamily
-from ofa_aec_tf.families.cnn10.family import Cnn10Family
-from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
 
 _HAS_HUB = importlib.util.find_spec("keras_hub") is not None
 _needs_hub = [
@@ -18,108 +16,7 @@ _needs_hub = [
     pytest.mark.skipif(not _HAS_HUB, reason="the extra `hub` is missing"),
 ]
 
-_B0 = EfficientNetFamily(5, 64, 1.0, 1.0)
-_AST = AstFamily(5, 45, 32, width=16, num_heads=2, depth=2)
-
-
-@pytest.fixture(scope="module")
-def image_network():
-    """An EfficientNet-B0 for images with random weights and statistics."""
-    keras.utils.set_random_seed(0)
-    network = keras.applications.EfficientNetB0(
-        include_top=False, weights=None, input_shape=(64, 64, 3), pooling="avg"
-    )
-    rng = np.random.default_rng(0)
-    for layer in network.layers:
-        if "bn" in layer.name:
-            layer.set_weights(
-                [rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()]
-            )
-    return network
-
-
-@pytest.mark.parametrize("name", ["b0.keras", "b0.weights.h5"])
-def test_a_grey_image_gives_the_features_of_the_image_model(
-    image_network, name, tmp_path
-):
-    path = tmp_path / name
-    if name.endswith(".keras"):
-        image_network.save(path)
-    else:
-        image_network.save_weights(path)
-    network = networks.build_network(_B0)
-    classifier = network.get_layer("logits").get_weights()
-    networks.load_initial_weights(network, _B0, str(path))
-    features = keras.Model(network.input, network.get_layer("mean_pool").output)
-    clips = np.random.default_rng(1).normal(0, 1, (2, 64, 64)).astype("f")
-    # Rows are mel bands, columns frames; a third of the clip in each channel.
-    images = np.repeat(clips.swapaxes(1, 2)[..., np.newaxis] / 3, 3, axis=-1)
-    epsilon = network.get_layer("input_bn").epsilon
-    expected = image_network(255 * images)
-    assert np.std(expected) > 1e-3
-    np.testing.assert_allclose(
-        features(clips * np.sqrt(1 + epsilon)), expected, rtol=1e-3, atol=1e-4
-    )
-    for ours, before in zip(
-        network.get_layer("logits").get_weights(), classifier
-    ):
-        np.testing.assert_array_equal(ours, before)
-
-
-def test_networks_with_dropout_get_the_same_weights(image_network, tmp_path):
-    image_network.save(tmp_path / "b0.keras")
-    plain = networks.build_network(_B0)
-    network = networks.build_network(_B0, block_dropout=0.2, head_dropout=0.2)
-    network.set_weights(plain.get_weights())
-    for each in (plain, network):
-        networks.load_initial_weights(each, _B0, str(tmp_path / "b0.keras"))
-    for ours, expected in zip(network.get_weights(), plain.get_weights()):
-        np.testing.assert_array_equal(ours, expected)
-
-
-def test_an_efficientnet_of_another_size_is_refused(image_network, tmp_path):
-    path = tmp_path / "b0.keras"
-    image_network.save(path)
-    b2 = EfficientNetFamily(5, 64, 1.1, 1.2)
-    with pytest.raises(ValueError, match="b0.keras .* no layer `block1b"):
-        imagenet.load_efficientnet_weights(
-            networks.build_network(b2), b2, str(path)
-        )
-    narrow = EfficientNetFamily(5, 64, 0.5, 1.0)
-    with pytest.raises(ValueError, match="another size.*`stem_conv`"):
-        imagenet.load_efficientnet_weights(
-            networks.build_network(narrow), narrow, str(path)
-        )
-
-
-@pytest.mark.parametrize(
-    ("source", "size", "message"),
-    [
-        ("imagenet", (0.5, 1.0), r"Only b0 and b2 .*\(0.5, 1.0\)"),
-        ("hub:efficientnet_b0_ra_imagenet", (1.0, 1.0), "keras.applications"),
-        ("absent.keras", (1.0, 1.0), "no model file absent.keras"),
-        ("absent.h5", (1.0, 1.0), "no file of weights absent.h5"),
-    ],
-)
-def test_an_impossible_start_of_an_efficientnet_is_refused(
-    source, size, message
-):
-    with pytest.raises(ValueError, match=message):
-        imagenet.load_efficientnet_weights(
-            None, EfficientNetFamily(5, 64, *size), source
-        )
-
-
-def test_a_download_that_fails_ends_in_one_line(monkeypatch):
-    def fail(**unused):
-        raise Exception("URL fetch failure on https://example.org\nmore")
-
-    monkeypatch.setattr(keras.applications, "EfficientNetB0", fail)
-    with pytest.raises(ValueError) as error:
-        imagenet.load_efficientnet_weights(None, _B0, "imagenet")
-    assert "URL fetch failure" in str(error.value)
-    assert "name the file" in str(error.value)
-    assert len(str(error.value).splitlines()) == 1
+_AST = AstFamily(5, 45, width=16, num_heads=2, depth=2, num_mel_bins=32)
 
 
 @pytest.mark.parametrize(
@@ -132,27 +29,13 @@ def test_a_download_that_fails_ends_in_one_line(monkeypatch):
 )
 def test_an_impossible_start_of_an_ast_is_refused(source, message):
     with pytest.raises(ValueError, match=message):
-        imagenet.load_ast_weights(None, _AST, source)
+        initial_weights.load_ast_weights(None, _AST, source)
 
 
 @pytest.mark.skipif(_HAS_HUB, reason="the extra `hub` is there")
 def test_the_missing_extra_is_named():
     with pytest.raises(ValueError, match=r"pip install 'ofa_aec_tf\[hub\]'"):
-        imagenet.load_ast_weights(None, _AST, "hub:deit")
-
-
-def test_a_network_for_sounds_is_no_image_model(tmp_path):
-    path = tmp_path / "teacher.keras"
-    network = networks.build_network(_B0)
-    network.save(path)
-    with pytest.raises(ValueError, match="one for sounds without its record"):
-        networks.load_initial_weights(network, _B0, str(path))
-
-
-def test_a_cnn10_has_no_weights_of_images():
-    family = Cnn10Family(5, channels=(4, 4, 4, 4), hidden_units=4)
-    with pytest.raises(ValueError, match="ast, efficientnet. Received: cnn10"):
-        networks.load_initial_weights(None, family, "imagenet")
+        initial_weights.load_ast_weights(None, _AST, "hub:deit")
 
 
 def _image_transformer(kind, **options):
@@ -188,7 +71,7 @@ def test_a_grey_image_gives_the_tokens_of_the_image_transformer(kind, tmp_path):
     path = tmp_path / f"{kind}.keras"
     model.save(path)
     # 3 by 3 patches of 16 with 10 between: 36 frames and bands.
-    family = AstFamily(5, 36, 36, width=16, num_heads=2, depth=2)
+    family = AstFamily(5, 36, width=16, num_heads=2, depth=2, num_mel_bins=36)
     network = networks.build_network(family, gradient_checkpointing=True)
     networks.load_initial_weights(network, family, str(path))
     plain = networks.build_network(family)
@@ -240,8 +123,12 @@ def test_a_transformer_of_another_size_is_refused(options, message, tmp_path):
 @pytest.mark.parametrize(
     "family",
     [
-        pytest.param(AstFamily(5, 45, 32, 32, 2, 2), marks=_needs_hub),
-        pytest.param(AstFamily(5, 45, 32, 16, 4, 2), marks=_needs_hub),
+        pytest.param(
+            AstFamily(5, 45, 32, 2, 2, num_mel_bins=32), marks=_needs_hub
+        ),
+        pytest.param(
+            AstFamily(5, 45, 16, 4, 2, num_mel_bins=32), marks=_needs_hub
+        ),
     ],
     ids=["wider", "more heads"],
 )
@@ -270,3 +157,17 @@ def test_a_preset_in_a_directory_is_loaded(tmp_path):
     np.testing.assert_array_equal(kernel, expected)
     with pytest.raises(ValueError, match="preset absent cannot be loaded"):
         networks.load_initial_weights(network, _AST, "hub:absent")
+
+
+def test_positions_are_cut_from_the_middle():
+    grid = np.arange(6 * 5, dtype=np.float32).reshape(6, 5, 1)
+    resized = initial_weights.resize_positions(grid, (2, 3))[..., 0]
+    # Of rows 0 to 5 the third and fourth, of columns 0 to 4 the middle three.
+    np.testing.assert_array_equal(resized, [[11, 12, 13], [16, 17, 18]])
+
+
+def test_positions_are_interpolated_where_there_are_too_few():
+    grid = np.array([[[0.0], [4.0]]])
+    resized = initial_weights.resize_positions(grid, (1, 4))[..., 0]
+    # Centres of quarters between those of halves, and level beyond them.
+    np.testing.assert_allclose(resized, [[0, 1, 3, 4]])
