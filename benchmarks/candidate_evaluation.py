@@ -53,9 +53,9 @@ _CACHE_GIB = flags.DEFINE_float(
 
 def _distinct_subnets(space, count, rng):
     """Random subnets of a space, no two alike."""
-    if count > len(space):
+    if count > space.num_subnets:
         raise ValueError(
-            f"The space has {len(space)} subnets, and "
+            f"The space has {space.num_subnets} subnets, and "
             f"{measurement.NUM_WARMUP_STEPS} are evaluated before those that "
             f"are timed. Use fewer --steps. Received: {count} subnets"
         )
