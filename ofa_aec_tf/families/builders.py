@@ -131,16 +131,3 @@ class ElasticBuilders(Builders):
         Returns:
             models.supernet.Supernet, of a class that Keras can load by name.
         """
-
-    @abc.abstractmethod
-    def build_network_with_filters(self, filters, **options):
-        """A plain network with the structure of a subnet and other filters.
-
-        Args:
-            filters: nested sequences of int, as `family.filters` gives them
-                for a subnet; of any number.
-            **options: as for `build_network`.
-
-        Returns:
-            keras.Model, as `build_network`.
-        """

@@ -10,8 +10,8 @@ from ofa_aec_tf.evaluation.batch_norm_calibration import NetworkCalibrator
 from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
+from ofa_aec_tf.families.materialization import materialize_subnet
 from ofa_aec_tf.models.logits import logits_model
-from ofa_aec_tf.models.materialization import materialize_subnet
 
 
 def _clips(num_clips, seed=0):

@@ -66,7 +66,7 @@ def test_the_baselines_have_the_parameters_of_the_paper(monkeypatch):
 def test_the_spaces_are_those_of_the_paper(monkeypatch):
     plan = _paper_plan(monkeypatch)
     sizes = {
-        name: len(plan.space(**variant))
+        name: plan.space(**variant).num_subnets
         for name, variant in plans.SPACES.items()
     }
     assert sizes == {

@@ -13,9 +13,9 @@ from ofa_aec_tf.families import networks
 from ofa_aec_tf.families import registry
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.families.cnn10.network import build_cnn10
+from ofa_aec_tf.families.materialization import materialize_subnet
 from ofa_aec_tf.families.networks import load_supernet
 from ofa_aec_tf.models.logits import logits_model
-from ofa_aec_tf.models.materialization import materialize_subnet
 
 TOLERANCE = 1e-5
 

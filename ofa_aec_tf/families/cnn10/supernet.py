@@ -10,7 +10,6 @@ from ofa_aec_tf.families.cnn10.family import KERNEL_SIZE
 from ofa_aec_tf.families.cnn10.family import LAYERS_PER_BLOCK
 from ofa_aec_tf.families.cnn10.family import POOL_SIZE
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
-from ofa_aec_tf.families.cnn10.network import build_cnn10_subnet
 from ofa_aec_tf.layers import ElasticBatchNormalization
 from ofa_aec_tf.layers import ElasticConvBlock
 from ofa_aec_tf.layers import ElasticDense
@@ -31,17 +30,17 @@ class Cnn10Supernet(Supernet):
     weights are found by name and cut by shape.
 
     Args:
-        family: Cnn10Family, or the dict of its `to_json`.
-        execution: `"slice"` or `"mask"`.
+        family, execution: as in Supernet.
         algorithm: as in ElasticConv2D.
 
     Reference: OFA-AEC, figure 2.
     """
 
+    family_class = Cnn10Family
+
     def __init__(self, family, execution="slice", algorithm="auto", **kwargs):
-        if isinstance(family, dict):
-            family = Cnn10Family.from_json(family)
         super().__init__(family, execution, **kwargs)
+        family = self.family
         self.algorithm = algorithm
         policy = self.dtype_policy
         normalization = {
@@ -86,10 +85,6 @@ class Cnn10Supernet(Supernet):
             dtype="float32",
             name=LOGITS_LAYER,
         )
-        self.built = True
-
-    def build(self, input_shape=None):
-        """Does nothing: the constructor knows all sizes."""
 
     @property
     def num_stem_blocks(self):
@@ -231,9 +226,6 @@ class Cnn10Supernet(Supernet):
             depth = tf.gather(list(choices), subnet[position])
         return filters, depth
 
-    def build_subnet(self, subnet, **options):
-        return build_cnn10_subnet(self.family, subnet, **options)
-
     def stem_variables(self):
         layers = [
             self.input_normalization,
@@ -249,9 +241,4 @@ class Cnn10Supernet(Supernet):
         return [*layers, self.hidden, self.classifier]
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "family": self.family.to_json(),
-            "execution": self.execution,
-            "algorithm": self.algorithm,
-        }
+        return {**super().get_config(), "algorithm": self.algorithm}

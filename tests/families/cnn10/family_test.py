@@ -241,13 +241,13 @@ def test_an_unknown_key_of_a_stored_family_is_refused():
     ("options", "message"),
     [
         ({"num_classes": 0}, "must be positive"),
-        ({"hidden_units": 0}, "must be positive"),
+        ({"hidden_units": 0}, "`hidden_units` must be at least 1"),
         ({"channels": (64,)}, "at least two blocks"),
         ({"channels": (64, 0, 64, 64)}, "at least two blocks"),
         ({"width_ratios": (1.0, 0.5)}, "ascending and in"),
         ({"width_ratios": (0.5, 1.2)}, "ascending and in"),
-        ({"width_ratios": (0.5, float("nan"))}, "ascending and in"),
-        ({"width_ratios": (float("nan"), 1.0)}, "ascending and in"),
+        ({"width_ratios": (0.5, float("nan"))}, "must be a finite number"),
+        ({"width_ratios": (float("nan"), 1.0)}, "must be a finite number"),
         ({"width_ratios": ()}, "ascending and in"),
         (
             {"channels": (2, 4, 8, 16), "width_ratios": (0.1, 1.0)},
