@@ -1,7 +1,6 @@
 """Which networks `train` trains: its flags of the families."""
 
 import dataclasses
-import pathlib
 
 from absl import flags
 
@@ -13,7 +12,6 @@ from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.families import registry
 from ofa_aec_tf.families.family import Family
 from ofa_aec_tf.models.score_activations import SOFTMAX
-from ofa_aec_tf.runs import workdir
 
 _FAMILIES = registry.families()
 
@@ -142,14 +140,6 @@ def _family(name, dataset):
 def training_options(family: Family) -> dict:
     """Arguments of the family's builder that change how a network trains."""
     return _OWN[family.name].training.values().to_json()
-
-
-def start_identity(family: Family) -> dict:
-    """What the flags say of the first weights, and how steps compute."""
-    source = INITIAL_WEIGHTS.value
-    if source is not None and pathlib.Path(source).is_file():
-        source = workdir.file_digest(source)
-    return {"initial_weights": source, **training_options(family)}
 
 
 def check_agrees(recorded: Family, model_path, dataset: DatasetInfo):

@@ -10,7 +10,7 @@ from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.runs import machine
-from ofa_aec_tf.training.teacher import load_teacher
+from ofa_aec_tf.training.teachers import load_teacher
 
 
 def trained_network(family, subnet=None):

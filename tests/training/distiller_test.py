@@ -13,11 +13,11 @@ from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.models.score_activations import SIGMOID
+from ofa_aec_tf.training.config import LossConfig
+from ofa_aec_tf.training.config import OptimizerConfig
 from ofa_aec_tf.training.distiller import NetworkDistiller
 from ofa_aec_tf.training.distiller import SupernetDistiller
-from ofa_aec_tf.training.losses import LossConfig
 from ofa_aec_tf.training.losses import cross_entropy
-from ofa_aec_tf.training.optimization import OptimizerConfig
 from ofa_aec_tf.training.optimization import make_optimizer
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
 from ofa_aec_tf.training.teachers import NetworkTeacher
