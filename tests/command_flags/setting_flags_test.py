@@ -38,6 +38,21 @@ class _Required(settings.Settings):
     step: int = setting(1, "How far.", when={"stage": ("b",)})
 
 
+@dataclasses.dataclass(frozen=True)
+class _Files(settings.Settings):
+    folder: str | None = setting(None, "Where.", is_path=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Table(_Files):
+    column: str = setting("name", "Which.")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tree(_Files):
+    depth: int = setting(1, "How far.", at_least=1)
+
+
 @pytest.fixture
 def parse(monkeypatch):
     own = flags.FlagValues()
@@ -163,3 +178,23 @@ def test_what_does_not_matter_is_named_with_what_decides_it(parse):
     )
     parse("--stage=b", "--step=2")
     assert parse.required.values() == _Required("b", 2)
+
+
+def test_dataclasses_share_the_flags_of_fields_that_they_inherit(parse):
+    shared = {}
+    table = setting_flags.define(_Table, shared=shared)
+    tree = setting_flags.define(_Tree, shared=shared)
+    assert list(shared) == ["folder", "column", "depth"]
+    assert table["folder"] is tree["folder"]
+    parse("--folder=here", "--depth=3")
+    assert table.values() == _Table("here", "name")
+    assert tree.values() == _Tree("here", 3)
+    assert tree.changed() == {"folder": "here", "depth": 3}
+    assert table.changed() == {"folder": "here"}
+
+
+def test_help_lists_shared_flags_with_the_module_of_their_field(parse):
+    setting_flags.define(_Tree, shared={})
+    assert {"folder", "depth"} <= {
+        flag.name for flag in parse.flags.flags_by_module_dict()[__name__]
+    }

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_pipeline import job
-from data_pipeline.clips import ClipRow
-from data_pipeline.config import PreprocessConfig
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.jobs import job
+from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.model_info import ModelInfo
