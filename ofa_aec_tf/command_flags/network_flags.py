@@ -56,13 +56,15 @@ class _OwnFlags:
 
     def given(self) -> list[str]:
         """Names of the flags that were given."""
-        size = [self.size.name] if self.size and self.size.present else []
+        size = (
+            [self.size.name] if self.family.sizes and self.size.present else []
+        )
         return size + self.settings.given() + self.training.given()
 
     def given_fields(self) -> dict[str, str]:
         """Fields that given flags set, with these flags."""
         sized = {}
-        if self.size and self.size.present:
+        if self.family.sizes and self.size.present:
             sized = dict.fromkeys(self.family.sizes.fields, self.size.name)
         return sized | self.settings.given_fields() | _COMMON.given_fields()
 
@@ -72,7 +74,7 @@ class _OwnFlags:
         for field in dataclasses.fields(self.family):
             if field.name in of_data:
                 values[field.name] = of_data[field.name]
-        if self.size:
+        if self.family.sizes:
             sized = self.family.sizes.values[self.size.value]
             given = self.settings.given_fields()
             values |= {n: v for n, v in sized.items() if n not in given}
