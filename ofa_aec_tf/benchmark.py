@@ -25,12 +25,12 @@ from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import isolation
 from ofa_aec_tf.deployment.latency import device_benchmark
 from ofa_aec_tf.deployment.latency import latency_table
 from ofa_aec_tf.deployment.latency import measurement
 from ofa_aec_tf.deployment.tflite import costs as tflite_costs
 from ofa_aec_tf.deployment.tflite import inspection
+from ofa_aec_tf.deployment.tflite import isolation
 from ofa_aec_tf.deployment.tflite import runner
 from ofa_aec_tf.runs import machine
 from ofa_aec_tf.runs import text_tables

@@ -24,7 +24,6 @@ from ofa_aec_tf.families.materialization import materialize_subnet
 from ofa_aec_tf.families.networks import load_supernet
 from ofa_aec_tf.models.keras_files import save_keras_file
 from ofa_aec_tf.models.logits import logits_model
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.runs import workdir
 

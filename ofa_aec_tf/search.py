@@ -36,7 +36,6 @@ from ofa_aec_tf.nas import study
 from ofa_aec_tf.nas import subnet_evaluator
 from ofa_aec_tf.nas import subnet_search
 from ofa_aec_tf.runs import machine
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.runs import workdir
 

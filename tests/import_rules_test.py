@@ -60,7 +60,7 @@ _PLANTED = {
         "import sounddevice",
     ),
     "Only one module knows tf_keras": (
-        "ofa_aec_tf/deployment/exporter.py",
+        "ofa_aec_tf/deployment/export/network_export.py",
         "import tf_keras",
     ),
     "Only one module knows KerasHub": (

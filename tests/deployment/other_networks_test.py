@@ -5,22 +5,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf.deployment import exporter
-from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import parity
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite import costs as tflite_costs
+from ofa_aec_tf.deployment.tflite import file_checks
 from ofa_aec_tf.deployment.tflite import inspection
 from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 from ofa_aec_tf.families.ast.family import AstFamily
 from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
 from ofa_aec_tf.families.networks import build_network
+from tests.deployment import small_models
 from tests.deployment.tflite.tflite_graphs import convert
 
 _NUM_FRAMES = 45
 _FAMILIES = {
-    "ast": AstFamily(5, _NUM_FRAMES, width=32, num_heads=4, depth=2),
-    "efficientnet": EfficientNetFamily(5, 0.25, 0.3),
+    "ast": AstFamily(5, _NUM_FRAMES, 64, width=32, num_heads=4, depth=2),
+    "efficientnet": EfficientNetFamily(5, 64, 0.25, 0.3),
 }
 
 
@@ -89,15 +89,11 @@ def test_peaks_are_those_of_the_family(contents, name):
 @pytest.mark.parametrize("name", _FAMILIES)
 def test_files_pass_the_checks_of_an_export(networks, name):
     modes = ("float32", "float16", "dynamic_range")
-    files = dict(
-        exporter.export_modes(
-            networks[name],
-            modes,
-            calibration_clips=_clips(16, seed=2),
-            parity_clips=_clips(16, seed=3),
-            runtime=converter.CURRENT_RUNTIME,
-            num_latency_runs=3,
-        )
+    files = small_models.export(
+        networks[name],
+        _clips(16, seed=3),
+        modes,
+        runtime=converter.CURRENT_RUNTIME,
     )
     assert tuple(files) == modes
     assert files["float32"].parity.max_score_difference < 1e-5
