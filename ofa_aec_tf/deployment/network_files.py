@@ -13,7 +13,7 @@ from ofa_aec_tf.deployment.export import waveform_export
 from ofa_aec_tf.deployment.tflite import chaining
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite import metadata
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.precision import precision_scope
 
 _SEED = 0
@@ -69,8 +69,7 @@ class NetworkFiles:
             mode: one of `converter.QUANTIZATION_MODES`.
         """
         identity = [
-            self.family.name,
-            self.family.to_json(),
+            self.family.record(),
             self.config.to_json(),
             self._num_samples,
             self._metadata.labels,
@@ -95,7 +94,9 @@ class NetworkFiles:
         """
         rng = np.random.default_rng(_SEED)
         with precision_scope("float32"):
-            network = registry.build_network_with_filters(self.family, filters)
+            network = networks.builders(self.family).build_network_with_filters(
+                filters
+            )
         for layer in network.layers:
             # All constants must differ: equal ones are stored once.
             layer.set_weights(

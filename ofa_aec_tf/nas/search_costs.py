@@ -140,7 +140,7 @@ class SearchCosts:
         return latency_model.LatencyModel.from_table(
             table,
             self._space,
-            {"name": self._family.name, **self._family.to_json()},
+            self._family.record(),
             self._dataset.num_frames,
             mode,
             num_threads,

@@ -5,7 +5,7 @@ from ofa_aec_tf.deployment.tflite import runner
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import metrics
-from ofa_aec_tf.models.materialization import materialize_subnet
+from ofa_aec_tf.families.materialization import materialize_subnet
 from ofa_aec_tf.nas import subnet_evaluator
 
 
