@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ofa_aec_tf.deployment import export_checks
 from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import parity as parities
+from ofa_aec_tf.deployment.latency import measurement
 from ofa_aec_tf.deployment.tflite import converter as tflite_converter
 from ofa_aec_tf.deployment.tflite import inspection
 from ofa_aec_tf.deployment.tflite import runner as tflite_runner
@@ -148,7 +149,9 @@ def check_and_measure(
         content=content,
         runner=runner,
         parity=parity,
-        latency_ms=runner.median_latency_ms(num_latency_runs),
+        latency_ms=measurement.measure(
+            content, measurement.Timing(num_latency_runs, turns=1)
+        ).median_ms,
         summary=summary,
     )
 

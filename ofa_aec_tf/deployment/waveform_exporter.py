@@ -16,6 +16,7 @@ from ofa_aec_tf.deployment import export_directory
 from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import waveforms
+from ofa_aec_tf.deployment.latency import measurement
 from ofa_aec_tf.deployment.tflite import chaining
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite import inspection
@@ -178,7 +179,9 @@ def export_frontend(
             content=content,
             runner=runner,
             parity=None,
-            latency_ms=runner.median_latency_ms(num_latency_runs),
+            latency_ms=measurement.measure(
+                content, measurement.Timing(num_latency_runs, turns=1)
+            ).median_ms,
             summary=summary,
         ),
         config,
@@ -235,7 +238,9 @@ def add_frontend(
         content=content,
         runner=runner,
         parity=network.parity,
-        latency_ms=runner.median_latency_ms(num_latency_runs),
+        latency_ms=measurement.measure(
+            content, measurement.Timing(num_latency_runs, turns=1)
+        ).median_ms,
         summary=inspection.summarize(content),
         metrics=network.metrics,
     )

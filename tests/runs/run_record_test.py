@@ -88,8 +88,7 @@ def _git(directory, *words):
 def _git_commit_of(package_parent, **environment):
     """What a process has recorded that uses the package there."""
     code = (
-        "from ofa_aec_tf.runs import run_record; "
-        "print(run_record.git_commit())"
+        "from ofa_aec_tf.runs import run_record; print(run_record.git_commit())"
     )
     return subprocess.run(
         [sys.executable, "-c", code],
