@@ -2,8 +2,10 @@
 
 import pathlib
 import re
+import shutil
 
 import setuptools
+from setuptools.command import build_py
 
 _ROOT = pathlib.Path(__file__).parent
 _VERSION = re.search(
@@ -16,6 +18,27 @@ _BEAM = ["apache-beam>=2.70,<3"]
 # Its wheels bring FFmpeg, with libraries under the GPL in it.
 _AV = ["av>=18,<19"]
 _MEDIAPIPE = ["mediapipe>=1.2,<2"]
+# Of pages and reports.
+_DATA_SUFFIXES = ("css", "html", "jinja", "js", "md", "svg")
+
+
+class _BuildWithRecipes(build_py.build_py):
+    """Brings `flags/` into the package, where `ofa:NAME` finds it."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            target = pathlib.Path(self.build_lib, "ofa_aec_tf", "flags")
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(_ROOT / "flags", target)
+
+    def get_source_files(self):
+        recipes = sorted((_ROOT / "flags").rglob("*.cfg"))
+        return [
+            *super().get_source_files(),
+            *(str(path.relative_to(_ROOT)) for path in recipes),
+        ]
+
 
 setuptools.setup(
     name="ofa_aec_tf",
@@ -27,7 +50,9 @@ setuptools.setup(
     packages=setuptools.find_packages(
         include=["ofa_aec_tf*", "data_pipeline*"]
     ),
-    package_data={"ofa_aec_tf.nas": ["html/*"]},
+    package_data={"": [f"**/*.{suffix}" for suffix in _DATA_SUFFIXES]},
+    cmdclass={"build_py": _BuildWithRecipes},
+    entry_points={"console_scripts": ["ofa-aec = ofa_aec_tf.__main__:console"]},
     python_requires=">=3.11,<3.13",
     install_requires=[
         "absl-py>=1.4,<3",
@@ -35,6 +60,7 @@ setuptools.setup(
         # In the version that TensorFlow and MediaPipe agree on.
         "flatbuffers>=25.9,<26",
         "google-crc32c>=1.5,<2",
+        "jinja2>=3.1,<4",
         "keras>=3.15,<3.16",
         "matplotlib>=3.9,<4",
         "numpy>=2.0,<2.5",

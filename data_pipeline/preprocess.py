@@ -28,6 +28,7 @@ from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.runs import machine
+from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import workdir
 
 LOCAL_RUNNER = "local"
@@ -170,7 +171,8 @@ def _print_summary(result, output_dir):
                 f"{num_bytes / 2**20:.1f}",
             )
         )
-    lines = ["", *report.table(rows), "", *report.class_table(content), ""]
+    lines = ["", text_tables.aligned(rows), ""]
+    lines += [*report.class_table(content), ""]
     lines.append(
         f"classes      {len(dataset.class_map)} ({dataset.label_type})"
     )

@@ -21,6 +21,7 @@ from data_pipeline import class_names
 from data_pipeline.clips import CROPPED
 from ofa_aec_tf import audio
 from ofa_aec_tf.data import dataset_info
+from ofa_aec_tf.runs import text_tables
 
 SideCars = Callable[[], Iterable[Mapping]]
 
@@ -36,24 +37,6 @@ _MAX_SUGGESTED_SECONDS = 30.0
 _NUM_LISTED_CLASSES = 50
 _NUM_EXTREME_CLASSES = 5
 _NUM_NAMED = 5
-
-
-def table(rows: Sequence[Sequence]) -> list[str]:
-    """Lines of a table, the first column to the left and others to the right.
-
-    Args:
-        rows: sequence of sequence of what `str` makes cells of; all of one
-            length, the first is the header.
-    """
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-        ).rstrip()
-        for row in cells
-    ]
 
 
 def named(names: Sequence[str]) -> str:
@@ -348,7 +331,7 @@ def class_table(described: Mapping) -> list[str]:
                 f"{by_split[split]['minutes']:.1f}",
             ]
         rows.append(row)
-    lines = table(rows)
+    lines = text_tables.aligned(rows).splitlines()
     if left_out:
         lines.insert(
             _NUM_EXTREME_CLASSES + 1,

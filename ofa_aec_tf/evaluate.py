@@ -31,9 +31,9 @@ from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.evaluation import metrics
-from ofa_aec_tf.reports import tables
 from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.runs import run_record
+from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import workdir
 
 _METRICS_FILE = "metrics.json"
@@ -258,7 +258,7 @@ def _table(results):
                 str(values["num_clips"]),
             )
         )
-    return tables.aligned(rows)
+    return text_tables.aligned(rows)
 
 
 def main(unused_arguments):

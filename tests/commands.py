@@ -13,6 +13,14 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 _TIMEOUT_SECONDS = 1200
 
+# Modules that `python -m` runs.
+COMMANDS = sorted(
+    f"{package}.{path.stem}"
+    for package in ("ofa_aec_tf", "data_pipeline")
+    for path in (ROOT / package).glob("[!_]*.py")
+    if "command_line.run(main" in path.read_text("utf-8")
+)
+
 # Commands that use TensorFlow are forked from a process that has imported it,
 # and computed nothing: half of what short ones take is this import.
 _forks = multiprocessing.get_context("forkserver")

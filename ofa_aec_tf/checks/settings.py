@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 
 _KEY = "setting"
+# The default of a setting that has none: its flag must be given.
+REQUIRED = dataclasses.MISSING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Setting:
             have for this one to matter; `True` is any that is not 0, empty or
             None.
         is_path: bool. Whether it names a file or directory, or several.
+        is_path_or_name: bool. Whether it names a file or something else.
         is_repeated: bool. Whether its flag is given once for each value.
     """
 
@@ -39,6 +42,7 @@ class Setting:
     below: float | None = None
     when: Mapping | None = None
     is_path: bool = False
+    is_path_or_name: bool = False
     is_repeated: bool = False
 
 
@@ -46,7 +50,7 @@ def setting(default, help: str, **options):
     """A field of a dataclass that is a setting.
 
     Args:
-        default: what it is where nothing is said.
+        default: what it is where nothing is said, or `REQUIRED`.
         help: str.
         **options: further arguments of `Setting`.
 

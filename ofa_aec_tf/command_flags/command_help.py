@@ -13,8 +13,9 @@ from ofa_aec_tf.command_flags import flagfiles
 _ASKS = ("help", "helpshort", "h", "?")
 _LIBRARY_ASKS = ("helpfull", "helpxml")
 _LAST = (
-    "And those of every command: --flagfile=FILE reads flags from a file, "
-    "--verbosity=1 logs more, --helpfull lists the flags of libraries too."
+    "Every command also takes --flagfile=FILE, which reads flags from a file "
+    "(--flagfile=ofa:NAME from a recipe of the package), --verbosity=1, which "
+    "logs more, and --helpfull, which lists the flags of libraries too."
 )
 _MIN_COLUMNS, _MAX_COLUMNS = 60, 100
 

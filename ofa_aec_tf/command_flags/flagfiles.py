@@ -2,6 +2,7 @@
 
 import codecs
 import pathlib
+import re
 import sys
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -9,12 +10,13 @@ from collections.abc import Sequence
 from absl import flags
 
 from ofa_aec_tf.command_flags import path_flags
+from ofa_aec_tf.command_flags import recipes
 
 _FLAGFILE = "flagfile"
 # Their values name flagfiles too, or a directory of them.
 _NAME_FLAGFILES = ("preprocess", "flags_dir")
-# NAME:FLAGFILE, and more after another colon.
-_RUN = "run"
+# NAME:FLAGFILE, and more after another colon, as values of --run.
+_RUN = re.compile(r"(?P<run>[^:]*):(?P<flagfile>(ofa:)?[^:]+)(?P<more>(:.*)?)")
 _COMMENTS = ("#", "//")
 _PACKAGES = ("ofa_aec_tf", "data_pipeline")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -27,13 +29,14 @@ def read(path) -> list[str]:
     current directory. Blank lines and comments are left out.
 
     Args:
-        path: path of the file; `~` is a home directory.
+        path: path of the file; `~` is a home directory, and `ofa:NAME` a
+            recipe of the package.
 
     Raises:
         ValueError: if there is no such file, files include each other in a
             circle, or a line is no flag.
     """
-    path = pathlib.Path(path_flags.local_path(str(path)))
+    path = _named(str(path))
     if not _is_there(path):
         raise ValueError(f"There is no flagfile {path}.")
     return list(_read(path, ()))
@@ -64,8 +67,18 @@ def expand(arguments: Sequence[str]) -> list[str]:
                 raise ValueError("--flagfile needs the path of a file.")
             expanded += read(value)
         else:
-            expanded.append(argument)
+            expanded.append(_with_places(argument, name, value, _recipe))
     return expanded
+
+
+def _named(text) -> pathlib.Path:
+    """The path that a user names, which may be that of a recipe."""
+    return recipes.path_of(text) or pathlib.Path(path_flags.local_path(text))
+
+
+def _recipe(value) -> str | pathlib.Path:
+    """What names a recipe as its path, and other names as they are."""
+    return recipes.path_of(value) or value
 
 
 def _takes_a_word(name):
@@ -108,12 +121,14 @@ def _read(path, including) -> Iterator[str]:
         if name == _FLAGFILE:
             yield from _read(_included(value, path), (*including, place))
         else:
-            yield _with_places(line, name, value, path)
+            yield _with_places(
+                line, name, value, lambda named: _beside(named, path) or named
+            )
 
 
 def _beside(value, path) -> pathlib.Path | None:
     """What is named in a flagfile, where it is there."""
-    named = pathlib.Path(path_flags.local_path(value))
+    named = _named(value)
     # A link to a flagfile is read as what it leads to.
     for place in (path.parent, path.resolve().parent, pathlib.Path()):
         candidate = place / named
@@ -133,15 +148,14 @@ def _included(value, path) -> pathlib.Path:
     return found
 
 
-def _with_places(line, name, value, path) -> str:
+def _with_places(line, name, value, place) -> str:
     """A flag whose value names flagfiles, with the place of those."""
     if name in _NAME_FLAGFILES and value:
-        return f"--{name}={_beside(value, path) or value}"
-    if name == _RUN and value.count(":"):
-        run, flagfile, *more = value.split(":", 2)
-        place = _beside(flagfile, path) if flagfile else None
-        return f"--{name}={':'.join((run, str(place or flagfile), *more))}"
-    return line
+        return f"--{name}={place(value)}"
+    match = _RUN.fullmatch(value) if name == "run" else None
+    if match is None:
+        return line
+    return f"--{name}={match['run']}:{place(match['flagfile'])}{match['more']}"
 
 
 def names_of_modules() -> list[str]:

@@ -70,18 +70,28 @@ class SettingFlags:
                 raise ValueError(
                     f"--{holder.name} is for {self._when(known.when)}. "
                     f"Received: --{holder.name}={_text(holder)}"
+                    f"{self._others(built, known.when)}"
                 )
 
+    def _flag(self, name):
+        holder = self._holders.get(name)
+        return f"--{name if holder is None else holder.name}"
+
     def _when(self, when):
-        texts = []
-        for name, allowed in when.items():
-            holder = self._holders.get(name)
-            flag = name if holder is None else holder.name
-            if allowed is True:
-                texts.append(f"--{flag}")
-            else:
-                texts.append(f"--{flag}={'|'.join(map(str, allowed))}")
-        return " and ".join(texts)
+        return " and ".join(
+            self._flag(name)
+            if allowed is True
+            else f"{self._flag(name)}={'|'.join(map(str, allowed))}"
+            for name, allowed in when.items()
+        )
+
+    def _others(self, built, when):
+        """The flags that decide whether another one matters, as they are."""
+        return "".join(
+            f", {self._flag(name)}={getattr(built, name)}"
+            for name, allowed in when.items()
+            if allowed is not True
+        )
 
     def given(self) -> list[str]:
         """Names of the flags that were given."""
@@ -124,17 +134,27 @@ def define(
 def _define(field, known, default):
     kind, is_tuple = _kind(field.type)
     name = known.flag or field.name
-    if known.is_path and is_tuple:
-        return path_flags.define_paths(name, _texts(default), known.help)
-    if known.is_path:
-        return path_flags.define_path(name, default, known.help)
-    if known.is_repeated:
-        return flags.DEFINE_multi_string(name, _texts(default), known.help)
-    if is_tuple:
-        return flags.DEFINE_list(name, _texts(default), known.help)
-    if known.choices is not None and kind is str:
-        return flags.DEFINE_enum(name, default, list(known.choices), known.help)
-    return _DEFINE[kind](name, default, known.help)
+    options = {}
+    if default is settings.REQUIRED:
+        default, options = None, {"required": True}
+    if is_tuple or known.is_repeated:
+        default = _texts(default)
+    if known.is_path_or_name:
+        define_flag = path_flags.define_path_or_name
+    elif known.is_path:
+        define_flag = (
+            path_flags.define_paths if is_tuple else path_flags.define_path
+        )
+    elif known.is_repeated:
+        define_flag = flags.DEFINE_multi_string
+    elif is_tuple:
+        define_flag = flags.DEFINE_list
+    elif known.choices is not None and kind is str:
+        choices = list(known.choices)
+        return flags.DEFINE_enum(name, default, choices, known.help, **options)
+    else:
+        define_flag = _DEFINE[kind]
+    return define_flag(name, default, known.help, **options)
 
 
 def _texts(values):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation.metrics import coverage_notes
-from ofa_aec_tf.reports import tables
+from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import workdir
 
 _METRICS = ("mAP", "mAUC", "accuracy")
@@ -78,7 +78,7 @@ def summary_table(rows: Iterable[Mapping]) -> str:
                 for _, key, form in columns
             ]
         )
-    return "\n".join([tables.aligned(cells), *_notes(rows, "test")])
+    return "\n".join([text_tables.aligned(cells), *_notes(rows, "test")])
 
 
 def _notes(values, split):
@@ -110,4 +110,6 @@ def export_table(rows: Iterable[tuple[str, Mapping]]) -> str:
         numbers = ("-" if v is None else format(v, form) for form, v in values)
         cells.append((path, *numbers))
     measured = [file["metrics"] for _, file in rows if file.get("metrics")]
-    return "\n".join([tables.aligned(cells), *_notes(measured, "evaluated")])
+    return "\n".join(
+        [text_tables.aligned(cells), *_notes(measured, "evaluated")]
+    )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 _STATUSES = {number: 128 + number for number in (signal.SIGINT, signal.SIGTERM)}
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 _PACKAGES = ("ofa_aec_tf", "data_pipeline")
+_CONSOLE_SCRIPT = "ofa-aec"
 _SAME_SECONDS = 0.5
 # The end of a pipe that a command holds as long as it lasts which has started
 # this one as a step.
@@ -47,7 +48,9 @@ def prepare() -> None:
 
 
 def _command() -> str:
-    """The module that this process runs, as `python -m` is called with it."""
+    """The module that this process runs, or its package."""
+    if os.path.basename(sys.argv[0]) == _CONSOLE_SCRIPT:
+        return _PACKAGES[0]
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     if spec is not None:
         return spec.name

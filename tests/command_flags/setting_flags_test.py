@@ -1,6 +1,7 @@
 """Flags made of the fields of a dataclass."""
 
 import dataclasses
+import os
 
 import pytest
 from absl import flags
@@ -28,6 +29,13 @@ class _Example(settings.Settings):
     path: str | None = setting(None, "Where.", is_path=True)
     paths: tuple[str, ...] = setting((), "From where.", is_path=True)
     budget: tuple[str, ...] = setting((), "A budget.", is_repeated=True)
+    start: str = setting("none", "`none` or a file.", is_path_or_name=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Required(settings.Settings):
+    stage: str = setting(settings.REQUIRED, "Which.", choices=("a", "b"))
+    step: int = setting(1, "How far.", when={"stage": ("b",)})
 
 
 @pytest.fixture
@@ -39,28 +47,37 @@ def parse(monkeypatch):
         monkeypatch.setitem(
             setting_flags._DEFINE,
             kind[name],
-            lambda *a, define=define: define(*a, flag_values=own),
+            lambda *a, define=define, **options: define(
+                *a, flag_values=own, **options
+            ),
         )
     for module, names in (
         (setting_flags.flags, ("DEFINE_multi_string", "DEFINE_list")),
         (setting_flags.flags, ("DEFINE_enum",)),
-        (setting_flags.path_flags, ("define_path", "define_paths")),
+        (
+            setting_flags.path_flags,
+            ("define_path", "define_paths", "define_path_or_name"),
+        ),
     ):
         for name in names:
             original = getattr(module, name)
             monkeypatch.setattr(
                 module,
                 name,
-                lambda *a, original=original: original(*a, flag_values=own),
+                lambda *a, original=original, **options: original(
+                    *a, flag_values=own, **options
+                ),
             )
     found = setting_flags.define(_Example)
+    required = setting_flags.define(_Required)
 
     def parsed(*arguments, **others):
-        own(["command", *arguments])
+        own(["command", "--stage=a", *arguments])
         return found.values(data="d", **others)
 
     parsed.flags = own
     parsed.found = found
+    parsed.required = required
     return parsed
 
 
@@ -82,6 +99,7 @@ def test_each_type_is_parsed(parse):
         "--paths=a,b",
         "--budget=x:1,2",
         "--budget=y",
+        "--start=~/x",
     )
     assert built == _Example(
         "d",
@@ -94,6 +112,7 @@ def test_each_type_is_parsed(parse):
         "a/b",
         ("a", "b"),
         ("x:1,2", "y"),
+        os.path.expanduser("~/x"),
     )
     assert "rate_hz" in parse.found.given()
 
@@ -126,3 +145,21 @@ def test_what_cannot_be_is_refused(parse, argument, message):
 
 def test_a_value_in_the_place_of_a_flag(parse):
     assert parse("--steps=4", mode="fancy").mode == "fancy"
+
+
+def test_a_setting_without_a_default_must_be_given(parse):
+    with pytest.raises(flags.IllegalFlagValueError, match="--stage must have"):
+        parse.flags(["command"])
+    with pytest.raises(TypeError, match="stage"):
+        _Required()
+
+
+def test_what_does_not_matter_is_named_with_what_decides_it(parse):
+    parse("--step=2")
+    with pytest.raises(ValueError) as error:
+        parse.required.values()
+    assert str(error.value) == (
+        "--step is for --stage=b. Received: --step=2, --stage=a"
+    )
+    parse("--stage=b", "--step=2")
+    assert parse.required.values() == _Required("b", 2)

@@ -8,16 +8,18 @@ import pytest
 
 from ofa_aec_tf.nas import html_report
 from ofa_aec_tf.nas import pareto
+from ofa_aec_tf.reports import templates
 
 _NODE = shutil.which("node")
-_FOLDER = pathlib.Path(html_report.__file__).parent / "html"
+_SHARED = pathlib.Path(templates.__file__).parent / "page"
+_OWN = pathlib.Path(html_report.__file__).parent / "html"
 
 pytestmark = pytest.mark.skipif(_NODE is None, reason="Node is not installed")
 
 
 def _run_in_node(expression):
     """The value of a JavaScript expression that uses numbers.js."""
-    source = (_FOLDER / "numbers.js").read_text("utf-8")
+    source = (_SHARED / "numbers.js").read_text("utf-8")
     script = f"{source}\nconsole.log(JSON.stringify({expression}))"
     finished = subprocess.run(
         [_NODE, "--eval", script], capture_output=True, text=True, check=True
@@ -25,9 +27,11 @@ def _run_in_node(expression):
     return json.loads(finished.stdout)
 
 
-@pytest.mark.parametrize("name", ["numbers.js", "chart.js", "page.js"])
-def test_the_scripts_are_javascript(name):
-    subprocess.run([_NODE, "--check", _FOLDER / name], check=True)
+@pytest.mark.parametrize(
+    "path", [*_SHARED.glob("*.js"), *_OWN.glob("*.js")], ids=lambda p: p.name
+)
+def test_the_scripts_are_javascript(path):
+    subprocess.run([_NODE, "--check", path], check=True)
 
 
 def test_the_front_that_is_drawn_is_the_front_of_the_search():

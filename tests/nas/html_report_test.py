@@ -14,11 +14,15 @@ from ofa_aec_tf.nas.budgets import parse_budgets
 from ofa_aec_tf.nas.candidates import Candidate
 from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial
+from ofa_aec_tf.reports import templates
 from ofa_aec_tf.search_space.space import Decision
 from ofa_aec_tf.search_space.space import SearchSpace
 
-_PAGE_FILES = pathlib.Path(html_report.__file__).parent / "html"
-_SCRIPTS = ("numbers.js", "chart.js", "page.js")
+_SHARED = pathlib.Path(templates.__file__).parent / "page"
+_SCRIPTS = (
+    *(_SHARED / name for name in ("numbers.js", "chart.js", "table.js")),
+    pathlib.Path(html_report.__file__).parent / "html" / "search.js",
+)
 _HOSTILE = "</script><script>alert(1)</script><!--\u2028\"&'<b>"
 _SPACE = SearchSpace(
     (
@@ -311,7 +315,7 @@ def test_every_control_has_a_label_and_every_reference_a_target(tmp_path):
         for name in ("aria-labelledby", "aria-describedby"):
             if name in attributes:
                 assert set(attributes[name].split()) <= set(ids)
-    text = "".join((_PAGE_FILES / name).read_text("utf-8") for name in _SCRIPTS)
+    text = "".join(path.read_text("utf-8") for path in _SCRIPTS)
     wanted = re.findall(r'(?:byId|getElementById)\("(\w+)"\)', text)
     assert wanted
     assert set(wanted) <= set(ids)
@@ -327,7 +331,7 @@ def _luminance(color):
 
 
 def test_both_color_schemes_have_the_contrast_that_wcag_asks_for():
-    style = (_PAGE_FILES / "page.css").read_text("utf-8")
+    style = (_SHARED / "page.css").read_text("utf-8")
     schemes = re.findall(r":root \{([^}]*)\}", style)
     assert len(schemes) == 2
     for scheme in schemes:

@@ -19,7 +19,7 @@ from ofa_aec_tf.deployment.latency.measurement import Timing
 from ofa_aec_tf.deployment.tflite import costs as tflite_costs
 from ofa_aec_tf.deployment.tflite import inspection
 from ofa_aec_tf.deployment.tflite import runner
-from ofa_aec_tf.reports import tables
+from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import machine
 from ofa_aec_tf.runs import workdir
 
@@ -292,7 +292,7 @@ def table_text(rows: Sequence[dict]) -> str:
                 for _, key, form in _COLUMNS
             ]
         )
-    return tables.aligned(cells)
+    return text_tables.aligned(cells)
 
 
 def _mebibytes(num_bytes):

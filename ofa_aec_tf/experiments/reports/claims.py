@@ -25,14 +25,6 @@ from ofa_aec_tf.experiments.reports.measurements import Measurement
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 NUM_CLAIMS = 3
-# What a report says of its verdicts.
-VERDICTS = (
-    "An ordering holds if the whole interval of its paired difference is "
-    "above 0, and does not hold if it is below. It is undecided if the "
-    f"interval contains 0, or if fewer than {statistics.MIN_SEEDS} seeds have "
-    "both. With three seeds chance alone gives all the same sign in one case "
-    "of four, so such a verdict is weak."
-)
 _LAST_BLOCK, _ALL_BLOCKS = "[2,2,X]", "[X,X,X]"
 
 

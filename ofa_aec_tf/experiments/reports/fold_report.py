@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+import jinja2
 import numpy as np
 
 from ofa_aec_tf.experiments.reports import cells
@@ -16,32 +17,7 @@ from ofa_aec_tf.experiments.reports import statistics
 from ofa_aec_tf.experiments.reports.fold_results import FoldResult
 from ofa_aec_tf.experiments.reports.fold_results import RunResults
 from ofa_aec_tf.reports import document
-from ofa_aec_tf.reports.document import Block
-from ofa_aec_tf.reports.document import Paragraph
-from ofa_aec_tf.reports.document import Section
 from ofa_aec_tf.reports.document import Table
-
-_PROTOCOL = (
-    "Each fold tests once, and all others train, with no clips to validate on: "
-    "nothing is chosen by what it reaches. A teacher has the fold and the seed "
-    "of what it teaches, and has never heard a clip that tests."
-)
-_SCORES = (
-    "Scores are in percent. Of each fold the mean over the seeds is taken; "
-    "over the folds stand the mean of these and their standard deviation, of "
-    "the sample, by n - 1. It says how much the folds differ, not how sure the "
-    "mean is: what they train on is mostly the same. The other columns are "
-    "over the seeds, of each the mean over all folds; a seed of which a fold "
-    f"is missing is left out. {statistics.INTERVALS} Seeds vary trainings and "
-    "teachers, not the clips."
-)
-_DIFFERENCES = (
-    "Networks of one architecture, each run less an earlier one, so the one "
-    "that was taught less the same alone. Of each seed the difference of the "
-    "means over all folds counts, so that values are as many as the seeds; the "
-    "folds are not counted as if they were independent. Beside it stands in "
-    f"how many folds the mean over the seeds is larger. {claims.VERDICTS}"
-)
 
 
 def write_report(
@@ -59,7 +35,7 @@ def write_report(
         results: iterable of FoldResult.
         folds: sequence of int. All folds that are to be measured.
         num_wanted: int. Results when all is measured.
-        facts: dict of JSON types, as for `facts.section`.
+        facts: dict of JSON types, as for `facts.tables`.
         title: str.
 
     Raises:
@@ -67,48 +43,38 @@ def write_report(
     """
     directory = pathlib.Path(directory)
     results = list(results)
-    # First, so that an error leaves an older report whole.
-    sections = _sections(results, folds, num_wanted, facts)
-    fold_results.write_results(directory / fold_results.RESULTS, results)
-    # Last: it shows the others.
-    document.write(directory, title, sections)
-
-
-def _sections(results, folds, num_wanted, facts) -> list[Section]:
     runs = fold_results.runs(results, folds)
     metrics = [
         metric
         for metric in fold_results.METRICS
         if any(metric in result.metrics for result in results)
     ]
-    seeds = sorted({result.seed for result in results})
-    summary = (
-        f"{len(results)} of {num_wanted} results, of the folds "
-        f"{_listed(folds)} and the seeds {_listed(seeds)}, all in "
-        f"{fold_results.RESULTS}."
-    )
-    sections = [
-        Section("Summary", tuple(map(Paragraph, (summary, _PROTOCOL, _SCORES))))
-    ]
-    if runs:
-        tables = [
+    # First, so that an error leaves an older report whole.
+    files = document.render(
+        jinja2.PackageLoader(__package__, "templates"),
+        "fold_report.jinja",
+        title,
+        num_results=len(results),
+        num_wanted=num_wanted,
+        folds=folds,
+        seeds=sorted({result.seed for result in results}),
+        table_file=fold_results.RESULTS,
+        scores=[
             _scores(runs, metrics),
             *(_scores_by_fold(runs, folds, metric) for metric in metrics),
         ]
-        sections.append(Section("Scores", tuple(tables)))
-    differences = [
-        table for metric in metrics for table in _differences(runs, metric)
-    ]
-    if differences:
-        blocks: list[Block] = [Paragraph(_DIFFERENCES), *differences]
-        sections.append(
-            Section("Differences of the same network", tuple(blocks))
-        )
-    return [*sections, facts_lib.section(facts)]
-
-
-def _listed(numbers) -> str:
-    return ", ".join(map(str, numbers))
+        if runs
+        else [],
+        differences=[
+            table for metric in metrics for table in _differences(runs, metric)
+        ],
+        facts=facts_lib.tables(facts),
+        confidence=statistics.CONFIDENCE,
+        min_seeds=statistics.MIN_SEEDS,
+    )
+    fold_results.write_results(directory / fold_results.RESULTS, results)
+    # Last: it shows the others.
+    document.write(directory, files)
 
 
 def _scores(runs: Mapping[str, RunResults], metrics) -> Table:
@@ -168,7 +134,7 @@ def _scores_by_fold(runs, folds, metric) -> Table:
                     else cells.NO_VALUE
                     for values in by_fold
                 ),
-                _listed(map(len, by_fold)),
+                ", ".join(str(len(values)) for values in by_fold),
             )
         )
     return Table(

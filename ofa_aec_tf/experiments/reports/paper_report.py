@@ -4,6 +4,8 @@ import pathlib
 from collections.abc import Iterable
 from collections.abc import Mapping
 
+import jinja2
+
 from ofa_aec_tf.experiments.reports import ablation_tables
 from ofa_aec_tf.experiments.reports import cells
 from ofa_aec_tf.experiments.reports import claims
@@ -14,10 +16,7 @@ from ofa_aec_tf.experiments.reports import paper_tables
 from ofa_aec_tf.experiments.reports import statistics
 from ofa_aec_tf.experiments.reports.measurements import Measurement
 from ofa_aec_tf.reports import document
-from ofa_aec_tf.reports.document import Block
-from ofa_aec_tf.reports.document import Paragraph
 from ofa_aec_tf.reports.document import Picture
-from ofa_aec_tf.reports.document import Section
 from ofa_aec_tf.reports.document import Table
 from ofa_aec_tf.runs import workdir
 
@@ -31,12 +30,6 @@ _CAPTIONS = {
     "are the quartiles of all seeds together, with whiskers to the last "
     "subnet within 1.5 times their distance; each point is a subnet.",
 }
-_SCORES = (
-    f"Scores are in percent. {statistics.INTERVALS} Seeds vary the training of "
-    "students, not their one teacher and not the clips: no interval says what "
-    "another teacher or other clips would give. In the table of search methods "
-    "seeds vary the draws of a method only."
-)
 
 
 def write_report(
@@ -54,7 +47,7 @@ def write_report(
     Args:
         directory: path of a directory; created.
         measurements: iterable of Measurement.
-        facts: dict of JSON types, as for `facts.section`.
+        facts: dict of JSON types, as for `facts.tables`.
         title: str.
 
     Raises:
@@ -62,19 +55,43 @@ def write_report(
     """
     directory = pathlib.Path(directory)
     measurements = sorted(measurements, key=Measurement.key)
+    results = _results(measurements)
     # First, so that an error leaves an older report whole.
-    sections = _sections(measurements, facts)
+    files = document.render(
+        jinja2.PackageLoader(__package__, "templates"),
+        "paper_report.jinja",
+        title,
+        num_measurements=len(measurements),
+        # Those of search methods are of their draws, on one supernet.
+        seeds=sorted(
+            {m.seed for m in measurements if m.experiment != "methods"}
+        ),
+        table_file=measurements_lib.MEASUREMENTS,
+        results=results,
+        missing=[heading for heading, blocks in results.items() if not blocks],
+        claims=[
+            (claim, _claim_table(claim))
+            for claim in claims.claims(measurements)
+        ],
+        num_claims=claims.NUM_CLAIMS,
+        facts=facts_lib.tables(facts),
+        confidence=statistics.CONFIDENCE,
+        min_seeds=statistics.MIN_SEEDS,
+    )
     measurements_lib.write_measurements(
         directory / measurements_lib.MEASUREMENTS, measurements
     )
-    for picture in document.pictures(sections):
-        workdir.write_bytes(directory / picture.file, picture.png)
+    for blocks in results.values():
+        for block in blocks:
+            if isinstance(block, Picture):
+                workdir.write_bytes(directory / block.file, block.png)
     # Last: they show the others.
-    document.write(directory, title, sections)
+    document.write(directory, files)
 
 
-def _sections(measurements, facts) -> list[Section]:
-    results = {
+def _results(measurements) -> dict[str, list[Table | Picture]]:
+    """What is shown below each heading, if anything."""
+    return {
         "Table 1": paper_tables.table1(measurements),
         "Table 2": paper_tables.table2(measurements),
         "Search spaces (Figure 3)": [
@@ -91,61 +108,18 @@ def _sections(measurements, facts) -> list[Section]:
         },
         "Search methods": ablation_tables.search_methods(measurements),
     }
-    missing = [heading for heading, blocks in results.items() if not blocks]
-    # Those of search methods are of their draws, on one supernet.
-    seeds = sorted({m.seed for m in measurements if m.experiment != "methods"})
-    summary = [
-        f"{len(measurements)} measurements of {len(seeds)} seeds"
-        f"{_listed(seeds)}, all in {measurements_lib.MEASUREMENTS}."
-    ]
-    if missing:
-        summary.append(f"Not measured yet: {', '.join(missing)}.")
-    return [
-        Section("Summary", tuple(map(Paragraph, [*summary, _SCORES]))),
-        Section("Orderings of the paper", tuple(_claims(measurements))),
-        *(
-            Section(heading, tuple(blocks))
-            for heading, blocks in results.items()
-            if blocks
-        ),
-        facts_lib.section(facts),
-    ]
-
-
-def _listed(seeds) -> str:
-    return f" ({', '.join(map(str, seeds))})" if seeds else ""
 
 
 def _figure(file, png) -> list[Picture]:
     return [] if png is None else [Picture(file, png, _CAPTIONS[file])]
 
 
-def _claims(measurements) -> list[Block]:
-    blocks: list[Block] = [Paragraph(claims.VERDICTS)]
-    found = claims.claims(measurements)
-    for claim in found:
-        blocks.append(
-            Table(
-                f"{claim.statement}: {claim.verdict}",
-                (
-                    "compared",
-                    cells.DIFFERENCE_HEADER,
-                    "positive in",
-                    "verdict",
-                ),
-                tuple(map(_comparison, claim.comparisons)),
-            )
-        )
-        blocks.append(Paragraph(f"The paper reports {claim.paper}."))
-    missing = claims.NUM_CLAIMS - len(found)
-    if missing:
-        blocks.append(
-            Paragraph(
-                f"Of the paper's {claims.NUM_CLAIMS} orderings {missing} "
-                "cannot be judged yet."
-            )
-        )
-    return blocks
+def _claim_table(claim) -> Table:
+    return Table(
+        f"{claim.statement}: {claim.verdict}",
+        ("compared", cells.DIFFERENCE_HEADER, "positive in", "verdict"),
+        tuple(map(_comparison, claim.comparisons)),
+    )
 
 
 def _comparison(comparison) -> tuple[str, ...]:

@@ -19,15 +19,6 @@ import scipy.stats
 CONFIDENCE = 0.95
 # Below it no comparison is decided.
 MIN_SEEDS = 3
-# What a report says of its intervals.
-INTERVALS = (
-    "Over the seeds they are mean ± standard deviation and [interval]: a "
-    f"bootstrap interval of the mean, nominally of {100 * CONFIDENCE:.0f} %. "
-    "Few seeds can't give that: the interval of two or three is only the range "
-    "of their values, which has the mean in it with a probability of about "
-    "50 % for two and 75 % for three; five seeds reach about 84 %. One seed "
-    "has no interval."
-)
 _NUM_RESAMPLES = 9999
 _SEED = 0
 
