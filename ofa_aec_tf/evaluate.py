@@ -16,11 +16,11 @@ import numpy as np
 from absl import flags
 
 from ofa_aec_tf import audio
-from ofa_aec_tf.command_flags import calibration_flags
 from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.command_flags import reading_flags
+from ofa_aec_tf.command_flags import setting_flags
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.model_info import ModelInfo
@@ -31,6 +31,7 @@ from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_predictor
 from ofa_aec_tf.evaluation import metrics
+from ofa_aec_tf.evaluation.batch_norm_calibration import CalibrationSettings
 from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.runs import text_tables
@@ -76,9 +77,7 @@ _SUBNET = flags.DEFINE_string(
     "Which subnet of a supernet: `largest` (the default), `smallest`, choices "
     "such as `width=0.8,depth=2`, or a JSON object of them.",
 )
-_NUM_CALIBRATION_CLIPS, _BATCH_SIZE, _SEED = (
-    calibration_flags.define_calibration()
-)
+_CALIBRATION = setting_flags.define(CalibrationSettings)
 
 
 def _load(path, dataset):
@@ -116,16 +115,17 @@ def _predict_fn(model, subnet, dataset):
         )
     if not keras_predictor.is_supernet(model):
         return keras_predictor.network_predictor(model)
+    calibration = _CALIBRATION.values()
     calibration_clips, _, _ = input_pipeline.load_split(
         _DATA_DIR.value,
         dataset,
         "train",
-        max_clips=_NUM_CALIBRATION_CLIPS.value,
-        seed=_SEED.value,
+        max_clips=calibration.num_calibration_clips,
+        seed=calibration.seed,
         skip_corrupt=_SKIP_CORRUPT.value,
     )
     return keras_predictor.subnet_predictor(
-        model, subnet, calibration_clips, _BATCH_SIZE.value
+        model, subnet, calibration_clips, calibration.batch_size
     )
 
 
@@ -196,7 +196,7 @@ def _predict(model, subnet, dataset):
             _DATA_DIR.value,
             dataset,
             _SPLIT.value,
-            _BATCH_SIZE.value,
+            _CALIBRATION.values().batch_size,
             _SKIP_CORRUPT.value,
         ),
     )
@@ -294,9 +294,7 @@ def main(unused_arguments):
                 "split": _SPLIT.value,
                 "ensemble": _ENSEMBLE.value,
                 "subnet": _SUBNET.value,
-                "num_calibration_clips": _NUM_CALIBRATION_CLIPS.value,
-                "batch_size": _BATCH_SIZE.value,
-                "seed": _SEED.value,
+                **_CALIBRATION.values().to_json(),
                 "skip_corrupt": _SKIP_CORRUPT.value,
                 "audio_dir": _AUDIO_DIR.value
                 and os.path.abspath(_AUDIO_DIR.value),

@@ -10,9 +10,9 @@ from matplotlib.backends import backend_agg
 from ofa_aec_tf.nas import axis_labels
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.objectives import Objectives
+from ofa_aec_tf.nas.report import best_trial
 from ofa_aec_tf.nas.report import front_trials
 from ofa_aec_tf.nas.study import Trial
-from ofa_aec_tf.nas.subnet_search import best_trial
 
 PARETO_PLOT = "pareto.png"
 _PANEL_INCHES, _HEIGHT_INCHES = 5.5, 4.8

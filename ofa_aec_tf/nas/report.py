@@ -5,14 +5,17 @@ import io
 import json
 import pathlib
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 from ofa_aec_tf.nas import pareto
+from ofa_aec_tf.nas.budgets import LATENCY
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.candidates import Candidate
+from ofa_aec_tf.nas.objectives import FLOAT_QUALITY
 from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial
-from ofa_aec_tf.nas.subnet_search import best_trial
+from ofa_aec_tf.search_space.complexity import FILE_SIZE_NAMES
 from ofa_aec_tf.search_space.space import SearchSpace
 
 TRIALS_TABLE = "trials.csv"
@@ -28,6 +31,35 @@ def front_trials(
         [objectives.point(trial.metrics, trial.costs) for trial in succeeded]
     )
     return [succeeded[index] for index in indices]
+
+
+def best_trial(
+    trials: Sequence[Trial], budget: Budget, quality: str = FLOAT_QUALITY
+) -> Trial | None:
+    """The trial of highest quality within a budget; the cheapest among equals.
+
+    Args:
+        trials: sequence of Trial.
+        budget: Budget.
+        quality: str. The metric to go by.
+
+    Returns:
+        Trial, or None if the evaluation of every feasible subnet failed.
+    """
+    feasible = [
+        trial
+        for trial in trials
+        if trial.failure is None and budget.feasible(trial.costs)
+    ]
+    return min(
+        feasible,
+        key=lambda trial: (
+            -trial.metrics[quality],
+            *trial.costs.values(),
+            str(trial.subnet),
+        ),
+        default=None,
+    )
 
 
 def pareto_report(
@@ -86,6 +118,57 @@ def _budget_report(trials, budget, candidates, complete, quality) -> dict:
         ),
         "chosen": None if chosen is None else chosen.to_json(),
     }
+
+
+def summary_lines(results: Mapping, notes: Sequence[str]) -> Iterator[str]:
+    """The outcome of a search, for people.
+
+    Args:
+        results: dict, the content of `pareto.json`.
+        notes: sequence of str. Lines to put before the budgets.
+
+    Yields:
+        str, a line each.
+    """
+    yield (
+        f"{results['num_trials']} subnets evaluated, "
+        f"{results['num_failed']} failed, {len(results['front'])} on the "
+        f"Pareto front ({results['split']} split, {results['num_clips']} clips)"
+    )
+    yield from notes
+    for budget in results["budgets"]:
+        chosen = budget["chosen"]
+        if chosen is None:
+            yield f"{budget['name']}: no subnet of it could be evaluated"
+            continue
+        costs = chosen["costs"]
+        sizes = "".join(
+            f"{costs[name]:,} bytes in {name.removesuffix('_file_bytes')}, "
+            for name in FILE_SIZE_NAMES
+            if name in costs
+        )
+        yield (
+            f"{budget['name']}: {results['objective']} "
+            f"{chosen['metrics'][results['objective']]:.4f}, "
+            f"{costs['parameters']:,} parameters, "
+            f"{costs['macs'] / 1e9:.3f} GMAC, {sizes}"
+            f"{_latency_text(chosen, results.get('latency'))}"
+            f"{chosen['subnet']}"
+        )
+
+
+def _latency_text(chosen: Mapping, latency: Mapping | None) -> str:
+    """The latency of a chosen subnet and its source; empty without any."""
+    if latency is None:
+        return ""
+    source = (
+        "measured"
+        if chosen["latency_is_measured"]
+        else f"predicted, off by at most {latency['max_relative_error']:.0%} "
+        f"for the {len(latency['measured_subnets'])} measured"
+    )
+    latency_ms = chosen["costs"][LATENCY]
+    return f"{latency_ms:.2f} ms on {latency['device']} ({source}), "
 
 
 def trials_table(

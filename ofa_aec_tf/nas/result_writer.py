@@ -1,22 +1,34 @@
-"""What `search` writes, while it works and when it has finished."""
+"""Writes the results of a search, while it runs and when it has finished."""
 
 import dataclasses
 import pathlib
 import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import keras
 
 from ofa_aec_tf.nas import html_report
 from ofa_aec_tf.nas import plot
 from ofa_aec_tf.nas import report
 from ofa_aec_tf.nas import study
+from ofa_aec_tf.nas.budgets import Budget
+from ofa_aec_tf.nas.candidates import Candidate
+from ofa_aec_tf.nas.objectives import Objectives
+from ofa_aec_tf.nas.study import Trial
+from ofa_aec_tf.nas.subnet_costs import SubnetCosts
 from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.runs import workdir
+from ofa_aec_tf.search_space.space import SearchSpace
+from ofa_aec_tf.search_space.space import Subnet
 
-# Of the time of a search, what writing its results may take.
+# The share of a search's time that writing unfinished results may take.
 _WRITING_SHARE = 0.05
 
 
 def check_writable(directory) -> None:
-    """Refuses a working directory that results could not be written to.
+    """Refuses a working directory that results cannot be written to.
 
     Args:
         directory: path; it need not exist.
@@ -34,53 +46,69 @@ def check_writable(directory) -> None:
         workdir.check_writable(pathlib.Path(directory) / name)
 
 
-class SearchResults:
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What a search looks for, and among which subnets.
+
+    Args:
+        space: SearchSpace.
+        budgets: sequence of Budget.
+        objectives: Objectives.
+        candidates: sequence of distinct Candidates.
+        complete: bool. Whether they are the whole space.
+    """
+
+    space: SearchSpace
+    budgets: Sequence[Budget]
+    objectives: Objectives
+    candidates: Sequence[Candidate]
+    complete: bool
+
+
+class ResultWriter:
     """Writes the trials of a search, its front and its reports.
 
     Args:
         directory: path of the working directory.
-        budgets: sequence of Budget.
-        space: SearchSpace.
-        objectives: Objectives.
-        candidates: `(candidates, complete)`, as `list_candidates` returns.
+        title: str. Of the plot and the page.
+        question: Question.
+        costs_of: SubnetCosts.
+        materialize: function from a Subnet to its trained keras.Model.
         split: str. The split that subnets are compared on.
         coverage: dict, as `metrics.coverage` returns it for that split.
-        costs_of: SearchCosts.
-        settings: dict of JSON types, `method` and `identity`.
-        title: str. Of the plot and the page.
+        method: str. The search method.
+        identity: dict of JSON types. What the trials depend on.
     """
 
     def __init__(
         self,
         directory,
-        budgets,
-        space,
-        objectives,
-        candidates,
-        split,
-        coverage,
-        costs_of,
-        settings,
-        title,
+        title: str,
+        question: Question,
+        costs_of: SubnetCosts,
+        materialize: Callable[[Subnet], keras.Model],
+        split: str,
+        coverage: Mapping,
+        method: str,
+        identity: Mapping,
     ):
         self._directory = pathlib.Path(directory)
-        self._budgets = budgets
-        self._space = space
-        self._objectives = objectives
-        self._candidates = candidates
+        self._title = title
+        self._question = question
+        self._costs_of = costs_of
+        self._materialize = materialize
         self._split = split
         self._coverage = {
             name: value
             for name, value in coverage.items()
             if isinstance(value, int)
         }
-        self._costs_of = costs_of
-        self._settings = settings
-        self._title = title
+        self._method = method
+        self._identity = identity
         self._next_time = 0.0
 
-    def write_now_and_then(self, shared) -> None:
-        """Writes what there is, as often as it takes little of the time.
+    def write_now_and_then(self, shared: study.SearchStudy) -> None:
+        """Writes unfinished results, unless that would take much of the time.
 
         Args:
             shared: SearchStudy.
@@ -92,74 +120,102 @@ class SearchResults:
         end = time.monotonic()
         self._next_time = end + (end - start) / _WRITING_SHARE
 
-    def write_unfinished(self, trials) -> None:
-        """Writes all but the plot, for trials of which more are to come."""
+    def write_unfinished(self, trials: Sequence[Trial]) -> None:
+        """Writes all but the plot while more trials are to come."""
         if any(trial.failure is None for trial in trials):
-            self._write(trials, {}, is_finished=False)
+            self._write(self._with_costs(trials), {}, is_finished=False)
 
-    def write(self, trials, further) -> dict:
-        """Writes everything.
+    def write(self, trials: Sequence[Trial], further: Mapping) -> dict:
+        """Writes everything, with budgets checked by the real files.
 
         Args:
-            trials: list of Trial.
-            further: dict of JSON types. More for the report.
+            trials: sequence of Trial.
+            further: dict of JSON types to add to the report.
 
         Returns:
             dict, the content of `pareto.json`.
         """
-        results, trials = self._write(trials, further, is_finished=True)
+        trials = self._with_final_sizes(trials)
+        results = self._write(trials, further, is_finished=True)
         plot.plot_search(
             self._directory / plot.PARETO_PLOT,
             trials,
-            self._budgets,
-            self._objectives,
+            self._question.budgets,
+            self._question.objectives,
             self._title,
         )
         return results
 
-    def _write(self, trials, further, is_finished):
-        # Earlier runs may have had other latencies, or none.
-        trials = [
+    def _with_costs(self, trials):
+        # Earlier runs may have had other latencies and sizes, or none.
+        return [
             dataclasses.replace(trial, costs=self._costs_of(trial.subnet))
             for trial in trials
         ]
+
+    def _with_final_sizes(self, trials):
+        """The trials, with real sizes of those that the budgets choose.
+
+        A size that is larger than predicted may break a budget, which then
+        chooses the next best trial, whose size has to be found out, too.
+        """
+        while True:
+            trials = self._with_costs(trials)
+            chosen = [
+                report.best_trial(
+                    trials, budget, self._question.objectives.quality
+                )
+                for budget in self._question.budgets
+            ]
+            unknown = {
+                trial.subnet: None
+                for trial in chosen
+                if trial and not self._costs_of.has_final_size(trial.subnet)
+            }
+            if not unknown:
+                return trials
+            for subnet in unknown:
+                self._costs_of.set_final_size(subnet, self._materialize(subnet))
+
+    def _write(self, trials, further, is_finished):
+        question = self._question
         results = report.pareto_report(
             trials,
-            self._budgets,
-            *self._candidates,
+            question.budgets,
+            question.candidates,
+            question.complete,
             self._split,
-            self._objectives,
+            question.objectives,
         )
-        # The settings are for whoever cuts out the subnets: the same supernet
-        # and statistics.
+        # `materialize` needs the identity: the same supernet and statistics.
         results |= {
             **self._coverage,
             "is_finished": is_finished,
-            **self._settings,
+            "method": self._method,
+            "identity": self._identity,
             **further,
         }
-        self._costs_of.add_latencies(results)
+        self._costs_of.add_sources(results)
         workdir.write_text(
             self._directory / report.TRIALS_TABLE,
             report.trials_table(
-                trials, self._budgets, self._space, self._objectives
+                trials, question.budgets, question.space, question.objectives
             ),
         )
         workdir.write_json(self._directory / report.PARETO_REPORT, results)
-        measured = {
-            "split": self._split,
-            **self._coverage,
-            "method": self._settings["method"],
-            **self._settings["identity"],
-            "versions": run_record.versions(),
-        }
         html_report.write_report(
             self._directory / html_report.HTML_REPORT,
             results,
             trials,
-            self._budgets,
+            question.budgets,
             self._title,
-            measured,
+            {
+                "split": self._split,
+                **self._coverage,
+                "method": self._method,
+                **self._identity,
+                "versions": run_record.versions(),
+            },
             results.get("predictor"),
         )
-        return results, trials
+        return results

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Collection
-from collections.abc import Mapping
 from collections.abc import Sequence
 
 import keras
@@ -281,22 +280,3 @@ class SubnetCosts:
                 trial["latency_is_measured"] = self._latencies.is_measured(
                     self._space.subnet(trial["subnet"])
                 )
-
-
-def latency_text(chosen: Mapping, latency: Mapping | None) -> str:
-    """The latency of a chosen subnet and its source; empty without any.
-
-    Args:
-        chosen: dict, of a budget in the report.
-        latency: dict, that of the report.
-    """
-    if latency is None:
-        return ""
-    source = (
-        "measured"
-        if chosen["latency_is_measured"]
-        else f"predicted, off by at most {latency['max_relative_error']:.0%} "
-        f"for the {len(latency['measured_subnets'])} measured"
-    )
-    latency_ms = chosen["costs"][budgets.LATENCY]
-    return f"{latency_ms:.2f} ms on {latency['device']} ({source}), "

@@ -6,7 +6,6 @@ import json
 import pytest
 
 from ofa_aec_tf.data.dataset_info import DatasetInfo
-from ofa_aec_tf.deployment.file_sizes import FileSizes
 from ofa_aec_tf.deployment.latency import latency_table
 from ofa_aec_tf.deployment.network_files import NetworkFiles
 from tests import commands
@@ -157,8 +156,8 @@ def test_few_trials_of_a_predictor_are_not_lost(inputs, tmp_path):
         (["--objective=mAP,latency_ms"], "An objective is one of"),
         (["--objective=mAP,macs,macs"], "Objectives must be distinct"),
         (["--storage=nonsense"], "The storage nonsense cannot be opened"),
-        (["--latency_mode=int8"], "rows of a --latency_table. Give one"),
-        (["--latency_threads=1"], "rows of a --latency_table, or is for"),
+        (["--latency_mode=int8"], "--latency_mode is for --latency_table"),
+        (["--latency_threads=1"], "is for --latency_table or"),
         (["--latency_runs=9"], "--latency_runs is for --measure_latency"),
         (
             ["--max_measured_latencies=9"],
@@ -170,7 +169,7 @@ def test_few_trials_of_a_predictor_are_not_lost(inputs, tmp_path):
         ),
         (
             ["--measure_latency=int8", "--latency_mode=int8"],
-            "name the mode by --measure_latency",
+            "--latency_mode is for --latency_table",
         ),
         (
             [
@@ -331,31 +330,39 @@ def test_a_search_measures_latencies_here_once(inputs, tmp_path):
 @pytest.mark.slow
 def test_a_search_keeps_the_size_of_a_file(inputs, family, data_dir, tmp_path):
     dataset = DatasetInfo.read(data_dir)
-    sizes = FileSizes(
-        NetworkFiles(
-            family,
-            dataset.frontend,
-            dataset.clip_seconds,
-            dataset.class_map.names,
-        )
+    networks = NetworkFiles(
+        family,
+        dataset.frontend,
+        dataset.clip_seconds,
+        dataset.class_map.names,
     )
-    subnets = list(family.search_space().enumerate())
-    limit = sorted(sizes.costs(s)["int8_file_bytes"] for s in subnets)[3]
+    space = family.search_space()
+    # As large as that of one subnet to the byte.
+    subnet = space.parse("block2_width=0.5,block3_width=1.0,block4_width=0.5")
+    limit = len(networks.convert(subnet, ["int8"])["int8"])
     result = _search(
         inputs,
         f"--workdir={tmp_path}",
         "--num_calibration_clips=8",
         f"--budget=app:int8_file_bytes<={limit}",
+        "--budget=any:parameters<=1M",
     )
     assert result.returncode == 0, result.stderr
     report = json.loads((tmp_path / "pareto.json").read_text())
-    chosen = report["budgets"][0]["chosen"]
-    expected = sizes.costs(chosen["subnet"])
-    assert expected["int8_file_bytes"] <= limit
-    assert expected.items() <= chosen["costs"].items()
-    assert 4 <= report["budgets"][0]["num_feasible"] < len(subnets)
+    app, _ = report["budgets"]
+    assert 1 <= app["num_feasible"] < len(space)
+    for budget in report["budgets"]:
+        chosen = budget["chosen"]
+        assert chosen["file_sizes_are_real"]
+        assert chosen["subnet"] in report["file_sizes"]["converted_subnets"]
+        files = networks.convert(
+            space.subnet(chosen["subnet"]), ["float32", "int8"]
+        )
+        for mode, content in files.items():
+            assert chosen["costs"][f"{mode}_file_bytes"] == len(content)
+    assert app["chosen"]["costs"]["int8_file_bytes"] <= limit
     rows = list(csv.DictReader((tmp_path / "trials.csv").open()))
-    assert all(int(row["int8_file_bytes"]) <= limit for row in rows)
+    assert sum("app" in row["budgets"] for row in rows) == app["num_evaluated"]
 
 
 def test_a_latency_without_a_table_is_refused(inputs, tmp_path):

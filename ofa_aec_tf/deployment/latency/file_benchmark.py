@@ -19,8 +19,8 @@ from ofa_aec_tf.deployment.latency.measurement import Timing
 from ofa_aec_tf.deployment.tflite import costs as tflite_costs
 from ofa_aec_tf.deployment.tflite import inspection
 from ofa_aec_tf.deployment.tflite import runner
-from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import machine
+from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import workdir
 
 BENCHMARK_TOOL = "benchmark_model"
