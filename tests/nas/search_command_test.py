@@ -7,7 +7,6 @@ import pytest
 
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.deployment.latency import latency_table
-from ofa_aec_tf.deployment.network_files import NetworkFiles
 from tests import commands
 from tests.nas.small_supernet import save_supernet
 from tests.synthetic_data import write_dataset
@@ -329,40 +328,48 @@ def test_a_search_measures_latencies_here_once(inputs, tmp_path):
 
 @pytest.mark.slow
 def test_a_search_keeps_the_size_of_a_file(inputs, family, data_dir, tmp_path):
-    dataset = DatasetInfo.read(data_dir)
-    networks = NetworkFiles(
-        family,
-        dataset.frontend,
-        dataset.clip_seconds,
-        dataset.class_map.names,
-    )
-    space = family.search_space()
-    # As large as that of one subnet to the byte.
-    subnet = space.parse("block2_width=0.5,block3_width=1.0,block4_width=0.5")
-    limit = len(networks.convert(subnet, ["int8"])["int8"])
+    search_dir, cut_dir = tmp_path / "search", tmp_path / "cut"
     result = _search(
         inputs,
-        f"--workdir={tmp_path}",
+        f"--workdir={search_dir}",
         "--num_calibration_clips=8",
-        f"--budget=app:int8_file_bytes<={limit}",
+        "--budget=app:int8_file_bytes<=48k",
         "--budget=any:parameters<=1M",
     )
     assert result.returncode == 0, result.stderr
-    report = json.loads((tmp_path / "pareto.json").read_text())
-    app, _ = report["budgets"]
-    assert 1 <= app["num_feasible"] < len(space)
+    report = json.loads((search_dir / "pareto.json").read_text())
+    app, other = report["budgets"]
+    assert 1 <= app["num_feasible"] < other["num_feasible"] == 8
+    assert app["chosen"]["costs"]["int8_file_bytes"] <= 48_000
+    assert report["file_sizes"]["max_error_bytes"]["int8_file_bytes"] < 200
+    # The sizes are those of what is shipped in the end, to the byte.
+    cut = commands.run_with_tensorflow(
+        "ofa_aec_tf.materialize",
+        *inputs,
+        f"--pareto={search_dir / 'pareto.json'}",
+        f"--workdir={cut_dir}",
+    )
+    assert cut.returncode == 0, cut.stderr
+    models = [cut_dir / name / "subnet.keras" for name in ("app", "any")]
+    exported = commands.run_with_tensorflow(
+        "ofa_aec_tf.export",
+        f"--model={','.join(map(str, models))}",
+        f"--data_dir={data_dir}",
+        f"--output_dir={tmp_path / 'out'}",
+        "--modes=float32,int8",
+        "--log_mel_modes=",
+        "--num_calibration_clips=8",
+        "--num_parity_clips=4",
+    )
+    assert exported.returncode == 0, exported.stderr
     for budget in report["budgets"]:
         chosen = budget["chosen"]
         assert chosen["file_sizes_are_real"]
         assert chosen["subnet"] in report["file_sizes"]["converted_subnets"]
-        files = networks.convert(
-            space.subnet(chosen["subnet"]), ["float32", "int8"]
-        )
-        for mode, content in files.items():
-            assert chosen["costs"][f"{mode}_file_bytes"] == len(content)
-    assert app["chosen"]["costs"]["int8_file_bytes"] <= limit
-    rows = list(csv.DictReader((tmp_path / "trials.csv").open()))
-    assert sum("app" in row["budgets"] for row in rows) == app["num_evaluated"]
+        for mode in ("float32", "int8"):
+            file = tmp_path / "out" / budget["name"] / f"subnet_{mode}.tflite"
+            expected = chosen["costs"][f"{mode}_file_bytes"]
+            assert file.stat().st_size == expected
 
 
 def test_a_latency_without_a_table_is_refused(inputs, tmp_path):
