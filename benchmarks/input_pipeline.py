@@ -161,7 +161,7 @@ def main(_):
     values = flags.FLAGS
     # TensorFlow starts as many threads as it has cores, once it is imported.
     _pin_to_cores(_CORES.value)
-    from ofa_aec_tf.data.augmentation import AugmentationConfig
+    from ofa_aec_tf.data.augmentation_config import AugmentationConfig
     from ofa_aec_tf.data.sampling import CLASS_BALANCED
     from ofa_aec_tf.data.sampling import UNIFORM
     from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401

@@ -21,7 +21,7 @@ from ofa_aec_tf.families import registry
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.keras_files import save_keras_file
 from ofa_aec_tf.models.precision import precision_scope
-from ofa_aec_tf.training.teacher import load_teacher
+from ofa_aec_tf.training.teachers import load_teacher
 
 TRAINING_FACTOR = 3  # forward, and gradients by inputs and by weights
 

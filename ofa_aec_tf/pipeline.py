@@ -23,6 +23,7 @@ from ofa_aec_tf.experiments import kept_steps
 from ofa_aec_tf.nas import report
 from ofa_aec_tf.reports import summary
 from ofa_aec_tf.runs import workdir
+from ofa_aec_tf.training.stages import STAGES
 
 _SUMMARY, _STEPS = "summary.json", "steps"
 # What a search leaves for people and for what comes after it.
@@ -146,14 +147,14 @@ class _Pipeline:
         """Trains a network; returns the path of its model.
 
         Args:
-            stage: str, a key of `workdir.MODEL_NAMES` with a flagfile.
+            stage: str, one of `STAGES`, with a flagfile.
             place: path in the working directory.
             title: str.
             seed: int or None.
             inputs: tuple of paths, by flag.
         """
         run_dir = self._directory / place
-        model = run_dir / workdir.MODEL_NAMES[stage]
+        model = run_dir / STAGES[stage].file_name
         self._run(
             str(place).replace("/", "_"),
             title,

@@ -1,5 +1,6 @@
 """Runs commands as `python -m` does, in processes of their own."""
 
+import importlib
 import multiprocessing
 import os
 import pathlib
@@ -118,6 +119,9 @@ def _run_module(module, arguments, cwd, environment, output_dir):
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
+    # As before main(): with TensorFlow imported, absl's start-up would look
+    # for GPUs, and say so.
+    importlib.import_module("ofa_aec_tf.runs.quiet_tensorflow")
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -51,8 +51,7 @@ for path in sys.argv[3:]:
     rest = flags.FLAGS(["command", *arguments])
     assert rest == ["command"], (path, rest)
     if sys.argv[1] == "ofa_aec_tf.train":
-        config = module._config()
-        module.training_flags.check_stage(config)
+        config = module.training_flags.train_config(False, False)
         flags_of_networks = module.network_flags
         flags_of_networks._numbers(flags_of_networks._CHANNELS, int)
         print(

@@ -1,7 +1,6 @@
 """Which networks `train` trains: its flags of the model family."""
 
 import collections
-import pathlib
 
 from absl import flags
 
@@ -250,19 +249,6 @@ def builder_options() -> dict:
     if not _GRADIENT_CHECKPOINTING.value:
         return {}
     return {"gradient_checkpointing": True}
-
-
-def start_identity() -> dict:
-    """What the flags say of the first weights, and how steps compute."""
-    source = INITIAL_WEIGHTS.value
-    if source is None or not pathlib.Path(source).is_file():
-        digest = source
-    else:
-        digest = workdir.file_digest(source)
-    return {
-        "initial_weights": digest,
-        "gradient_checkpointing": _GRADIENT_CHECKPOINTING.value or None,
-    }
 
 
 def check_has_all_channels(family: Family) -> None:

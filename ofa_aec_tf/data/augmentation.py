@@ -1,68 +1,10 @@
 """Augmentation of batches, as pure functions of batch and seed."""
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 
-from ofa_aec_tf.checks.argument_checks import check_is_finite
-
 # Mel bands of a random filter that have gains of their own.
 _NUM_FILTER_NODES = 5
-
-
-@dataclasses.dataclass(frozen=True)
-class AugmentationConfig:
-    """What is done to a training batch, in the order of the fields.
-
-    Args:
-        time_roll: bool. Whether clips are rolled in time, each by its own
-            distance; what leaves at the end comes back at the beginning.
-        max_roll_frames: int. The largest distance either way; 0 is any.
-        gain_db: float. Clips get louder or softer by up to so much, each by
-            its own amount.
-        filter_db: float. Clips pass through a random filter of up to so much
-            gain or loss, each through its own, as through other microphones.
-        max_shift_bands: int. Clips are moved up or down by up to so many mel
-            bands, each by its own number, much as a change of pitch would.
-        num_time_masks: int. SpecAugment masks over frames.
-        max_time_mask_frames: int. A mask is shorter than this.
-        num_frequency_masks: int. SpecAugment masks over mel bands.
-        max_frequency_mask_bands: int. A mask is narrower than this.
-        mixup_alpha: float. Parameter of the Beta distribution; 0 is none. The
-            clips that are mixed each have masks of their own, as in PANNs.
-        mixup_rate: float in [0, 1]. Probability that a clip is mixed.
-
-    Reference: SpecAugment (arXiv 1904.08779), with the widths of PANNs; mixup
-    (arXiv 1710.09412); FilterAugment (arXiv 2110.03282), its linear kind, with
-    evenly spaced bands.
-    """
-
-    time_roll: bool = False
-    max_roll_frames: int = 0
-    gain_db: float = 0.0
-    filter_db: float = 0.0
-    max_shift_bands: int = 0
-    num_time_masks: int = 2
-    max_time_mask_frames: int = 64
-    num_frequency_masks: int = 2
-    max_frequency_mask_bands: int = 8
-    mixup_alpha: float = 0.0
-    mixup_rate: float = 1.0
-
-    def __post_init__(self):
-        check_is_finite(self)
-        for field in dataclasses.fields(self):
-            if getattr(self, field.name) < 0:
-                raise ValueError(
-                    f"`{field.name}` must not be negative. "
-                    f"Received: {field.name}={getattr(self, field.name)}"
-                )
-        if self.mixup_rate > 1:
-            raise ValueError(
-                "`mixup_rate` must be in [0, 1]. "
-                f"Received: mixup_rate={self.mixup_rate}"
-            )
 
 
 def augment_batch(log_mel, labels, mel_mean_db, floor_db, config, seed):

@@ -1,8 +1,8 @@
-"""What teachers said of training clips, kept for students to come.
+"""Stored logits of teachers, for students to learn from.
 
 A clip is augmented in a fixed number of ways, its views, each of which depends
-on the clip's id, the view's number and a seed and on nothing else. A student
-that trains on the same views hears what its teachers heard.
+only on the clip's id, the number of the view and a seed. A student that trains
+on the same views gets the same input as its teachers.
 
     stored_logits.json    ModelInfo, with the teachers, seed, augmentation
     ids.json              ids of the clips, in the order of the rows
@@ -20,7 +20,9 @@ import numpy as np
 
 from ofa_aec_tf.checks import json_kinds
 from ofa_aec_tf.checks.finite import check_finite
-from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.checks.settings import Settings
+from ofa_aec_tf.checks.settings import setting
+from ofa_aec_tf.data.augmentation_config import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.data.open_files import OpenFiles
@@ -36,7 +38,7 @@ def view_path(directory, view: int) -> pathlib.Path:
 
 
 def write_view(directory, view: int, logits: np.ndarray) -> None:
-    """Writes what teachers said of one view of all clips, at once.
+    """Writes the logits of one view of all clips, atomically.
 
     Args:
         directory: path of a directory.
@@ -48,8 +50,8 @@ def write_view(directory, view: int, logits: np.ndarray) -> None:
     """
     check_finite(
         {f"view {view + 1}": logits},
-        "What the teachers say",
-        "Nothing can be learned from it: use other teachers.",
+        "What the teachers compute",
+        "Use other teachers.",
     )
     content = io.BytesIO()
     np.save(content, logits.astype(np.float32))
@@ -57,43 +59,30 @@ def write_view(directory, view: int, logits: np.ndarray) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class StoredViews:
-    """How clips were augmented.
+class StoredViews(Settings):
+    """How clips were augmented, each by itself: not by mixup."""
 
-    Args:
-        num_views: int. Ways in which each clip was augmented.
-        seed: int. Of the augmentation.
-        augmentation: AugmentationConfig.
-
-    Raises:
-        ValueError: if clips are mixed, which are then no views of one.
-    """
-
-    num_views: int
-    seed: int
-    augmentation: AugmentationConfig
+    num_views: int = setting(
+        8, "Ways in which each clip is augmented.", at_least=1
+    )
+    seed: int = setting(
+        0, "Seed of the augmentation.", at_least=0, at_most=2**31 - 1
+    )
+    augmentation: AugmentationConfig = AugmentationConfig()
 
     def __post_init__(self):
-        if self.num_views < 1:
-            raise ValueError(
-                "`num_views` must be at least 1. "
-                f"Received: num_views={self.num_views}"
-            )
+        super().__post_init__()
         if self.augmentation.mixup_alpha > 0:
             raise ValueError(
-                "Logits are stored for each clip by itself, and mixup mixes "
-                "clips. Leave --mixup_alpha at 0, or let the teacher listen "
-                "with --teacher. Received: "
+                "Logits are stored clip by clip, and mixup mixes clips. Leave "
+                "--mixup_alpha at 0, or let the teacher run on every batch, "
+                "with --teacher of `train`. Received: "
                 f"mixup_alpha={self.augmentation.mixup_alpha}"
             )
 
-    def to_json(self) -> dict:
-        """As a dict of JSON types."""
-        return dataclasses.asdict(self)
-
     @classmethod
     def from_json(cls, values) -> "StoredViews":
-        """What `to_json` described."""
+        """The views that `to_json` described."""
         return cls(
             values["num_views"],
             values["seed"],
@@ -108,7 +97,7 @@ class StoredLogits:
         directory: path of a directory that `store_logits` has written.
 
     Raises:
-        ValueError: if it is not complete, or not of this form.
+        ValueError: if it is incomplete or damaged.
     """
 
     def __init__(self, directory):
@@ -116,8 +105,8 @@ class StoredLogits:
         path = directory / FILE_NAME
         if not path.is_file():
             raise ValueError(
-                f"There are no stored logits in {directory}. Write them with "
-                "`python -m ofa_aec_tf.store_logits`, and to their end."
+                f"There are no complete stored logits in {directory}. Write "
+                "them with `python -m ofa_aec_tf.store_logits`."
             )
         values, ids = map(workdir.read_json, (path, directory / _IDS))
         try:
@@ -128,13 +117,13 @@ class StoredLogits:
                 raise ValueError(f"{_IDS} lists no clips")
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{directory} holds no stored logits that can be read: "
-                f"{error!r}. Write them again."
+                f"The stored logits in {directory} cannot be read: {error!r}. "
+                "Write them again."
             ) from error
         self._rows = {clip_id.encode(): row for row, clip_id in enumerate(ids)}
         self._open_files = OpenFiles()
-        # Of each view: its file, and where in it the logits begin. A map of
-        # each would keep all files open.
+        # For each view its file, and the offset of the logits in it. Memory
+        # maps would keep all files open.
         self._places = []
         num_classes = len(self.info.class_map)
         for view in range(self.views.num_views):
@@ -151,7 +140,7 @@ class StoredLogits:
         self._dtype = logits.dtype
 
     def __del__(self):
-        # Not there if the files were refused.
+        # Missing if the files were refused.
         if hasattr(self, "_open_files"):
             self._open_files.close()
 
@@ -164,7 +153,7 @@ class StoredLogits:
 
     @property
     def num_teachers(self) -> int:
-        """Teachers whose logits are there."""
+        """The number of teachers."""
         return self._row_shape[0]
 
     def check(
@@ -173,7 +162,7 @@ class StoredLogits:
         augmentation: AugmentationConfig,
         score_activation: str,
     ) -> None:
-        """Refuses a training that would not hear what the teachers heard.
+        """Refuses a training whose input would not be that of the teachers.
 
         Args:
             dataset: DatasetInfo of the training clips.
@@ -188,38 +177,38 @@ class StoredLogits:
         if stored_of != dataset.fingerprint:
             # Ids may be the same: mixtures are numbered.
             raise ValueError(
-                "Student and teacher must hear the same. The logits were "
-                f"stored of the data {stored_of}. Received: the data "
-                f"{dataset.fingerprint}. Store them of these."
+                "Student and teacher must get the same input. The logits are "
+                f"of the data {stored_of}. Received: the data "
+                f"{dataset.fingerprint}. Store logits of these data."
             )
         stored = dataclasses.asdict(self.views.augmentation)
         asked = dataclasses.asdict(augmentation)
         different = [name for name in stored if stored[name] != asked[name]]
         if different:
             raise ValueError(
-                "Student and teacher must hear the same. The logits were "
+                "Student and teacher must get the same input. The logits were "
                 f"stored with {_named(stored, different)}. Received: "
                 f"{_named(asked, different)}"
             )
         if score_activation != self.score_activation:
             raise ValueError(
-                f"The stored logits are of a {self.score_activation}. "
+                f"The stored logits belong to a {self.score_activation}. "
                 f"Received: score_activation={score_activation}"
             )
 
     def look_up(
         self, ids: Sequence[bytes], views: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """What the teachers said of some views.
+        """The teachers' logits of some views.
 
         Args:
             ids: sequence of bytes, of the clips.
-            views: sequence of int, one a clip.
+            views: sequence of int, one per clip.
 
         Returns:
             `(logits, is_taught)`: float32 array of shape (batch,
             num_teachers, num_classes), and bool array of shape (batch,),
-            False for clips that are not there, whose logits are 0.
+            False for clips without stored logits, whose logits are 0.
         """
         logits = np.zeros((len(ids), *self._row_shape), np.float32)
         is_taught = np.zeros(len(ids), bool)
@@ -234,7 +223,7 @@ class StoredLogits:
 def write_record(
     directory, info: ModelInfo, ids: Sequence[str], views: StoredViews
 ) -> None:
-    """Writes what is beside the views, after which they can be used.
+    """Writes ids and record, which complete the views.
 
     Args:
         directory: path of a directory with all views.

@@ -1,4 +1,4 @@
-"""Training batches of the views that stored logits are of."""
+"""Batches of the views of clips that stored logits belong to."""
 
 import tensorflow as tf
 
@@ -6,14 +6,14 @@ from ofa_aec_tf.data import augmentation
 
 
 def taught_batch(clips, stored, mel_mean_db, floor_db, seed):
-    """Clips, each as one of its views, and what teachers said of that.
+    """Clips, each as one of its views, with the teachers' logits of it.
 
     Args:
         clips: dict of tensors with `id`, `log_mel` and `labels`.
         stored: StoredLogits.
         mel_mean_db: as for `augment_batch`.
         floor_db: as for `augment_batch`.
-        seed: int32 tensor of shape (2,). Of the choice of views.
+        seed: int32 tensor of shape (2,), for the choice of views.
 
     Returns:
         dict of tensors, as `make_train_dataset` has them.
@@ -48,7 +48,7 @@ def taught_batch(clips, stored, mel_mean_db, floor_db, seed):
 
 
 def as_views(batches, views, view, mel_mean_db, floor_db):
-    """Batches of clips, all augmented to the view of one number.
+    """Batches of clips, all augmented to the same view.
 
     Args:
         batches: tf.data.Dataset of dicts with `id` and `log_mel`.

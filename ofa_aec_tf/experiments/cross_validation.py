@@ -16,6 +16,7 @@ from ofa_aec_tf.experiments.reports.fold_results import FoldResult
 from ofa_aec_tf.experiments.steps import Output
 from ofa_aec_tf.experiments.steps import Step
 from ofa_aec_tf.runs import workdir
+from ofa_aec_tf.training.stages import STAGES
 
 _FORM = re.compile(
     r"(?P<name>[^:+=]+):(?P<flagfile>[^:]+)"
@@ -71,7 +72,7 @@ class Run:
                     "earlier run with :teacher=NAME."
                 )
         stage = self.stage
-        stages = [name for name in workdir.MODEL_NAMES if name != _FINETUNE]
+        stages = [name for name in STAGES if name != _FINETUNE]
         if stage not in stages:
             raise ValueError(
                 f"{self.flagfile} must have a --stage of {', '.join(stages)}. "
@@ -109,7 +110,7 @@ class Run:
     @property
     def model_name(self) -> str:
         """What its model is called in its directory."""
-        return workdir.MODEL_NAMES[self.stage]
+        return STAGES[self.stage].file_name
 
     @property
     def rows(self) -> tuple[str, ...]:

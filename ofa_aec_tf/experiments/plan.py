@@ -12,8 +12,8 @@ from ofa_aec_tf.experiments.steps import Step
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.report import PARETO_REPORT
-from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.search_space.space import SearchSpace
+from ofa_aec_tf.training.stages import STAGES
 
 MAIN_SPACE = "[2,2,X]"
 # Names of the paper; the last has a ratio more, so that it has small subnets.
@@ -28,7 +28,7 @@ SPACES = {
 }
 SHORT, LONG = "short", "long"
 _TEACHER, _SUPERNET, _SUBNET = (
-    workdir.MODEL_NAMES[stage] for stage in ("teacher", "supernet", "kd")
+    STAGES[stage].file_name for stage in ("teacher", "supernet", "kd")
 )
 _SUBNET_RECORD = "subnet.json"
 _BASELINE_DEPTHS = "XXX"

@@ -5,8 +5,6 @@ import tensorflow as tf
 from ofa_aec_tf.layers import winograd
 from ofa_aec_tf.runs import machine
 
-ALGORITHMS = ("auto", "direct", "winograd")
-
 # Rows and columns of a tile. Larger tiles multiply less and round more:
 # relative error of one layer 0.7 % in bfloat16 (0.2 % direct), and 2e-6 in
 # float32 (8e-7 direct).

@@ -7,6 +7,7 @@ from keras import ops
 from ofa_aec_tf.checks.argument_checks import check_choice
 from ofa_aec_tf.layers import convolution
 from ofa_aec_tf.layers import execution as executions
+from ofa_aec_tf.runs import compute_options
 
 
 @keras.saving.register_keras_serializable(package="ofa_aec_tf")
@@ -21,7 +22,7 @@ class ElasticConv2D(keras.layers.Layer):
         in_channels: int. Largest number of input channels.
         kernel_size: int. Height and width of the kernel.
         execution: `"slice"` or `"mask"`.
-        algorithm: one of `convolution.ALGORITHMS`. How `slice` computes;
+        algorithm: one of `ALGORITHMS`. How `slice` computes;
             `mask` leaves it to the backend.
 
     Call arguments:
@@ -56,7 +57,7 @@ class ElasticConv2D(keras.layers.Layer):
             "execution", execution, executions.EXECUTIONS
         )
         self.algorithm = check_choice(
-            "algorithm", algorithm, convolution.ALGORITHMS
+            "algorithm", algorithm, compute_options.ALGORITHMS
         )
         self.build()
 

@@ -20,7 +20,7 @@ class FoldedConv2D(keras.layers.Layer):
         mean: its moving mean.
         variance: its moving variance.
         epsilon: float. Added to the variance.
-        algorithm: one of `convolution.ALGORITHMS`.
+        algorithm: one of `compute_options.ALGORITHMS`.
 
     Output shape:
         (batch, height, width, filters), stride 1, same padding.

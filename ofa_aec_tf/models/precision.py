@@ -7,8 +7,7 @@ import tensorflow as tf
 
 from ofa_aec_tf.checks.argument_checks import check_choice
 from ofa_aec_tf.runs import machine
-
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+from ofa_aec_tf.runs.compute_options import PRECISIONS
 
 _POLICIES = {
     "float32": "float32",

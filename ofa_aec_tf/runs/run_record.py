@@ -2,6 +2,7 @@
 
 import datetime
 import importlib.metadata
+import json
 import os
 import pathlib
 import platform
@@ -21,7 +22,8 @@ def start_run(directory, identity, flags_text, has_results=True, further=""):
 
     Args:
         directory: the run's working directory; created.
-        identity: dict of JSON types with all that decides the result.
+        identity: dict with everything that decides the result, which JSON
+            can hold.
         flags_text: str. The flags, as `flagfiles.recorded` has them.
         has_results: bool. Whether the directory holds results of the recorded
             run. Without any, another run may take its place.
@@ -33,6 +35,8 @@ def start_run(directory, identity, flags_text, has_results=True, further=""):
     """
     directory = pathlib.Path(directory)
     path = directory / workdir.RUN_RECORD
+    # As JSON gives it back: tuples become lists.
+    identity = json.loads(json.dumps(identity))
     if path.is_file() and has_results:
         check_run(directory, identity, further)
         workdir.write_text(directory / workdir.RESOLVED_FLAGS, flags_text)

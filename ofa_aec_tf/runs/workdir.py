@@ -15,14 +15,6 @@ from absl import logging
 RESOLVED_FLAGS = "flags.cfg"
 RUN_RECORD = "run.json"
 HISTORY = "history.csv"
-# What each stage of a training saves.
-MODEL_NAMES = {
-    "teacher": "teacher.keras",
-    "supernet": "supernet.keras",
-    "kd": "subnet.keras",
-    "scratch": "subnet.keras",
-    "finetune": "subnet.keras",
-}
 _LOCK_FILE = ".lock"
 # What file systems without locks answer. NFS says of a directory, which cannot
 # be opened for writing, that it is no file to lock (EBADF).

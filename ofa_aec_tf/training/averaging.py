@@ -1,6 +1,7 @@
-"""Averages of the weights of a run, which are what it saves.
+"""Averages of the weights of a run, which are saved in their place.
 
-Both stand in for the validation, which they call.
+Training goes on with the weights as they are. An average is put into the model
+for its validation, and at the end of the run.
 """
 
 import contextlib
@@ -9,39 +10,55 @@ import keras
 import tensorflow as tf
 
 
-@contextlib.contextmanager
-def _restored(variables):
-    """Gives variables their values back when the context ends."""
-    values = [variable.numpy() for variable in variables]
-    try:
-        yield
-    finally:
-        for variable, value in zip(variables, values):
-            variable.assign(value)
+class _Average(keras.callbacks.Callback):
+    """An average of weights.
+
+    Attributes:
+        variables: list of tf.Variable. What a checkpoint has to hold of it.
+    """
+
+    variables: list[tf.Variable]
+
+    @property
+    def has_begun(self):
+        """Whether there is an average yet."""
+        raise NotImplementedError
+
+    @property
+    def _averaged(self):
+        """Variables that `apply` changes."""
+        raise NotImplementedError
+
+    def apply(self):
+        """Gives the average to the model."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def in_model(self):
+        """Gives the average to the model for as long as the context lasts."""
+        values = [variable.numpy() for variable in self._averaged]
+        try:
+            self.apply()
+            yield
+        finally:
+            for variable, value in zip(self._averaged, values):
+                variable.assign(value)
 
 
-class EpochAverage(keras.callbacks.Callback):
+class EpochAverage(_Average):
     """The mean of the weights after each of the last epochs.
-
-    It validates the weights as they are, and then the mean, whose metrics go
-    to the logs beside the others; they are NaN before its first epoch.
 
     Args:
         model: keras.Model. All its weights are averaged, the statistics of
             batch normalization too.
-        validation: callback of `ofa_aec_tf.training.callbacks`.
         first_epoch: int. Counted from 1.
-
-    Attributes:
-        variables: list of tf.Variable. What has to be saved of it.
 
     Reference: PSLA (arXiv 2102.01243), section "weight averaging".
     """
 
-    def __init__(self, model, validation, first_epoch):
+    def __init__(self, model, first_epoch):
         super().__init__()
         self._weights = [weight.value for weight in model.weights]
-        self._validation = validation
         self._first_epoch = first_epoch
         self._count = tf.Variable(0.0, trainable=False)
         self._means = [
@@ -50,33 +67,33 @@ class EpochAverage(keras.callbacks.Callback):
         ]
         self.variables = [self._count, *self._means]
 
+    @property
+    def has_begun(self):
+        return bool(self._count.numpy())
+
+    @property
+    def _averaged(self):
+        return self._weights
+
     def on_epoch_end(self, epoch, logs=None):
-        """Validates the weights, adds them to the mean, and validates it."""
-        self._validation.log_metrics(logs)
+        """Adds the weights to the mean."""
         if epoch + 1 < self._first_epoch:
-            names = [name for name in logs if name.startswith("val_")]
-            for name in names:
-                logs[name.replace("val_", "val_averaged_")] = float("nan")
             return
         self._count.assign_add(1.0)
         for mean, weight in zip(self._means, self._weights):
             mean.assign_add((weight - mean) / self._count)
-        with _restored(self._weights):
-            self.apply()
-            self._validation.log_metrics(logs, "val_averaged_")
 
     def apply(self):
-        """Gives the mean to the model."""
         for weight, mean in zip(self._weights, self._means):
             weight.assign(mean)
 
 
-class MovingAverage(keras.callbacks.Callback):
-    """Validates moving averages of the weights, and those are saved.
+class MovingAverage(_Average):
+    """The exponential moving average of the weights, step by step.
 
-    The optimizer keeps those of what it trains. Statistics of batch
-    normalization, which it does not know, have the same average here: those
-    of the last steps belong to other weights than the average.
+    The optimizer keeps the averages of what it trains. The statistics of batch
+    normalization, which it does not know, are averaged here with the same
+    decay: those of the last steps fit the last weights, not the average.
 
     `keras.callbacks.SwapEMAWeights` is no help: it swaps by adding and
     subtracting, which rounds, and a checkpoint would have to know which of
@@ -86,19 +103,13 @@ class MovingAverage(keras.callbacks.Callback):
         model: keras.Model.
         optimizer: keras.optimizers.Optimizer with `use_ema`.
         variables: list of keras.Variable. Those that it was built for.
-        validation: callback of `ofa_aec_tf.training.callbacks`.
-        decay: float. Of the statistics, a batch.
-
-    Attributes:
-        variables: list of tf.Variable. What has to be saved of it beside the
-            optimizer.
+        decay: float. Decay per step, for the statistics.
     """
 
-    def __init__(self, model, optimizer, variables, validation, decay):
+    def __init__(self, model, optimizer, variables, decay):
         super().__init__()
         self._optimizer = optimizer
         self._weights = variables
-        self._validation = validation
         self._decay = decay
         self._statistics = [
             weight.value
@@ -109,10 +120,19 @@ class MovingAverage(keras.callbacks.Callback):
             tf.Variable(tf.zeros_like(value), trainable=False)
             for value in self._statistics
         ]
-        self._has_begun = tf.Variable(False, trainable=False)
+        self._has_statistics = tf.Variable(False, trainable=False)
         self.variables = []
         if self._statistics:
-            self.variables = [self._has_begun, *self._averages]
+            self.variables = [self._has_statistics, *self._averages]
+
+    @property
+    def has_begun(self):
+        # With the first step, which comes before any validation.
+        return True
+
+    @property
+    def _averaged(self):
+        return [*self._weights, *self._statistics]
 
     def on_train_batch_end(self, batch, logs=None):
         """Adds the statistics to their averages."""
@@ -121,21 +141,32 @@ class MovingAverage(keras.callbacks.Callback):
 
     @tf.function(jit_compile=False)
     def _update(self):
-        # The first are their own average, as with the optimizer's.
-        decay = tf.where(self._has_begun, self._decay, 0.0)
+        # The first are their own average, as in the optimizer.
+        decay = tf.where(self._has_statistics, self._decay, 0.0)
         for average, value in zip(self._averages, self._statistics):
             average.assign(decay * average + (1.0 - decay) * value)
-        self._has_begun.assign(True)
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Validates the averages."""
-        with _restored([*self._weights, *self._statistics]):
-            self.apply()
-            self._validation.log_metrics(logs)
+        self._has_statistics.assign(True)
 
     def apply(self):
-        """Gives the averages to the model."""
         self._optimizer.finalize_variable_values(self._weights)
-        if self._has_begun:
+        if self._has_statistics:
             for value, average in zip(self._statistics, self._averages):
                 value.assign(average)
+
+
+def make_average(config, model, optimizer, variables):
+    """The average that the settings ask for, or None.
+
+    Args:
+        config: TrainConfig.
+        model: keras.Model.
+        optimizer: the built optimizer of the run.
+        variables: list of keras.Variable. Those that it trains.
+    """
+    if config.optimizer.ema_decay:
+        return MovingAverage(
+            model, optimizer, variables, config.optimizer.ema_decay
+        )
+    if config.average_from_epoch:
+        return EpochAverage(model, config.average_from_epoch)
+    return None

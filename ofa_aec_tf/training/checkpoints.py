@@ -1,4 +1,4 @@
-"""What a run saves to go on from, and that none of it is NaN or infinite."""
+"""Checkpoints to resume a run from, and checks that all of it is finite."""
 
 import math
 import pathlib
@@ -9,18 +9,20 @@ import tensorflow as tf
 from ofa_aec_tf.checks.finite import NotFiniteError
 from ofa_aec_tf.checks.finite import check_finite
 
+DIRECTORY = "checkpoints"
+
 
 class ResumableTraining(keras.callbacks.Callback):
-    """Saves everything that a run is, after every epoch.
+    """Saves the whole state of a run after every epoch.
 
     Weights, optimizer, seed generators and the number of finished epochs go
-    into one checkpoint, written beside the old one and named current only
-    when whole: a run that is killed goes on from the last finished epoch and
-    ends as if it had not been.
+    into one checkpoint. It is written beside the old one and becomes current
+    once it is complete: a run that is killed resumes after the last finished
+    epoch, and its result is that of an uninterrupted run.
 
     Args:
         model: keras.Model, compiled.
-        directory: where the checkpoints go.
+        directory: directory of the checkpoints.
         more_variables: list of tf.Variable. State of other callbacks.
     """
 
@@ -46,7 +48,7 @@ class ResumableTraining(keras.callbacks.Callback):
 
     @property
     def num_saved_epochs(self):
-        """Finished epochs that the newest checkpoint has."""
+        """The number of finished epochs in the newest checkpoint."""
         return len(self._manager.checkpoints) and int(
             self._manager.latest_checkpoint.rpartition("-")[2]
         )
@@ -69,7 +71,7 @@ class ResumableTraining(keras.callbacks.Callback):
         )
         try:
             self._manager.checkpoint.restore(path).assert_consumed()
-        # Of a damaged file TensorFlow raises whatever its reader happened to.
+        # For a damaged file TensorFlow raises whatever its reader ran into.
         except Exception as error:
             reason = (str(error).splitlines() or [""])[0][:200]
             raise ValueError(
@@ -80,14 +82,14 @@ class ResumableTraining(keras.callbacks.Callback):
         return int(self._num_epochs.numpy())
 
     def check_finite(self, owner, remedy):
-        """Refuses to go on with NaN or infinity in anything that is saved.
+        """Refuses NaN and infinity in anything that is saved.
 
         Args:
             owner: as for `finite.check_finite`.
             remedy: likewise.
 
         Raises:
-            NotFiniteError: naming what is not.
+            NotFiniteError: naming some of the variables.
         """
         check_finite(
             (
@@ -111,7 +113,7 @@ class ResumableTraining(keras.callbacks.Callback):
         try:
             self._manager.save(checkpoint_number=epoch + 1)
         except tf.errors.OpError as error:
-            # After the operation and the file.
+            # The message names the operation and the file first.
             reason = error.message.splitlines()[0].rpartition("; ")[2][:200]
             raise OSError(
                 f"The checkpoint after epoch {epoch + 1} cannot be written "
@@ -121,11 +123,11 @@ class ResumableTraining(keras.callbacks.Callback):
 
 
 class DivergenceCheck(keras.callbacks.Callback):
-    """Ends a run at the first loss, or epoch, that is not finite.
+    """Ends a run when a loss, or a weight after an epoch, is not finite.
 
-    It comes before all that validates, logs and saves. A step that float16
-    skips, since its scaled gradients are too large, changes neither loss nor
-    weights, and ends nothing.
+    It is called before validation, logs and checkpoints. A step that float16
+    skips, because its scaled gradients overflow, changes neither loss nor
+    weights, and does not end the run.
 
     Args:
         resumable: ResumableTraining, whose state is to be finite.
@@ -144,19 +146,19 @@ class DivergenceCheck(keras.callbacks.Callback):
         self.epoch = epoch + 1
 
     def on_train_batch_end(self, batch, logs=None):
-        """Looks at the mean of the losses since the epoch began.
+        """Checks the mean of the losses since the epoch began.
 
         Raises:
             NotFiniteError: if it is not finite.
         """
-        # Of the parts, which it is the sum of, each that counts is in it.
+        # The sum of all parts of the loss.
         if not math.isfinite(logs["loss"]):
             raise NotFiniteError(
                 f"The loss of step {batch + 1} is {logs['loss']}."
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        """Looks at the weights, and at the state of optimizer and averages.
+        """Checks the weights, and the state of optimizer and averages.
 
         Raises:
             NotFiniteError: if some of it is not finite.

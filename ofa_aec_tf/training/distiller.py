@@ -4,18 +4,18 @@ import keras
 import tensorflow as tf
 
 from ofa_aec_tf.models.score_activations import SIGMOID
-from ofa_aec_tf.training.losses import LABELS_ONLY
-from ofa_aec_tf.training.losses import TEACHER_ONLY
+from ofa_aec_tf.training.config import LABELS_ONLY
+from ofa_aec_tf.training.config import TEACHER_ONLY
 from ofa_aec_tf.training.losses import distillation_losses
 from ofa_aec_tf.training.losses import teacher_scores
 from ofa_aec_tf.training.subnet_groups import SubnetGroups
 
-# Begins the error of a step whose teacher says NaN or infinity.
-TEACHER_IS_NOT_FINITE = "A teacher says numbers that are not finite"
+# Begins the error of a step whose teacher's logits are NaN or infinite.
+TEACHER_IS_NOT_FINITE = "A teacher's logits are not finite"
 
 
 class _Distiller(keras.Model):
-    """What both kinds of training share.
+    """Base of the models whose training step has a distillation loss.
 
     Args:
         teacher: NetworkTeacher, StoredTeacher or None. It is not trained and
@@ -57,9 +57,9 @@ class _Distiller(keras.Model):
         return list(self._trackers.values())
 
     def _loss_of(self, batch):
-        """The function from logits to losses on the very batch that is learned.
+        """The function from a student's logits to its losses on a batch.
 
-        Teacher and student hear the same, augmentation included.
+        Teacher and student get the same input, augmentation included.
         """
         targets = is_taught = None
         if self.config.label_weight < 1:
@@ -79,7 +79,7 @@ class _Distiller(keras.Model):
         )
 
     def _scaled(self, loss):
-        """The loss that gradients are taken of: larger for float16."""
+        """The loss to take gradients of, scaled up for float16."""
         optimizer = getattr(self, "optimizer", None)
         return loss if optimizer is None else optimizer.scale_loss(loss)
 
@@ -123,12 +123,12 @@ class NetworkDistiller(_Distiller):
 
 
 class SupernetDistiller(_Distiller):
-    """Trains a supernet: several subnets a step, one update.
+    """Trains a supernet: several subnets per step, one update.
 
-    What subnets share, the stem and stages with the same decisions before and
-    in them, runs forward and backward once a step. Subnets run one after the
-    other and add to one set of gradients, so that memory does not grow with
-    their number.
+    The stem, and stages that subnets share together with all stages before,
+    run forward and backward once per step. Subnets run one after another and
+    add to one set of gradients, so that memory does not grow with their
+    number.
 
     Args:
         supernet: Supernet.
@@ -174,7 +174,7 @@ class SupernetDistiller(_Distiller):
         return self._report(losses)
 
     def loss_and_gradients(self, batch, subnets, count):
-        """Mean loss of some subnets on a batch, and its gradients.
+        """The mean loss of several subnets on a batch, and its gradients.
 
         Args:
             batch: dict of tensors, of `make_train_dataset`.

@@ -1,6 +1,7 @@
 """Runs the steps of a training: from its last checkpoint on, to the end."""
 
 import contextlib
+import pathlib
 import sys
 
 import keras
@@ -8,75 +9,70 @@ import tensorflow as tf
 from absl import logging
 
 from ofa_aec_tf.checks.finite import NotFiniteError
-from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.training import averaging
+from ofa_aec_tf.data.input_pipeline import reading_errors
 from ofa_aec_tf.training import callbacks
 from ofa_aec_tf.training import checkpoints
 from ofa_aec_tf.training import optimization
+from ofa_aec_tf.training.averaging import make_average
+from ofa_aec_tf.training.config import PLATEAU
 from ofa_aec_tf.training.distiller import TEACHER_IS_NOT_FINITE
-
-CHECKPOINTS = "checkpoints"
-
-
-def _average(distiller, model, validation, config):
-    """The callback that averages weights, or None."""
-    if config.optimizer.ema_decay:
-        return averaging.MovingAverage(
-            model,
-            distiller.optimizer,
-            distiller.trainable_variables,
-            validation,
-            config.optimizer.ema_decay,
-        )
-    if config.average_from_epoch:
-        return averaging.EpochAverage(
-            model, validation, config.average_from_epoch
-        )
-    return None
+from ofa_aec_tf.training.run import TrainingRun
+from ofa_aec_tf.training.validation import PLAIN
+from ofa_aec_tf.training.validation import Validation
 
 
-def fit(
-    distiller, model, validation, config, data_dir, dataset, directory, stored
-):
+def fit(run: TrainingRun, directory: pathlib.Path) -> None:
     """Trains to the end of a run, from its last checkpoint on.
 
+    Its model then has the last weights, or their average.
+
     Args:
-        distiller: keras.Model, of `ofa_aec_tf.training.distiller`.
-        model: keras.Model that it trains; has its last weights then, or their
-            average.
-        validation: callback of `ofa_aec_tf.training.callbacks`.
-        config: TrainConfig.
-        data_dir: directory with `dataset.json`.
-        dataset: DatasetInfo of that directory.
-        directory: pathlib.Path of the run's working directory.
-        stored: StoredLogits to learn from, or None.
+        run: TrainingRun.
+        directory: pathlib.Path of the run's work directory.
 
     Raises:
-        ValueError: if the training diverges, a teacher says what is not
+        ValueError: if the training diverges, a teacher's logits are not
             finite, or a checkpoint or a record is damaged.
         OSError: if a checkpoint cannot be written.
     """
+    job, distiller = run.job, run.distiller
+    config = job.config
     rate = optimization.learning_rate(
         config.optimizer, config.num_steps, config.steps_per_epoch
     )
-    optimizer = optimization.make_optimizer(config.optimizer, rate)
-    distiller.compile(optimizer=optimizer, jit_compile=False)
+    distiller.compile(
+        optimizer=optimization.make_optimizer(config.optimizer, rate),
+        jit_compile=False,
+    )
     # With float16 another one, which scales the loss and has state of its own.
-    distiller.optimizer.build(distiller.trainable_variables)
-    average = _average(distiller, model, validation, config)
-    epoch_callbacks = [validation if average is None else average]
-    variables = [] if average is None else list(average.variables)
-    if config.optimizer.schedule == optimization.PLATEAU:
+    optimizer = distiller.optimizer
+    optimizer.build(distiller.trainable_variables)
+    average = make_average(
+        config, run.model, optimizer, distiller.trainable_variables
+    )
+    # In the order in which they see an epoch end.
+    epoch_callbacks = []
+    variables = []
+    if average is not None:
+        epoch_callbacks.append(average)
+        variables += average.variables
+    if job.has_validation:
+        epoch_callbacks.append(
+            Validation(run, job.validation_batches(), average)
+        )
+    else:
+        logging.info("no validation clips: training without validation")
+    if config.optimizer.schedule == PLATEAU:
         plateau = callbacks.Plateau(
             rate,
             config.optimizer.decay_factor,
             config.optimizer.plateau_patience,
-            validation.map_names,
+            [f"{PLAIN}{role}mAP" for role in run.roles],
         )
         epoch_callbacks.append(plateau)
         variables += plateau.variables
     resumable = checkpoints.ResumableTraining(
-        distiller, directory / CHECKPOINTS, variables
+        distiller, directory / checkpoints.DIRECTORY, variables
     )
     num_finished_epochs = resumable.restore()
     if num_finished_epochs:
@@ -87,40 +83,27 @@ def fit(
         )
     if num_finished_epochs < config.num_epochs:
         divergence = checkpoints.DivergenceCheck(resumable)
-        epoch_callbacks = [
-            divergence,
-            *epoch_callbacks,
-            callbacks.history_logger(directory, num_finished_epochs),
-            keras.callbacks.TensorBoard(
-                str(directory / "tensorboard"), write_graph=False
-            ),
-            # Last: an epoch counts as finished once all else logged it.
-            resumable,
-        ]
-        batches = input_pipeline.make_train_dataset(
-            data_dir,
-            dataset,
-            config.batch_size,
-            num_finished_epochs * config.steps_per_epoch,
-            config.num_steps,
-            config.seed,
-            config.augmentation,
-            sampling=config.sampling,
-            skip_corrupt=config.skip_corrupt,
-            stored=stored,
-        )
         with (
             _divergence_errors(divergence, resumable, config, directory),
-            input_pipeline.reading_errors(),
+            reading_errors(),
         ):
             distiller.fit(
-                batches,
+                job.train_batches(num_finished_epochs * config.steps_per_epoch),
                 epochs=config.num_epochs,
                 initial_epoch=num_finished_epochs,
                 steps_per_epoch=config.steps_per_epoch,
                 shuffle=False,
                 verbose=1 if sys.stdout.isatty() else 2,
-                callbacks=epoch_callbacks,
+                callbacks=[
+                    divergence,
+                    *epoch_callbacks,
+                    callbacks.history_logger(directory, num_finished_epochs),
+                    keras.callbacks.TensorBoard(
+                        str(directory / "tensorboard"), write_graph=False
+                    ),
+                    # Last: an epoch is finished once all else has logged it.
+                    resumable,
+                ],
             )
     if average is not None:
         average.apply()
@@ -128,16 +111,16 @@ def fit(
 
 @contextlib.contextmanager
 def _divergence_errors(divergence, resumable, config, directory):
-    """Says of numbers that are not finite where they were, and what to do.
+    """Adds to errors of numbers that are not finite where, and what to do.
 
     Args:
         divergence: DivergenceCheck.
         resumable: ResumableTraining.
         config: TrainConfig.
-        directory: pathlib.Path of the run's working directory.
+        directory: pathlib.Path of the run's work directory.
 
     Raises:
-        ValueError: likewise.
+        NotFiniteError: with epoch and learning rate.
     """
     try:
         yield
@@ -153,7 +136,7 @@ def _divergence_errors(divergence, resumable, config, directory):
             "or more --warmup_steps"
             + (
                 f", in another --workdir: {directory} keeps the checkpoint "
-                f"after epoch {kept}, with which only the same settings go on."
+                f"after epoch {kept}, which only the same settings can resume."
                 if kept
                 else "."
             )
@@ -163,6 +146,6 @@ def _divergence_errors(divergence, resumable, config, directory):
             raise
         raise NotFiniteError(
             f"{TEACHER_IS_NOT_FINITE}, NaN or infinity, in epoch "
-            f"{divergence.epoch} of {config.num_epochs}: nothing can be "
-            "learned from it. Use another teacher, or store its logits again."
+            f"{divergence.epoch} of {config.num_epochs}. Use another teacher, "
+            "or store its logits again."
         ) from error

@@ -1,61 +1,24 @@
-"""Losses on labels and on what teachers say.
+"""Losses on labels and on the scores of teachers.
 
     loss = label_weight * L(scores, labels)
            + (1 - label_weight) * D(scores, teacher's scores)
 
 Scores are sigmoids with the binary cross-entropy for several classes a clip,
-or softmaxes with the cross-entropy for one. D is the same cross-entropy. The
+or a softmax with the cross-entropy for one. D is the same cross-entropy. The
 Kullback-Leibler divergence of CMKD, which is reported beside it, is smaller by
-the entropy of the teacher and has the same gradients. The temperature divides
-the teacher's logits only, and nothing is scaled by its square.
+the entropy of the teacher's scores and has the same gradients. The temperature
+divides the teacher's logits only; the loss is not scaled by its square.
 
 Reference: OFA-AEC, equation 2 (`label_weight` 0 and sigmoids); CMKD (arXiv
 2203.06760), section 2.4 (`label_weight` 0.5).
 """
 
-import dataclasses
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from ofa_aec_tf.checks.argument_checks import check_below_one
-from ofa_aec_tf.checks.argument_checks import check_is_finite
 from ofa_aec_tf.models.score_activations import SIGMOID
-
-
-@dataclasses.dataclass(frozen=True)
-class LossConfig:
-    """What a network learns from, and how far off it is.
-
-    Args:
-        label_weight: float in [0, 1]. Weight of the labels; the teacher has
-            the rest.
-        temperature: float. Divides the teacher's logits.
-        label_smoothing: float in [0, 1). Labels are moved so far towards one
-            half (sigmoid) or towards equal shares of the classes (softmax).
-    """
-
-    label_weight: float = 1.0
-    temperature: float = 1.0
-    label_smoothing: float = 0.0
-
-    def __post_init__(self):
-        check_is_finite(self)
-        if not 0 <= self.label_weight <= 1:
-            raise ValueError(
-                "`label_weight` must be in [0, 1]. "
-                f"Received: label_weight={self.label_weight}"
-            )
-        check_below_one(self, "label_smoothing")
-        if self.temperature <= 0:
-            raise ValueError(
-                "`temperature` must be positive. "
-                f"Received: temperature={self.temperature}"
-            )
-
-
-LABELS_ONLY = LossConfig()
-TEACHER_ONLY = LossConfig(label_weight=0.0)
+from ofa_aec_tf.training.config import LossConfig
 
 
 def scores(logits: tf.Tensor, score_activation: str) -> tf.Tensor:
@@ -74,11 +37,11 @@ def scores(logits: tf.Tensor, score_activation: str) -> tf.Tensor:
 def teacher_scores(
     logits: Sequence[tf.Tensor], config: LossConfig, score_activation: str
 ) -> tf.Tensor:
-    """What teachers say of a batch: the mean of their scores.
+    """The targets that teachers set: the mean of their scores.
 
     Args:
-        logits: sequence of tensors of shape (batch, num_classes), those of
-            each teacher.
+        logits: sequence of tensors of shape (batch, num_classes), one per
+            teacher.
         config: LossConfig.
         score_activation: one of `SCORE_ACTIVATIONS`.
 
@@ -105,7 +68,7 @@ def cross_entropy(
 
     Returns:
         float32 tensor of shape (batch,): the mean over the classes with
-        sigmoids, the sum over them with softmaxes.
+        sigmoids, the sum over them with a softmax.
     """
     if score_activation == SIGMOID:
         return tf.reduce_mean(
@@ -115,7 +78,7 @@ def cross_entropy(
 
 
 def entropy(targets: tf.Tensor, score_activation: str) -> tf.Tensor:
-    """The entropy of each clip's targets: the least that a loss can be.
+    """The entropy of each clip's targets, the lower bound of its loss.
 
     Args:
         targets: as for `cross_entropy`.
@@ -134,17 +97,18 @@ def entropy(targets: tf.Tensor, score_activation: str) -> tf.Tensor:
 def smoothed(
     labels: tf.Tensor, label_smoothing: float, score_activation: str
 ) -> tf.Tensor:
-    """Labels moved towards not knowing, as Keras's losses do it.
+    """Smoothed labels, as in Keras's losses.
 
     Args:
         labels: float32 tensor of shape (batch, num_classes).
-        label_smoothing: float in [0, 1). How far.
+        label_smoothing: float in [0, 1). How far labels are moved towards a
+            uniform distribution.
         score_activation: one of `SCORE_ACTIVATIONS`.
     """
-    unknown = 0.5
+    uniform = 0.5
     if score_activation != SIGMOID:
-        unknown = 1 / tf.cast(tf.shape(labels)[-1], tf.float32)
-    return labels + label_smoothing * (unknown - labels)
+        uniform = 1 / tf.cast(tf.shape(labels)[-1], tf.float32)
+    return labels + label_smoothing * (uniform - labels)
 
 
 def distillation_losses(
@@ -164,15 +128,15 @@ def distillation_losses(
         logits: float32 tensor of the same shape.
         config: LossConfig.
         score_activation: one of `SCORE_ACTIVATIONS`.
-        is_taught: bool tensor of shape (batch,), False for clips of which no
-            teacher has said anything; None where it has of all. They have no
-            part in the distillation loss, which is a mean over the others.
+        is_taught: bool tensor of shape (batch,), False for clips without
+            targets, which the distillation loss, a mean, leaves out. None
+            means that all clips have targets.
 
     Returns:
         dict with the scalars `loss`, and, where their weight is not 0,
-        `label_loss` and `distillation_loss`; with the latter goes
-        `kl_divergence`, which is 0 for a student that says what its teacher
-        says, and with `is_taught` `taught_share`, how many of the clips were.
+        `label_loss` and `distillation_loss`. With the latter come
+        `kl_divergence`, which is 0 if the student's scores are the teacher's,
+        and, with `is_taught`, `taught_share`, the share of such clips.
     """
     parts = {}
     total = tf.constant(0.0)
@@ -203,7 +167,7 @@ def _mean_of(values, included):
     if included is None:
         return tf.reduce_mean(values)
     included = tf.cast(included, tf.float32)
-    # Of nothing it is 0, without a gradient.
+    # Without any value it is 0, and has no gradient.
     return tf.math.divide_no_nan(
         tf.reduce_sum(values * included), tf.reduce_sum(included)
     )

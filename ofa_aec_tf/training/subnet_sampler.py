@@ -3,9 +3,8 @@
 import tensorflow as tf
 
 from ofa_aec_tf.checks.argument_checks import check_choice
-
-FEWEST_SUBNETS = {"uniform": 1, "sandwich": 2}
-SAMPLING_RULES = tuple(FEWEST_SUBNETS)
+from ofa_aec_tf.training.config import SAMPLING_RULES
+from ofa_aec_tf.training.config import check_num_subnets
 
 
 class SubnetSampler:
@@ -15,11 +14,10 @@ class SubnetSampler:
 
     Args:
         space: SearchSpace.
-        num_subnets: int. Subnets of a step.
+        num_subnets: int. Subnets per step.
         rule: `"uniform"` (OFA-AEC) draws all of them at random; `"sandwich"`
             takes the largest and the smallest, and draws the others.
-        largest_steps: int. For so many steps from the start, the largest
-            subnet alone.
+        largest_steps: int. First steps, which take the largest subnet alone.
         seed: int.
 
     Raises:
@@ -30,12 +28,7 @@ class SubnetSampler:
 
     def __init__(self, space, num_subnets, rule, largest_steps, seed):
         check_choice("sampling_rule", rule, SAMPLING_RULES)
-        fewest = FEWEST_SUBNETS[rule]
-        if num_subnets < fewest:
-            raise ValueError(
-                f"The {rule} rule needs at least {fewest} subnets a step. "
-                f"Received: num_subnets={num_subnets}"
-            )
+        check_num_subnets(rule, num_subnets)
         self.num_subnets = num_subnets
         self.rule = rule
         self.largest_steps = largest_steps

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from ofa_aec_tf.data import augmentation
-from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.data.augmentation_config import AugmentationConfig
 
 NUM_FRAMES, NUM_MEL_BINS = 50, 16
 FLOOR_DB = -100.0
@@ -309,5 +309,5 @@ def test_mixed_clips_have_masks_of_their_own():
 def test_negative_settings_are_refused():
     with pytest.raises(ValueError, match="num_time_masks.*-1"):
         AugmentationConfig(num_time_masks=-1)
-    with pytest.raises(ValueError, match=r"`mixup_rate` must be in \[0, 1\]"):
+    with pytest.raises(ValueError, match="`mixup_rate` must be at most 1"):
         AugmentationConfig(mixup_rate=1.5)

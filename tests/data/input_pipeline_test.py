@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.data.augmentation_config import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.record_reader import RandomAccessReader
 from ofa_aec_tf.data.sampling import CLASS_BALANCED

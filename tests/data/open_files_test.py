@@ -21,7 +21,7 @@ _READING = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.data.augmentation_config import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 directory = sys.argv[1]
 info = DatasetInfo.read(directory)

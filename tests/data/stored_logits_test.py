@@ -9,7 +9,7 @@ import pytest
 
 from ofa_aec_tf.data import open_files
 from ofa_aec_tf.data import stored_logits
-from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.data.augmentation_config import AugmentationConfig
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.data.stored_logits import StoredLogits
 from ofa_aec_tf.data.stored_logits import StoredViews
@@ -60,7 +60,7 @@ def test_logits_are_found_by_clip_and_view(stored, dataset):
 
 def test_what_is_not_complete_is_refused(stored):
     (stored / stored_logits.FILE_NAME).unlink()
-    with pytest.raises(ValueError, match="no stored logits .*to their end"):
+    with pytest.raises(ValueError, match="no complete stored logits"):
         StoredLogits(stored)
 
 
@@ -78,7 +78,7 @@ def test_views_that_cannot_be_are_refused(stored, views):
     values = json.loads(path.read_text())
     values["details"]["views"] = views
     path.write_text(json.dumps(values))
-    with pytest.raises(ValueError, match=f"{stored} holds no stored logits"):
+    with pytest.raises(ValueError, match=f"logits in {stored} cannot be read"):
         StoredLogits(stored)
 
 
@@ -96,7 +96,7 @@ def test_student_and_teacher_hear_the_same(stored, dataset):
         match="stored with time_roll=True. Received: time_roll=False",
     ):
         logits.check(dataset, AugmentationConfig(), "sigmoid")
-    with pytest.raises(ValueError, match="of a sigmoid.*softmax"):
+    with pytest.raises(ValueError, match="belong to a sigmoid.*softmax"):
         logits.check(dataset, VIEWS.augmentation, "softmax")
     with pytest.raises(ValueError, match="The clip length of the model"):
         logits.check(
@@ -123,7 +123,7 @@ def test_data_of_the_same_ids_but_other_clips_are_refused(
 ):
     other, _ = write_dataset(tmp_path_factory.mktemp("other"), seed=1)
     assert other.class_map == dataset.class_map
-    with pytest.raises(ValueError, match="stored of the data .* of these"):
+    with pytest.raises(ValueError, match="of the data .* of these data"):
         StoredLogits(stored).check(other, VIEWS.augmentation, "sigmoid")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from ofa_aec_tf.data import augmentation
-from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.data.augmentation_config import AugmentationConfig
 from ofa_aec_tf.data.stored_logits import StoredViews
 from ofa_aec_tf.data.stored_views import as_views
 from ofa_aec_tf.data.stored_views import taught_batch

@@ -11,7 +11,7 @@ from ofa_aec_tf.models.inference_twin import build_inference_twin
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.runs import machine
-from ofa_aec_tf.training.teacher import load_teacher
+from ofa_aec_tf.training.teachers import load_teacher
 
 
 def trained_network(family, subnet=None):

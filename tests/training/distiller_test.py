@@ -15,11 +15,11 @@ from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.models.score_activations import SIGMOID
 from ofa_aec_tf.models.training_twin import build_training_twin
 from ofa_aec_tf.models.training_twin import to_plain_network
+from ofa_aec_tf.training.config import LossConfig
+from ofa_aec_tf.training.config import OptimizerConfig
 from ofa_aec_tf.training.distiller import NetworkDistiller
 from ofa_aec_tf.training.distiller import SupernetDistiller
-from ofa_aec_tf.training.losses import LossConfig
 from ofa_aec_tf.training.losses import cross_entropy
-from ofa_aec_tf.training.optimization import OptimizerConfig
 from ofa_aec_tf.training.optimization import make_optimizer
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
 from ofa_aec_tf.training.teachers import NetworkTeacher

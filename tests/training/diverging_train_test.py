@@ -208,7 +208,7 @@ def test_a_teacher_that_says_infinity_teaches_nothing(
 ):
     path = changed(teacher, tmp_path / "loud", overflow)
     result = train("kd", data_dir, tmp_path / "run", f"--teacher={path}")
-    check_error(result, "A teacher says numbers that are not finite")
+    check_error(result, "A teacher's logits are not finite")
     result = commands.run_with_tensorflow(
         "ofa_aec_tf.store_logits",
         f"--teacher={path}",
@@ -216,7 +216,7 @@ def test_a_teacher_that_says_infinity_teaches_nothing(
         f"--workdir={tmp_path / 'logits'}",
         "--num_views=1",
     )
-    check_error(result, "What the teachers say holds numbers", "in view 1")
+    check_error(result, "What the teachers compute holds numbers", "in view 1")
     assert not list((tmp_path / "logits").glob("*.npy"))
 
 

@@ -177,8 +177,15 @@ def test_supernet_with_moving_average(data_dir, teacher, tmp_path):
     assert ModelInfo.read(whole / "supernet.keras").details["stage"] == (
         "supernet"
     )
-    names = {"val_smallest_mAP", "val_largest_mAP"}
-    assert {name for name in history(whole)[0] if "val" in name} == names
+    names = {"smallest_mAP", "largest_mAP"}
+    rows = history(whole)
+    assert {name for name in rows[0] if "val" in name} == {
+        prefix + name for prefix in ("val_", "val_averaged_") for name in names
+    }
+    assert any(
+        row["val_averaged_largest_mAP"] != row["val_largest_mAP"]
+        for row in rows
+    )
 
 
 def test_a_checkpoint_has_the_scale_of_float16(data_dir, tmp_path):
@@ -216,11 +223,11 @@ def test_a_checkpoint_has_the_scale_of_float16(data_dir, tmp_path):
             ["--stage=supernet", "--calibrate_batch_norm"],
             ["--calibrate_batch_norm is for --stage=teacher|kd|scratch"],
         ),
-        (["--max_roll_frames=3"], ["--max_roll_frames needs --time_roll"]),
-        (["--mixup_rate=0.5"], ["--mixup_rate needs --mixup_alpha"]),
+        (["--max_roll_frames=3"], ["--max_roll_frames is for --time_roll"]),
+        (["--mixup_rate=0.5"], ["--mixup_rate is for --mixup_alpha"]),
         (
             ["--ema_decay=0.9", "--average_from_epoch=1"],
-            ["Weights have one average", "ema_decay=0.9"],
+            ["A run has one average", "ema_decay=0.9"],
         ),
     ],
 )

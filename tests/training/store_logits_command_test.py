@@ -11,7 +11,7 @@ from ofa_aec_tf.data import stored_logits
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.data.stored_logits import StoredLogits
-from ofa_aec_tf.training.teacher import load_teacher
+from ofa_aec_tf.training.teachers import load_teacher
 from tests import commands
 from tests.training.training_runs import SMALL
 from tests.training.training_runs import check_one_line_error
@@ -159,10 +159,10 @@ def test_a_store_that_was_cut_off_goes_on(stored, teachers, data_dir):
 def test_what_cannot_be_learned_from_is_refused(stored, data_dir, tmp_path):
     result = student(stored, data_dir, tmp_path)
     check_one_line_error(
-        result, "must hear the same", "time_roll=True", "time_roll=False"
+        result, "must get the same input", "time_roll=True", "time_roll=False"
     )
     result = student(tmp_path, data_dir, tmp_path, *AUGMENTATION)
-    check_one_line_error(result, "There are no stored logits in")
+    check_one_line_error(result, "There are no complete stored logits")
     result = student(
         stored, data_dir, tmp_path, *AUGMENTATION, "--teacher=a.keras"
     )

@@ -10,6 +10,7 @@ from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation.keras_predictor import load_keras_model
 from ofa_aec_tf.models.supernet import load_supernet
 from ofa_aec_tf.runs import workdir
+from ofa_aec_tf.training.stages import STAGES
 from tests.training.training_runs import check_one_line_error
 from tests.training.training_runs import run
 
@@ -40,7 +41,7 @@ def train(stage, data_dir, directory, *arguments):
 def trained(stage, data_dir, directory, *arguments):
     result = train(stage, data_dir, directory, *arguments)
     assert result.returncode == 0, result.stderr
-    return directory / workdir.MODEL_NAMES[stage]
+    return directory / STAGES[stage].file_name
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 Beside the tests here, of the flags that a stage, schedule or loss ignores:
 
-    trainer.check_data         train_without_validation_test
-    trainer.check_model        here, train_further_test, and train_command_test
+    inputs.check_data          train_without_validation_test
+    inputs.check_model         here, train_further_test, and train_command_test
                                for a teacher of other data
-    train._check_stage         here and train_command_test; with stored logits
+    TrainInputs, check_loss    here and train_command_test; with stored logits
                                store_logits_command_test
     train._recorded            here; of other settings train_command_test,
                                network_command_test and train_further_test
@@ -101,7 +101,7 @@ def stored(data_dir, models, tmp_path_factory):
         ("scratch", "--decay_start_epoch=3", ["--schedule=step"]),
         ("scratch", "--decay_every_epochs=3", ["--schedule=step"]),
         ("scratch", "--plateau_patience=3", ["--schedule=plateau"]),
-        ("scratch", "--temperature=2", ["no part", "label weight of 1"]),
+        ("scratch", "--temperature=2", ["has no part", "label weight of 1"]),
     ],
 )
 def test_what_would_be_ignored_is_refused(
@@ -216,7 +216,7 @@ def test_stored_logits_of_other_data_are_refused(stored, data_dir, tmp_path):
     write_dataset(other, seed=1)
     result = train("kd", other, tmp_path / "run", f"--stored_logits={stored}")
     check_one_line_error(
-        result, "stored of the data", DatasetInfo.read(other).fingerprint
+        result, "are of the data", DatasetInfo.read(other).fingerprint
     )
 
 
@@ -230,7 +230,7 @@ def test_stored_logits_of_other_data_are_refused(stored, data_dir, tmp_path):
         ),
         (
             lambda info: info["details"].update(score_activation="softmax"),
-            "The stored logits are of a softmax",
+            "The stored logits belong to a softmax",
         ),
         (
             lambda info: info["details"]["views"]["augmentation"].update(
@@ -283,4 +283,4 @@ def test_a_plateau_needs_a_map(tmp_path):
     splits = {**dataset.splits, "validation": SplitInfo((shard,), (0, 0, 0))}
     dataclasses.replace(dataset, splits=splits).write(tmp_path)
     result = train("scratch", tmp_path, tmp_path / "run", "--schedule=plateau")
-    check_error(result, "A plateau of the mAP needs a mAP")
+    check_error(result, "--schedule=plateau needs a mAP")

@@ -10,7 +10,7 @@ from absl import flags
 
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data.augmentation import AugmentationConfig
+from ofa_aec_tf.data.augmentation_config import AugmentationConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment import log_mel_windows
@@ -20,7 +20,8 @@ from ofa_aec_tf.deployment.tflite.converter import INT8_QAT
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import score_activation
 from ofa_aec_tf.training import losses
-from ofa_aec_tf.training.teacher import load_teacher
+from ofa_aec_tf.training.config import LossConfig
+from ofa_aec_tf.training.teachers import load_teacher
 
 _ENGINE = flags.DEFINE_enum(
     "qat_engine",
@@ -164,7 +165,7 @@ def quantize(
     fine_tuning = None
     if _STEPS.value:
         teacher = _teacher(network)
-        config = losses.LossConfig(_LABEL_WEIGHT.value)
+        config = LossConfig(label_weight=_LABEL_WEIGHT.value)
         activation = score_activation(network)
 
         def loss(log_mel, labels, logits):

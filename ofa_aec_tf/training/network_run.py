@@ -1,0 +1,104 @@
+"""Training of one network: teachers, baselines, students, fine-tuning."""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from ofa_aec_tf.evaluation.batch_norm_calibration import NetworkCalibrator
+from ofa_aec_tf.evaluation.evaluator import evaluate
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.models.keras_files import load_keras_file
+from ofa_aec_tf.models.logits import logits_model
+from ofa_aec_tf.models.logits import ranking_logits
+from ofa_aec_tf.models.precision import precision_scope
+from ofa_aec_tf.models.training_twin import build_training_twin
+from ofa_aec_tf.models.training_twin import to_plain_network
+from ofa_aec_tf.training.distiller import NetworkDistiller
+from ofa_aec_tf.training.run import TrainingRun
+
+
+class NetworkRun(TrainingRun):
+    """Trains the fast twin of a plain network, and saves the plain network.
+
+    Args:
+        job: TrainingJob.
+    """
+
+    roles = ("",)
+
+    def __init__(self, job):
+        super().__init__(job)
+        teacher = job.teacher()
+        config, inputs = job.config, job.inputs
+        self.model = build_training_twin(
+            job.family,
+            job.subnet,
+            config.convolution,
+            block_dropout=config.block_dropout,
+            head_dropout=config.head_dropout,
+            **job.network_options,
+        )
+        if inputs.initial_weights is not None:
+            registry.load_initial_weights(
+                self.model, job.family, inputs.initial_weights, job.subnet
+            )
+        if inputs.initial is not None:
+            source = load_keras_file(inputs.initial)
+            self.model.set_weights(source.get_weights())
+        network = logits_model(self.model)
+        self.distiller = NetworkDistiller(
+            network, teacher, config.loss, job.family.score_activation
+        )
+        # What is validated and saved: the network as it trains, or a plain
+        # copy with batch normalization statistics of its own.
+        self._calibrated = self._calibrator = None
+        if config.calibrate_batch_norm:
+            self._calibrated = self._plain_network()
+            self._calibrator = NetworkCalibrator(
+                self._calibrated, job.calibration_batches()
+            )
+            network = logits_model(self._calibrated)
+        self._validated = network
+
+    def _plain_network(self) -> keras.Model:
+        with precision_scope("float32"):
+            return to_plain_network(
+                self.model, self.job.family, self.job.subnet
+            )
+
+    def _calibrate(self):
+        self._calibrated.set_weights(self.model.get_weights())
+        self._calibrator.calibrate()
+
+    @functools.cached_property
+    def _predict(self):
+        return tf.function(
+            lambda log_mel: ranking_logits(
+                self._validated(log_mel, training=False),
+                self.job.family.score_activation,
+            ),
+            reduce_retracing=True,
+            jit_compile=False,
+        )
+
+    def validate(self, batches):
+        """Evaluates what would be saved now."""
+        if self._calibrator is not None:
+            self._calibrate()
+        yield (
+            "",
+            evaluate(
+                self._predict,
+                ((b["log_mel"], b["labels"].numpy()) for b in batches),
+                self.job.dataset.class_map,
+                self.job.dataset.label_type,
+            ),
+        )
+
+    def finished_model(self):
+        """The plain network, of stock layers."""
+        if self._calibrator is None:
+            return self._plain_network()
+        self._calibrate()
+        return self._calibrated
