@@ -12,14 +12,14 @@ from ofa_aec_tf.search_space.space import Subnet
 _MODES = dict(zip(FILE_SIZE_NAMES, (converter.FLOAT32, converter.INT8)))
 _FEATURES = ("constant", "kernel_parameter", "other_parameter", "layer")
 _NUM_CONVERTED = 6
-_MAX_DRAWS = 100
+_NUM_DRAWS = 100
 _SEED = 0
 
 
 class FileSizes:
     """How many bytes the files of a family's subnets take.
 
-    The smallest, the largest and some random subnets are converted, which
+    The smallest, the largest and some subnets between are converted, which
     takes seconds each. The sizes of the others are predicted: a constant, and
     a number of bytes for each parameter of layers with MACs, each other
     parameter (of batch normalization, which becomes a bias with its scales),
@@ -51,14 +51,24 @@ class FileSizes:
                 )
 
     def _subnets_to_convert(self) -> list[Subnet]:
+        """The smallest, the largest, and some far from these and each other."""
         space = self._family.search_space()
-        chosen = dict.fromkeys([space.smallest(), space.largest()])
         rng = np.random.default_rng(_SEED)
-        for _ in range(_MAX_DRAWS):
-            if len(chosen) >= _NUM_CONVERTED:
-                break
-            chosen.setdefault(space.sample(rng))
-        return list(chosen)
+        drawn = dict.fromkeys([space.smallest(), space.largest()])
+        drawn.update((space.sample(rng), None) for _ in range(_NUM_DRAWS))
+        subnets = list(drawn)
+        features = np.array([self._features(s) for s in subnets], np.float64)
+        features -= features.min(axis=0)
+        features /= np.maximum(features.max(axis=0), 1)
+        chosen = list(range(len(subnets)))[:2]
+        while len(chosen) < min(_NUM_CONVERTED, len(subnets)):
+            distances = np.linalg.norm(
+                features[:, np.newaxis] - features[chosen], axis=2
+            ).min(axis=1)
+            # Those that are like others, or even chosen, come last.
+            distances[chosen] = -1
+            chosen.append(int(distances.argmax()))
+        return [subnets[index] for index in chosen]
 
     def _features(self, subnet) -> tuple[int, ...]:
         """What costs bytes, by `_FEATURES`."""

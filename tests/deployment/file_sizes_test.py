@@ -61,7 +61,7 @@ class _CountedNetworks:
         kernels = sum(9 * a * b for a, b in zip(flat, flat[1:]))
         hidden = self.family.hidden_units
         dense = (flat[-1] + 1) * hidden + (hidden + 1) * 3
-        exact = 500 + per_weight * (kernels + dense) + 28 * sum(flat[1:])
+        exact = 5000 + per_weight * (kernels + dense) + 28 * sum(flat[1:])
         exact += 300 * len(flat)
         return -(-exact // self._alignment) * self._alignment
 
