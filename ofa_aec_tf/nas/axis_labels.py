@@ -1,4 +1,4 @@
-"""What costs and metrics are called where people read them."""
+"""Names of costs and metrics for plots and reports."""
 
 _LABELS = {
     "parameters": "Parameters",

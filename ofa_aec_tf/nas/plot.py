@@ -72,7 +72,7 @@ def plot_search(
 
 
 def _chosen_labels(trials, budgets, quality) -> list[tuple[Trial, str]]:
-    """Names of the budgets that chose a trial; one may win several."""
+    """The chosen trials, labelled with the names of their budgets."""
     labels: dict[int, tuple[Trial, list[str]]] = {}
     for budget in budgets:
         chosen = best_trial(trials, budget, quality)
@@ -119,7 +119,7 @@ def _draw_panel(axes, trials, budgets, labels, quality, cost) -> None:
             label="chosen for a budget",
         )
     axes.margins(x=0.04, y=0.05)
-    # Set before the limits are drawn: a bound far away is no reason to zoom.
+    # Set first, so that distant limits do not change the scale.
     axes.set_xlim(axes.get_xlim())
     for limit in _limits(budgets, cost):
         axes.axvline(limit, color=_COLOR_CHOSEN, alpha=0.3, ls=":", lw=1)
@@ -130,7 +130,7 @@ def _draw_panel(axes, trials, budgets, labels, quality, cost) -> None:
 
 
 def _limits(budgets, cost) -> list[int]:
-    """Bounds of the budgets on a cost, without those that bind nothing."""
+    """Bounds of the budgets on a cost, without zeros and infinities."""
     return sorted(
         {
             bound
@@ -144,7 +144,7 @@ def _limits(budgets, cost) -> list[int]:
 
 
 def _annotate(axes, labelled) -> None:
-    """Labels in lanes above the panel, where no data is, with leaders."""
+    """Puts labels in lanes above the panel, with lines to their points."""
     left, right = axes.get_xlim()
     ends = []
     for (x, y), text in sorted(labelled):
@@ -165,7 +165,7 @@ def _annotate(axes, labelled) -> None:
             va="bottom",
             fontsize=8,
             color=_COLOR_CHOSEN,
-            # A lower label hides the leader of one above it.
+            # A label hides the lines of those above it.
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             zorder=5 - 0.1 * lane,
             arrowprops={

@@ -1,4 +1,4 @@
-"""What a search leaves behind: the Pareto front and all trials as tables."""
+"""The outcome of a search: the Pareto front, chosen subnets, all trials."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ PARETO_REPORT = "pareto.json"
 def front_trials(
     trials: Sequence[Trial], objectives: Objectives
 ) -> list[Trial]:
-    """The trials that no other one dominates, the cheapest first."""
+    """The trials that no other trial dominates, the cheapest first."""
     succeeded = [trial for trial in trials if trial.failure is None]
     indices = pareto.front(
         [objectives.point(trial.metrics, trial.costs) for trial in succeeded]
@@ -36,12 +36,12 @@ def front_trials(
 def best_trial(
     trials: Sequence[Trial], budget: Budget, quality: str = FLOAT_QUALITY
 ) -> Trial | None:
-    """The trial of highest quality within a budget; the cheapest among equals.
+    """The trial of highest quality within a budget, the cheapest if tied.
 
     Args:
         trials: sequence of Trial.
         budget: Budget.
-        quality: str. The metric to go by.
+        quality: str. Name of the metric.
 
     Returns:
         Trial, or None if the evaluation of every feasible subnet failed.
@@ -82,9 +82,9 @@ def pareto_report(
 
     Returns:
         dict with `objective` (what chooses subnets), `objectives` (those of
-        the front), `split`, `front` and `budgets`. A subnet is `chosen` for
-        each budget, or None where no evaluation succeeded; `num_feasible` is
-        None for a space too large to count.
+        the front), `split`, `front` and `budgets`. The `chosen` subnet of a
+        budget is None if no evaluation succeeded; `num_feasible` is None for a
+        space too large to count.
     """
     return {
         "objective": objectives.quality,
@@ -177,7 +177,7 @@ def trials_table(
     space: SearchSpace,
     objectives: Objectives,
 ) -> str:
-    """All trials as CSV, one a line, in the order that they come in.
+    """All trials as CSV, one a line, in the given order.
 
     Args:
         trials: sequence of Trial.
@@ -187,7 +187,8 @@ def trials_table(
 
     Returns:
         str. Columns: the decisions, the costs, the metrics, `on_front` (0 or
-        1), `budgets` (names of those it keeps, joined by `;`) and `failure`.
+        1), `budgets` (names of those that the subnet keeps, joined by `;`) and
+        `failure`.
     """
     on_front = {trial.subnet for trial in front_trials(trials, objectives)}
     cost_names = list(dict.fromkeys(name for t in trials for name in t.costs))
@@ -229,17 +230,17 @@ def read_trials_table(
     costs: Sequence[str],
     metrics: Sequence[str],
 ) -> Iterator[dict]:
-    """Reads what `trials_table` has written, but for the trials that failed.
+    """Reads the successful trials that `trials_table` has written.
 
     Args:
         path: str or path of the file.
         space: SearchSpace.
-        costs, metrics: sequences of str. Columns to read; a metric that was
-            not measured is left out.
+        costs, metrics: sequences of str. Columns to read; metrics that were
+            not measured are left out.
 
     Yields:
-        dict with `subnet` (choices by decision, without inactive ones),
-        `costs`, `metrics` and `budgets` (names of those it keeps).
+        dict with `subnet` (choices of the decisions that matter), `costs`,
+        `metrics` and `budgets` (names of those that the subnet keeps).
     """
     names = [decision.name for decision in space.decisions]
     with open(path, encoding="utf-8", newline="") as file:

@@ -1,4 +1,4 @@
-"""What this machine has: its processor, its memory and what a process took."""
+"""Facts about this machine and its processes: processor, memory, times."""
 
 import functools
 import math
@@ -18,7 +18,7 @@ _STATE_FIELD, _START_FIELD = 0, 19
 
 
 def _values(path):
-    """Pairs of name and value of a file of Linux; none where it is missing."""
+    """Pairs of name and value of a Linux file; none if it is missing."""
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines():
             name, _, value = line.partition(":")
@@ -27,10 +27,10 @@ def _values(path):
 
 @functools.cache
 def features():
-    """Names of the CPU's instruction sets, as Linux writes them.
+    """Names of the CPU's instruction sets in Linux.
 
     Returns:
-        frozenset of str, such as `avx512_bf16`; empty where unknown.
+        frozenset of str, such as `avx512_bf16`; empty if unknown.
     """
     for name, value in _values(_CPU_INFO):
         if name in ("flags", "Features"):
@@ -44,15 +44,15 @@ def has_bfloat16_products():
 
 
 def has_bfloat16_tiles():
-    """Whether it has matrix units for bfloat16 (AMX), far faster still."""
+    """Whether the CPU has matrix units for bfloat16 (AMX)."""
     return "amx_bf16" in features()
 
 
 def available_memory_bytes():
-    """Memory that a process can still take without swapping.
+    """Memory that a process can allocate without swapping.
 
     Returns:
-        int. Where Linux does not tell, a quarter of all there is.
+        int. A quarter of all memory where the system does not tell.
     """
     for name, value in _values(_MEMORY_INFO):
         if name == "MemAvailable":
@@ -61,7 +61,7 @@ def available_memory_bytes():
 
 
 def cpu_model():
-    """Name of the processor, or of its architecture."""
+    """Name of the processor, or else of its architecture."""
     for name, value in _values(_CPU_INFO):
         if name == "model name":
             return value
@@ -72,8 +72,8 @@ def num_cores():
     """Cores that this process may use.
 
     Returns:
-        int. No more than it may run on, and than its control groups (those of
-        a container, too) give it the time of.
+        int. Limited by its CPU affinity and by its control groups, such as
+        those of a container.
     """
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
@@ -83,7 +83,7 @@ def num_cores():
 
 
 def _core_limits():
-    """Cores that this process has the time of, by each control group."""
+    """The numbers of cores that the control groups allow."""
     if not _CONTROL_GROUPS.is_file():
         return
     for line in _CONTROL_GROUPS.read_text(encoding="utf-8").splitlines():
@@ -91,8 +91,8 @@ def _core_limits():
         if controllers and "cpu" not in controllers.split(","):
             continue
         root = _CONTROL_GROUP_DIR / ("cpu" if controllers else "")
-        # In a container it may be the path outside, of which only the root
-        # is there.
+        # In a container this may be a path of the host; then only the root
+        # exists here.
         path = root.joinpath(*pathlib.PurePosixPath(group).parts[1:])
         for directory in (path, *path.parents):
             if directory.is_relative_to(root):
@@ -100,7 +100,7 @@ def _core_limits():
 
 
 def _core_limit(directory):
-    """What a control group limits the cores to, of version 2 or 1."""
+    """The limit of a control group, of version 2 or 1."""
     try:
         if (directory / "cpu.max").is_file():
             quota, period = (directory / "cpu.max").read_text().split()
@@ -112,7 +112,7 @@ def _core_limit(directory):
         if quota != "max" and int(quota) > 0:
             yield int(quota) / int(period)
     except (OSError, ValueError):
-        # No such limit here.
+        # This group has no limit.
         return
 
 
@@ -122,17 +122,17 @@ def description():
 
 
 def resident_memory_bytes():
-    """Memory that this process has now; None where Linux does not tell."""
+    """Resident memory of this process; None where Linux does not tell."""
     return _process_bytes("VmRSS")
 
 
 def peak_resident_memory_bytes():
-    """The most memory that this process has had so far."""
+    """Peak resident memory of this process so far."""
     peak = _process_bytes("VmHWM")
     if peak is not None:
         return peak
-    # Not where the above is known: Linux counts into it the memory of the
-    # process that started this one. macOS counts in bytes, others in KiB.
+    # Only a fallback, since Linux includes the memory of the parent process.
+    # macOS counts bytes, others KiB.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024)
 
@@ -147,15 +147,15 @@ def _process_bytes(wanted):
 def process_start(process_id):
     """When a process of this machine started.
 
-    Its id alone does not tell it from a later one that was given the same,
-    which is likely in a container.
+    Process ids get reused, often so in containers. Id and start identify a
+    process.
 
     Args:
         process_id: int.
 
     Returns:
-        str, equal for the same process and for no other. Empty where the
-        system does not tell; None if there is no such process.
+        str, different for processes with the same id. Empty where the system
+        does not tell; None if there is no such process.
     """
     try:
         status = pathlib.Path(f"/proc/{process_id}/stat").read_text()
@@ -166,7 +166,7 @@ def process_start(process_id):
             else _start_without_proc(process_id)
         )
     fields = status.rpartition(")")[2].split()
-    # A zombie has ended, and waits for its parent to notice.
+    # A zombie has ended.
     return None if fields[_STATE_FIELD] == "Z" else fields[_START_FIELD]
 
 
@@ -176,6 +176,6 @@ def _start_without_proc(process_id):
     except ProcessLookupError:
         return None
     except PermissionError:
-        # Another user's, but there.
+        # It exists, but belongs to another user.
         pass
     return ""
