@@ -19,10 +19,10 @@ import numpy as np
 import soundfile
 from absl import flags
 
-from data_pipeline import sources
-from data_pipeline.config import PreprocessConfig
-from data_pipeline.plan import Plan
-from data_pipeline.plan import PlanBuilder
+from data_pipeline.shards.config import PreprocessConfig
+from data_pipeline.shards.plan import Plan
+from data_pipeline.shards.plan import PlanBuilder
+from data_pipeline.sources.audioset import AudioSetSettings
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.data.class_map import ClassMap
@@ -78,12 +78,12 @@ def _plan(directory):
     """Plans what is laid out in a directory; returns what it cost."""
     before_mib = measurement.peak_rss_mib()
     start = time.perf_counter()
-    source = sources.audioset_source(
-        directory / "audio",
-        directory / "classes.csv",
-        [directory / "train.csv"],
+    source = AudioSetSettings(
+        audio_dir=directory / "audio",
+        class_labels_csv=directory / "classes.csv",
+        train_segments=[directory / "train.csv"],
         validation_fraction=0.05,
-    )
+    ).open()
     with PlanBuilder(directory / "plan", "multi_label") as builder:
         builder.add(source.rows)
         builder.divide(

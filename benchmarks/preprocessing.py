@@ -21,12 +21,12 @@ import time
 import measurement
 from absl import flags
 
-from data_pipeline import job
-from data_pipeline.child_processes import environment
-from data_pipeline.clips import ClipRow
-from data_pipeline.config import PreprocessConfig
-from data_pipeline.process_pool import ProcessPool
-from data_pipeline.shard_task import WORKER_ENVIRONMENT
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.jobs import job
+from data_pipeline.runners.processes import environment
+from data_pipeline.runners.runner import ProcessPool
+from data_pipeline.runners.shard_task import WORKER_ENVIRONMENT
+from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf import audio
 from ofa_aec_tf.audio import AUDIO_SUFFIXES
 from ofa_aec_tf.audio.frontend import FrontendConfig
@@ -87,8 +87,8 @@ def _run_ours(rows, directory):
         directory,
         {},
         # Enough that workers end together.
-        num_shards=max(2, len(rows) // 50),
-        runner=ProcessPool(_NUM_WORKERS.value),
+        job.Terms(num_shards=max(2, len(rows) // 50)),
+        ProcessPool(_NUM_WORKERS.value),
     )
     return time.perf_counter() - start
 

@@ -6,7 +6,7 @@
 
 from absl import flags
 
-from data_pipeline import record_inspection
+from data_pipeline.reports import single_record as record_inspection
 from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data import dataset_info

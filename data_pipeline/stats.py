@@ -6,7 +6,7 @@ Mean and standard deviation of every mel band, the clips of each class, and the
 weights that `--sampling=weighted` draws clips by, for each split.
 """
 
-from data_pipeline import dataset_statistics
+from data_pipeline.reports import statistics as dataset_statistics
 from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo

@@ -9,10 +9,8 @@ from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.command_flags import reading_flags
 from ofa_aec_tf.command_flags import setting_flags
-from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.data.preprocessed_data import PreprocessedData
 from ofa_aec_tf.nas import materialize
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
 _SUPERNET = path_flags.define_path(
     "supernet", None, "The `supernet.keras` to cut from.", required=True
@@ -38,27 +36,13 @@ _SETTINGS = setting_flags.define(materialize.MaterializeSettings)
 def main(unused_arguments):
     """Runs the command."""
     config = _SETTINGS.values()
-    dataset = DatasetInfo.read(_DATA_DIR.value)
-    skip_corrupt = _SKIP_CORRUPT.value
-
-    def load_clips(split, **options):
-        log_mel, _, _ = input_pipeline.load_split(
-            _DATA_DIR.value,
-            dataset,
-            split,
-            skip_corrupt=skip_corrupt,
-            **options,
-        )
-        return log_mel
-
+    data = PreprocessedData(_DATA_DIR.value, _SKIP_CORRUPT.value)
     for line in materialize.materialize(
         _SUPERNET.value,
-        dataset,
-        load_clips,
+        data,
         _WORKDIR.value,
         config,
         _SETTINGS.given(),
-        {"skip_corrupt": skip_corrupt},
         flagfiles.recorded(),
     ):
         print(line, flush=True)

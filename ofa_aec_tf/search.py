@@ -11,11 +11,9 @@ from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.command_flags import reading_flags
 from ofa_aec_tf.command_flags import setting_flags
-from ofa_aec_tf.data import input_pipeline
-from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.data.preprocessed_data import PreprocessedData
 from ofa_aec_tf.nas import report
 from ofa_aec_tf.nas import search
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
 _SUPERNET = path_flags.define_path(
     "supernet", None, "The `supernet.keras` to search in.", required=True
@@ -36,26 +34,12 @@ _SETTINGS = setting_flags.define(search.SearchSettings)
 def main(unused_arguments):
     """Runs the command."""
     config = _SETTINGS.values()
-    dataset = DatasetInfo.read(_DATA_DIR.value)
-    skip_corrupt = _SKIP_CORRUPT.value
-
-    def load_clips(split, **options):
-        log_mel, labels, _ = input_pipeline.load_split(
-            _DATA_DIR.value,
-            dataset,
-            split,
-            skip_corrupt=skip_corrupt,
-            **options,
-        )
-        return log_mel, labels
-
+    data = PreprocessedData(_DATA_DIR.value, _SKIP_CORRUPT.value)
     results, notes = search.search(
         _SUPERNET.value,
-        dataset,
-        load_clips,
+        data,
         _WORKDIR.value,
         config,
-        {"skip_corrupt": skip_corrupt},
         flagfiles.recorded(),
     )
     for line in report.summary_lines(results, notes):

@@ -106,7 +106,6 @@ def main(unused_arguments):
     for path in inputs.teacher:
         train_inputs.check_model(path, dataset)
     # Not before: what has been checked, and --help, need no TensorFlow.
-    from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
     family, subnet = _family_and_subnet(dataset, inputs)
     from ofa_aec_tf.training import trainer

@@ -19,16 +19,20 @@ _PLANTED = {
         "ofa_aec_tf/evaluation/metrics.py",
         "from ofa_aec_tf.nas import pareto",
     ),
+    "Preprocessing imports what is nearer to the audio only": (
+        "data_pipeline/shards/plan.py",
+        "from data_pipeline.jobs import job",
+    ),
     "Search and deployment take arrays and never read data sets": (
         "ofa_aec_tf/nas/subnet_evaluator.py",
         "from ofa_aec_tf.data import input_pipeline",
     ),
     "Nobody imports data_pipeline": (
         "ofa_aec_tf/training/trainer.py",
-        "from data_pipeline import mixtures",
+        "from data_pipeline.clips import mixtures",
     ),
     "data_pipeline imports front end, audio and data contracts only": (
-        "data_pipeline/job.py",
+        "data_pipeline/jobs/job.py",
         "from ofa_aec_tf.families import cnn10",
     ),
     "Definitions and preprocessing need no TensorFlow": (
@@ -40,11 +44,11 @@ _PLANTED = {
         "import optuna",
     ),
     "Only audio knows PyAV": (
-        "data_pipeline/splits.py",
+        "data_pipeline/clips/splits.py",
         "import av",
     ),
     "Only the Beam runner knows Beam": (
-        "data_pipeline/job.py",
+        "data_pipeline/jobs/job.py",
         "import apache_beam",
     ),
     "Only deployment knows the TFLite interpreter": (
@@ -56,7 +60,7 @@ _PLANTED = {
         "import sounddevice",
     ),
     "Only one module knows tf_keras": (
-        "ofa_aec_tf/deployment/exporter.py",
+        "ofa_aec_tf/deployment/export/network_export.py",
         "import tf_keras",
     ),
     "Only one module knows KerasHub": (

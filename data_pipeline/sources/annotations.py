@@ -1,4 +1,4 @@
-"""Long recordings with annotation files, cut into labelled clips."""
+"""Annotations: long recordings, cut into labelled clips."""
 
 import bisect
 import dataclasses
@@ -10,28 +10,31 @@ from collections import Counter
 from collections import defaultdict
 from collections.abc import Iterator
 from collections.abc import Sequence
+from typing import ClassVar
 
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources import audio_tree
-from data_pipeline.sources import cutting
-from data_pipeline.sources import event_tables
-from data_pipeline.sources.event_tables import Event
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.clips import cutting
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.division import FractionSettings
+from data_pipeline.sources.files import audio_index
+from data_pipeline.sources.files.paths import AudioRoot
+from data_pipeline.sources.source import FileSettings
+from data_pipeline.sources.source import SegmentSettings
 from data_pipeline.sources.source import Source
-
-MIN_OVERLAP_SECONDS = 0.1
+from data_pipeline.sources.tables import event_tables
+from data_pipeline.sources.tables.event_tables import Event
+from ofa_aec_tf.checks.settings import setting
 
 _SLASHES = re.compile(r"[/\\]+")
 _ROUNDING_SECONDS = 1e-6
 
 
 class _Recordings:
-    """Finds recordings by the names that annotations have for them.
+    """Finds recordings by the names that annotations give them.
 
     Args:
-        names: sequence of str. Of the audio files, relative to their root.
+        names: sequence of str. Audio files, relative to their root.
     """
 
     def __init__(self, names: Sequence[str]):
@@ -42,12 +45,12 @@ class _Recordings:
                 self._by_name[key].append(name)
 
     def of_table(self, path: str) -> list[str]:
-        """The recordings that a table may be of, by its name.
+        """Finds the recordings that may belong to a table, by its name.
 
-        `X.Table.1.selections.txt` is of `X.wav`.
+        `X.Table.1.selections.txt` belongs to `X.wav`.
 
         Args:
-            path: str. Of the table, relative to the annotations, with `/`.
+            path: str. Path of the table relative to the annotations, with `/`.
         """
         *folders, file = _composed(path).split("/")
         parts = file.split(".")
@@ -58,12 +61,12 @@ class _Recordings:
         return []
 
     def named(self, filename: str, path: str) -> list[str]:
-        """The recordings that a row may be of.
+        """Finds the recordings that a row may mean.
 
         Args:
-            filename: str, of its table: a name, or a path on the machine on
-                which the table was made.
-            path: str. Of the table, as in `of_table`.
+            filename: str in the table: a name, or a path on the machine where
+                the table was made.
+            path: str. Path of the table, as in `of_table`.
         """
         *folders, file = _SLASHES.split(_composed(filename))
         if not any(folders):
@@ -74,7 +77,7 @@ class _Recordings:
         return []
 
     def _nearest(self, name: str, folders: Sequence[str]) -> list[str]:
-        """Those of a name with the most folders in common, from the last."""
+        """Finds the files of a name that have the most folders in common."""
         common = {
             candidate: _num_common(
                 _composed(candidate).split("/")[:-1], folders
@@ -99,7 +102,7 @@ def _num_common(folders: Sequence[str], others: Sequence[str]) -> int:
 
 
 def _tables(directory: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
-    """Text files of a directory, and their names relative to it."""
+    """Lists text files of a directory, and their names relative to it."""
     if directory.is_file():
         return [(directory, directory.name)]
     if not directory.is_dir():
@@ -119,78 +122,83 @@ def _tables(directory: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
     ]
 
 
-def annotations_source(
-    audio_dir,
-    cutter: cutting.Cutter,
-    annotations_dir=None,
-    label_column: str | None = None,
-    min_overlap_seconds: float = MIN_OVERLAP_SECONDS,
-    allow_symlinks: bool = False,
-) -> Source:
-    """Rows of recordings with annotation files.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnnotationsSettings(SegmentSettings, FractionSettings, FileSettings):
+    """Recordings with annotation files.
 
-    Every annotated recording is cut. A segment has the labels of the events
-    that last in it for `min_overlap_seconds`, for half of the event or for all
-    of the segment, so that no event is lost. One without events is a clip of
-    nothing; one that has only uncertain ones is left out as `uncertain`.
-
-    Annotations name their recording by a column, or are called as it is.
-    Folders such as `train` and `test` say the split.
-
-    Args:
-        audio_dir: path of the directory of the recordings.
-        cutter: Cutter.
-        annotations_dir: path of the directory of the annotation files, or of
-            the one file; by default `audio_dir`.
-        label_column: str or None. As in `event_tables.read_events`.
-        min_overlap_seconds: float.
-        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
-
-    Returns:
-        Source with the recording as group.
-
-    Raises:
-        ValueError: if no annotation is of a recording, or as in
-            `event_tables.read_events`.
+    An annotation names its recording in a column, or its file is named like
+    the recording. Folders such as `train` and `test` give the split.
     """
-    root = AudioRoot(audio_dir, allow_symlinks)
-    audio_files, others, unread = audio_tree.list_files(root)
-    recordings = _Recordings(audio_files)
-    reader = _Reader(recordings, label_column)
-    annotations = pathlib.Path(annotations_dir or root.path)
-    for path, name in _tables(annotations):
-        reader.read(path, name)
-    if not reader.events:
-        codes = Counter(row.code for row in reader.skipped)
-        raise ValueError(
-            f"No annotation file in {annotations} is of a recording in "
-            f"{root.path}: received {len(audio_files)} recordings, and "
-            f"{dict(codes) or 'no annotation files'}. An annotation file has "
-            "the name of its recording, or a column with it."
-        )
-    skipped = unread + reader.skipped
-    skipped += [
-        audio_tree.not_audio(name)
-        for name in others
-        if pathlib.Path(name).suffix.lower() not in event_tables.SUFFIXES
-    ]
-    skipped += [
-        SkippedRow(name, name, "no_annotations", "no annotations are of it")
-        for name in audio_files
-        if name not in reader.events
-    ]
-    notes: Counter[str] = Counter()
-    maker = _RowMaker(root, cutter, min_overlap_seconds, notes)
-    return Source(maker.rows(reader.events, skipped), notes=notes)
+
+    annotations_dir: str | None = setting(
+        None,
+        "Directory of the annotation files, or the single file; by default "
+        "--audio_dir.",
+        is_path=True,
+    )
+    annotation_label_column: str | None = setting(
+        None,
+        "Column of the labels in annotation files with a header; by default "
+        "one with a usual name, such as Species, Annotation or Label.",
+    )
+    min_overlap_seconds: float = setting(
+        0.1,
+        "A clip has the label of an event that lasts in it for at least this "
+        "long, or for half of the event.",
+        at_least=0,
+    )
+
+    summary: ClassVar[str] = (
+        "long recordings in --audio_dir with annotation files"
+    )
+
+    def open(self) -> Source:
+        """Reads the annotations, and cuts every annotated recording.
+
+        A segment has the labels of the events that last in it for
+        `min_overlap_seconds`, for half of the event or for all of the segment,
+        so that no event is lost. One without events is a negative clip; one
+        with only uncertain events is left out as `uncertain`.
+
+        Returns:
+            Source with the recording as group.
+
+        Raises:
+            ValueError: if no annotation is of a recording, or as in
+                `event_tables.read_events`.
+        """
+        root = AudioRoot(self.audio_dir, self.allow_symlinks)
+        audio_files, others, unread = audio_index.list_files(root)
+        reader = _Reader(_Recordings(audio_files), self.annotation_label_column)
+        annotations = pathlib.Path(self.annotations_dir or root.path)
+        for path, name in _tables(annotations):
+            reader.read(path, name)
+        if not reader.events:
+            codes = Counter(row.code for row in reader.skipped)
+            raise ValueError(
+                f"No annotation file in {annotations} is of a recording in "
+                f"{root.path}: received {len(audio_files)} recordings, and "
+                f"{dict(codes) or 'no annotation files'}. An annotation file "
+                "has the name of its recording, or a column with it."
+            )
+        skipped = unread + reader.skipped
+        skipped += [
+            audio_index.not_audio(name)
+            for name in others
+            if pathlib.Path(name).suffix.lower() not in event_tables.SUFFIXES
+        ]
+        skipped += [
+            SkippedRow(name, name, "no_annotations", "no annotations are of it")
+            for name in audio_files
+            if name not in reader.events
+        ]
+        notes: Counter[str] = Counter()
+        maker = _RowMaker(root, self.cutter(), self.min_overlap_seconds, notes)
+        return Source(maker.rows(reader.events, skipped), notes=notes)
 
 
 class _Reader:
-    """Reads annotation files, and sorts events by recording.
-
-    Args:
-        recordings: _Recordings.
-        label_column: str or None.
-    """
+    """Reads annotation files, and collects events by recording."""
 
     def __init__(self, recordings: _Recordings, label_column: str | None):
         self._recordings = recordings
@@ -199,12 +207,7 @@ class _Reader:
         self.skipped: list[SkippedRow] = []
 
     def read(self, path: pathlib.Path, name: str) -> None:
-        """Reads a file.
-
-        Args:
-            path: path.
-            name: str. Relative to the directory of the annotations.
-        """
+        """Reads a file, given its name relative to the annotations."""
         rows = event_tables.read_events(path, self._label_column)
         of_table = self._recordings.of_table(name)
         if rows is None or not (rows or of_table):
@@ -214,7 +217,7 @@ class _Reader:
             )
             return
         if len(of_table) == 1:
-            # Also without events: then it is all background.
+            # Even without events: then all of it is background.
             self.events.setdefault(of_table[0], [])
         unfound: dict[str, SkippedRow] = {}
         for row in rows:
@@ -244,14 +247,7 @@ def _unfound(filename: str, found: list[str], event: Event) -> SkippedRow:
 
 @dataclasses.dataclass
 class _RowMaker:
-    """Makes rows of recordings and their events.
-
-    Args:
-        root: AudioRoot of the recordings.
-        cutter: Cutter.
-        min_overlap_seconds: float.
-        notes: Counter. Of the Source.
-    """
+    """Makes rows of recordings and their events."""
 
     root: AudioRoot
     cutter: cutting.Cutter
@@ -261,12 +257,7 @@ class _RowMaker:
     def rows(
         self, events: dict[str, list[Event]], skipped: Sequence[SkippedRow]
     ) -> Iterator[ClipRow | SkippedRow]:
-        """Rows of all recordings.
-
-        Args:
-            events: dict from the name of a recording to its events.
-            skipped: sequence of SkippedRow, which come first.
-        """
+        """Yields the skipped rows, and then those of all recordings."""
         yield from skipped
         for name in sorted(events):
             split = splits.of_folders(name)
@@ -336,12 +327,12 @@ class _RowMaker:
 
 
 def _touched(event: Event, segments: Sequence[cutting.Segment]) -> range:
-    """Numbers of the segments that an event is in, for however long."""
+    """Indices of the segments that an event overlaps at all."""
     if event.start_seconds >= segments[-1].end_seconds:
         return range(0)
     starts = [segment.start_seconds for segment in segments]
     first = bisect.bisect_right(starts, event.start_seconds) - 1
-    # A moment is in one segment.
+    # An event without duration is in one segment.
     stop = max(first + 1, bisect.bisect_left(starts, event.end_seconds))
     return range(first, stop)
 

@@ -8,34 +8,40 @@ from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from typing import ClassVar
 from typing import NamedTuple
 
 import numpy as np
 
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources import sorted_hashes
-from data_pipeline.sources import tables
-from data_pipeline.sources.audio_index import AudioIndex
-from data_pipeline.sources.label_names import LabelNames
-from data_pipeline.sources.label_names import unknown_label_row
-from data_pipeline.sources.paths import AudioRoot
-from data_pipeline.sources.segments import Segment
-from data_pipeline.sources.segments import read_segments
-from data_pipeline.sources.segments import read_youtube_ids
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.clips.clip import format_seconds
+from data_pipeline.sources.division import ValidationSettings
+from data_pipeline.sources.files import sorted_hashes
+from data_pipeline.sources.files.audio_index import AudioIndex
+from data_pipeline.sources.files.paths import AudioRoot
+from data_pipeline.sources.source import FileSettings
 from data_pipeline.sources.source import Source
+from data_pipeline.sources.tables import table_file
+from data_pipeline.sources.tables.label_names import LabelNames
+from data_pipeline.sources.tables.label_names import unknown_label_row
+from data_pipeline.sources.tables.segments import Segment
+from data_pipeline.sources.tables.segments import read_segments
+from data_pipeline.sources.tables.segments import read_youtube_ids
 from ofa_aec_tf.audio import AUDIO_SUFFIXES
+from ofa_aec_tf.checks import settings
+from ofa_aec_tf.checks.settings import setting
 
 _CLASS_COLUMNS = ("index", "mid", "display_name")
 
 
 class _Repeats(NamedTuple):
-    """Hashes, sorted, of what some tables name more than once.
+    """Sorted hashes of what the tables name more than once.
 
     Args:
-        clips: memoryview of int64. Of the clip ids that have several rows.
-        videos: memoryview of int64. Of the videos that have several clips.
+        clips: memoryview of int64. Ids of clips with several rows.
+        videos: memoryview of int64. Ids of videos with several clips.
     """
 
     clips: memoryview
@@ -51,8 +57,7 @@ def _find_repeats(paths: Sequence) -> _Repeats:
                 videos.append(hash(segment.youtube_id))
     of_clips = np.asarray(clips)
     of_videos = np.asarray(videos)
-    # The first row of each clip, so that repeated rows of one clip do not
-    # make several clips.
+    # Only the first row of each clip, as repeated rows are not several clips.
     _, firsts = np.unique(of_clips, return_index=True)
     return _Repeats(
         sorted_hashes.repeated(of_clips),
@@ -69,8 +74,8 @@ class _RowMaker:
         index: AudioIndex of that root.
         names: LabelNames.
         repeats: _Repeats of all tables.
-        whole_recordings: bool. As in `audioset_source`.
-        notes: Counter. Of the Source.
+        whole_recordings: bool.
+        notes: Counter of the Source.
     """
 
     root: AudioRoot
@@ -83,14 +88,14 @@ class _RowMaker:
     def rows(
         self, paths: Sequence, split_of: Callable[[str], str | None]
     ) -> Iterator[ClipRow | SkippedRow]:
-        """Rows of the segments of tables; of those with several rows, last.
+        """Yields rows of tables; clips with several rows come last.
 
         Args:
             paths: sequence of paths of segments tables.
             split_of: function from YouTube id to split, or to None for videos
                 that are left out.
         """
-        # Only of clips that are there again: nothing is held of the others.
+        # Only clips with several rows are held in memory.
         held: dict[str, Segment] = {}
         for path in paths:
             for segment in read_segments(path):
@@ -143,8 +148,8 @@ class _RowMaker:
 
     def _path(self, segment: Segment, split: str) -> str | SkippedRow:
         clip_id, youtube_id = segment.clip_id, segment.youtube_id
-        start = tables.format_seconds(segment.start_seconds)
-        end = tables.format_seconds(segment.end_seconds)
+        start = format_seconds(segment.start_seconds)
+        end = format_seconds(segment.end_seconds)
         names_of_segment = [
             f"{name}_{place}"
             for name in (youtube_id, f"Y{youtube_id}")
@@ -177,7 +182,7 @@ class _RowMaker:
                 )
             if path:
                 return path
-        # To be found missing when its turn comes, and listed as such.
+        # Listed as missing when it is read.
         filename = f"{youtube_id}{AUDIO_SUFFIXES[0]}"
         return self.root.join(filename, clip_id, split)
 
@@ -198,7 +203,7 @@ def _check_tables(*tables_of_segments) -> None:
 
 
 def _youtube_ids(paths: Sequence) -> set[str]:
-    """Ids of all videos of tables, also of those without good times."""
+    """Ids of all videos of tables, even those with invalid times."""
     return {
         row.clip_id if isinstance(row, SkippedRow) else row.youtube_id
         for path in paths
@@ -206,116 +211,158 @@ def _youtube_ids(paths: Sequence) -> set[str]:
     }
 
 
-def audioset_source(
-    audio_dir,
-    class_labels_csv,
-    train_segments: Sequence = (),
-    evaluation_segments: Sequence = (),
-    *,
-    validation_fraction: float,
-    validation_segments: Sequence = (),
-    blacklist=None,
-    whole_recordings: bool = False,
-    allow_symlinks: bool = False,
-) -> Source:
-    """Rows of AudioSet, or of a part of it.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AudioSetTables(settings.Settings):
+    """Tables of AudioSet, and what its files are."""
 
-    Files are found anywhere in `audio_dir`, with any suffix, under
-    the names `{id}_{start_ms}_{end_ms}`, `{id}_{start_ms}`,
-    `{id}_30.000_40.000`, `{id}_{start}_{end}`, `{id}_{start}` and `{id}`, each
-    also after a `Y`; with `whole_recordings` under the last one only. A row
-    whose file is absent is a ClipRow as well, with the path `{id}.wav`.
+    class_labels_csv: str = setting(
+        settings.REQUIRED,
+        "AudioSet's class_labels_indices.csv.",
+        is_path=True,
+    )
+    train_segments: tuple[str, ...] = setting(
+        (),
+        "Segments tables of AudioSet to train on, such as "
+        "balanced_train_segments.csv.",
+        is_path=True,
+    )
+    validation_segments: tuple[str, ...] = setting(
+        (),
+        "Segments tables of AudioSet of which --validation_fraction of the "
+        "videos validate, such as the unbalanced ones. Videos of "
+        "--train_segments are left out. By default that fraction of "
+        "--train_segments validates.",
+        is_path=True,
+    )
+    evaluation_segments: tuple[str, ...] = setting(
+        (),
+        "Segments tables of AudioSet to test on, such as eval_segments.csv. "
+        "None of their videos is used for training.",
+        is_path=True,
+    )
+    blacklist: str | None = setting(
+        None,
+        "Videos of AudioSet that must not be used for training: a file with an "
+        "id in each line, or a segments table.",
+        is_path=True,
+    )
+    whole_recordings: bool = setting(
+        False,
+        "Whether AudioSet's files are whole videos; by default they have been "
+        "cut to the segments.",
+    )
 
-    Rows of one clip (a YouTube id, in its case, and a start) are one row, with
-    the labels of all of them: each was heard by somebody. They come last.
-    Other segments of a video are other clips, which need files of their own
-    or `whole_recordings`; else they are skipped as `bad_segment`.
 
-    The rows are not held in memory. It takes about 60 bytes for each of them
-    at the start and 14 for each file to the end, the ids of the evaluation
-    set and of the blacklist, and the clips that have several rows.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AudioSetSettings(ValidationSettings, AudioSetTables, FileSettings):
+    """AudioSet, or a part of it.
 
-    Args:
-        audio_dir: path of the directory of the audio files.
-        class_labels_csv: path of `class_labels_indices.csv`.
-        train_segments: sequence of paths of segments tables, such as
-            `unbalanced_train_segments.csv` and `balanced_train_segments.csv`.
-        evaluation_segments: likewise, such as `eval_segments.csv`. They make
-            the test split, and none of their videos is used for training.
-        validation_fraction: float in [0, 1). Expected share of the videos of
-            `validation_segments` for validation, by a hash of their ids;
-            without them, of `train_segments`, where the others stay.
-        validation_segments: likewise, such as the unbalanced segments where
-            the balanced ones train. Videos of `train_segments` are left out,
-            and so are those that are not drawn.
-        blacklist: path or None. Videos to keep out of training and
-            validation: a file with an id in each line, or a segments table.
-        whole_recordings: bool. Whether the files are whole videos, in which
-            a clip starts at its start; by default they were cut to it.
-        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
-
-    Returns:
-        Source with splits and with the YouTube ids as groups. `class_names`
-        are the display names, in the order of their indices.
-
-    Raises:
-        ValueError: naming the line, if a table is none.
-        OSError: if a directory cannot be listed.
+    Files may be anywhere in `audio_dir`, with any suffix, and named
+    `{id}_{start_ms}_{end_ms}`, `{id}_{start_ms}`, `{id}_30.000_40.000`,
+    `{id}_{start}_{end}`, `{id}_{start}` or `{id}`, each also after a `Y`; with
+    `whole_recordings` only the last one.
     """
-    splits.check_fractions(validation_fraction, 0)
-    _check_tables(train_segments, validation_segments, evaluation_segments)
-    root = AudioRoot(audio_dir, allow_symlinks)
-    names = LabelNames(
-        (
-            (line, [values[column] for column in _CLASS_COLUMNS])
-            for line, values in tables.read_table(
-                class_labels_csv, _CLASS_COLUMNS
+
+    summary: ClassVar[str] = (
+        "--audio_dir, --class_labels_csv and segments tables"
+    )
+    has_splits: ClassVar[bool] = True
+    # Few of the videos are still available.
+    may_lose_classes: ClassVar[bool] = True
+
+    def open(self) -> Source:
+        """Reads the tables and lists the files.
+
+        A row whose file is absent is a ClipRow as well, with the path
+        `{id}.wav`. Rows of one clip (a YouTube id and a start) become one row
+        with the labels of all of them, which come last. Other segments of a
+        video are other clips. They need files of their own or
+        `whole_recordings`, or else are skipped as `bad_segment`.
+
+        Rows are not held in memory. It takes about 60 bytes for each of them
+        at the start and 14 for each file until the end, the ids of the
+        evaluation set and of the blacklist, and the clips with several rows.
+
+        Returns:
+            Source with splits and with the YouTube ids as groups, and with the
+            display names of the classes in the order of their indices.
+
+        Raises:
+            ValueError: naming the line, if a table is malformed.
+            OSError: if a directory cannot be listed.
+        """
+        splits.check_fractions(self.validation_fraction, 0)
+        _check_tables(
+            self.train_segments,
+            self.validation_segments,
+            self.evaluation_segments,
+        )
+        root = AudioRoot(self.audio_dir, self.allow_symlinks)
+        names = LabelNames(
+            (
+                (line, [values[column] for column in _CLASS_COLUMNS])
+                for line, values in table_file.read_table(
+                    self.class_labels_csv, _CLASS_COLUMNS
+                )
+            ),
+            self.class_labels_csv,
+        )
+        evaluation_ids = _youtube_ids(self.evaluation_segments)
+        blacklisted_ids = (
+            read_youtube_ids(self.blacklist) if self.blacklist else ()
+        )
+        repeats = _find_repeats(
+            (
+                *self.train_segments,
+                *self.validation_segments,
+                *self.evaluation_segments,
             )
-        ),
-        class_labels_csv,
-    )
-    evaluation_ids = _youtube_ids(evaluation_segments)
-    blacklisted_ids = read_youtube_ids(blacklist) if blacklist else ()
-    repeats = _find_repeats(
-        (*train_segments, *validation_segments, *evaluation_segments)
-    )
-    notes: Counter[str] = Counter()
-    train_hashes = sorted_hashes.unique(
-        # Nobody asks for them otherwise.
-        _youtube_ids(train_segments) if validation_segments else ()
-    )
+        )
+        notes: Counter[str] = Counter()
+        train_hashes = sorted_hashes.unique(
+            # Otherwise they are not used.
+            _youtube_ids(self.train_segments)
+            if self.validation_segments
+            else ()
+        )
 
-    def is_kept_out(youtube_id: str) -> bool:
-        if youtube_id in evaluation_ids:
-            notes["in_evaluation"] += 1
-            return True
-        if youtube_id in blacklisted_ids:
-            notes["blacklisted"] += 1
-            return True
-        return False
+        def is_kept_out(youtube_id: str) -> bool:
+            if youtube_id in evaluation_ids:
+                notes["in_evaluation"] += 1
+                return True
+            if youtube_id in blacklisted_ids:
+                notes["blacklisted"] += 1
+                return True
+            return False
 
-    def split_of_train(youtube_id: str) -> str | None:
-        if is_kept_out(youtube_id):
-            return None
-        if validation_segments:
-            return splits.TRAIN
-        return splits.train_or_validation(youtube_id, validation_fraction)
+        def split_of_train(youtube_id: str) -> str | None:
+            if is_kept_out(youtube_id):
+                return None
+            if self.validation_segments:
+                return splits.TRAIN
+            return splits.train_or_validation(
+                youtube_id, self.validation_fraction
+            )
 
-    def split_of_validation(youtube_id: str) -> str | None:
-        split = splits.train_or_validation(youtube_id, validation_fraction)
-        if split != splits.VALIDATION or is_kept_out(youtube_id):
-            return None
-        if sorted_hashes.contains(train_hashes, hash(youtube_id)):
-            notes["in_training"] += 1
-            return None
-        return split
+        def split_of_validation(youtube_id: str) -> str | None:
+            split = splits.train_or_validation(
+                youtube_id, self.validation_fraction
+            )
+            if split != splits.VALIDATION or is_kept_out(youtube_id):
+                return None
+            if sorted_hashes.contains(train_hashes, hash(youtube_id)):
+                notes["in_training"] += 1
+                return None
+            return split
 
-    index = AudioIndex(root)
-    maker = _RowMaker(root, index, names, repeats, whole_recordings, notes)
-    rows = itertools.chain(
-        index.skipped,
-        maker.rows(train_segments, split_of_train),
-        maker.rows(validation_segments, split_of_validation),
-        maker.rows(evaluation_segments, lambda _: splits.TEST),
-    )
-    return Source(rows, names.class_names, notes)
+        index = AudioIndex(root)
+        maker = _RowMaker(
+            root, index, names, repeats, self.whole_recordings, notes
+        )
+        rows = itertools.chain(
+            index.skipped,
+            maker.rows(self.train_segments, split_of_train),
+            maker.rows(self.validation_segments, split_of_validation),
+            maker.rows(self.evaluation_segments, lambda _: splits.TEST),
+        )
+        return Source(rows, names.class_names, notes)

@@ -1,154 +1,136 @@
-"""A directory of audio with a labels file of the user's."""
+"""A directory of audio with a labels file."""
 
 import ast
 import dataclasses
 import re
 from collections import Counter
+from typing import ClassVar
 
-from data_pipeline import class_names
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources import column_names
-from data_pipeline.sources import columns
-from data_pipeline.sources import table_file
-from data_pipeline.sources import tables
-from data_pipeline.sources.audio_files import AudioFiles
-from data_pipeline.sources.columns import ColumnNames
-from data_pipeline.sources.columns import Columns
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.clips import class_names
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.clips.clip import format_seconds
+from data_pipeline.sources.division import FoldSettings
+from data_pipeline.sources.division import FractionSettings
+from data_pipeline.sources.files.audio_files import AudioFiles
+from data_pipeline.sources.files.paths import AudioRoot
+from data_pipeline.sources.source import FileSettings
+from data_pipeline.sources.source import SegmentSettings
 from data_pipeline.sources.source import Source
+from data_pipeline.sources.tables import cell_values
+from data_pipeline.sources.tables import column_names
+from data_pipeline.sources.tables import columns
+from data_pipeline.sources.tables import table_file
+from data_pipeline.sources.tables.columns import Columns
 
 # What all clips of a file have in common.
 _PLACE = ("split", "fold", "group")
-# Of `fold1` and the like.
+# Start of `fold1` and the like.
 _FOLD_PREFIX = re.compile(r"^fold[-_ ]*", re.IGNORECASE)
 
 
-@dataclasses.dataclass(frozen=True)
-class CsvOptions:
-    """How to read a labels file.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CsvSettings(
+    SegmentSettings,
+    columns.TableSettings,
+    FractionSettings,
+    FoldSettings,
+    FileSettings,
+):
+    """A directory of audio with a labels file.
 
-    Args:
-        delimiter: str or None. What separates its cells, or the name of that
-            in `table_file.DELIMITERS`; None has it found.
-        label_separator: str. What separates the labels of a cell.
-        columns: ColumnNames.
-        single_label: bool. Whether every clip must have one label.
+    File names in the table are relative to `audio_dir`. A file may be in a
+    subdirectory, or lack its suffix in the table, if that is unambiguous. A
+    file may have several clips, with starts and ends, which stay in one split.
     """
 
-    delimiter: str | None = None
-    label_separator: str = tables.LABEL_SEPARATOR
-    columns: ColumnNames = ColumnNames()
-    single_label: bool = False
+    summary: ClassVar[str] = "--audio_dir and --labels_csv"
 
+    def open(self) -> Source:
+        """Reads the table.
 
-def csv_source(
-    audio_dir,
-    labels_csv,
-    allow_symlinks: bool = False,
-    options: CsvOptions = CsvOptions(),
-) -> Source:
-    """Rows of a directory of audio with a labels file.
+        Rows of one clip become one clip with the labels of all of them. A clip
+        without labels is a negative one.
 
-    Rows of one clip are one clip, with the labels of all of them. A clip
-    without labels is one of nothing.
+        Returns:
+            Source with the rows in the order of the table. A clip id is the
+            file name as written there, followed by `@start` or `@start-end`
+            where these are given. Classes that are columns keep their order.
 
-    Args:
-        audio_dir: path of the directory that file names are relative to. A
-            file may lie in a sub-directory and lack its suffix in the table,
-            where that leaves no doubt.
-        labels_csv: path of a table with a column of files and one of labels,
-            or a column of 0 and 1 for each class, and optionally with a split,
-            a fold, a group (clips of one group stay in one split), and where
-            the clip starts and ends in the file, in seconds (a file may then
-            have several clips, which stay in one split). `column_names` has the
-            names that they may have.
-        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
-        options: CsvOptions.
+        Raises:
+            ValueError: naming the line, if the file is not such a table.
+        """
+        files = AudioFiles(AudioRoot(self.audio_dir, self.allow_symlinks))
+        table = table_file.read_header(
+            self.labels_csv,
+            column_names.KNOWN,
+            self.delimiter and table_file.delimiter_of(self.delimiter),
+        )
+        notes: Counter[str] = Counter()
+        rows = list(table_file.full_rows(self.labels_csv, table, notes))
 
-    Returns:
-        Source with the rows in the order of the file. The clip id is the file
-        name as it stands there, with `@start` or `@start-end` where these are
-        given. Classes that are columns are in their order.
+        def is_file(name: str) -> bool:
+            found = files.find_in_any_format(name, name)
+            return not isinstance(found, SkippedRow) and found.is_there
 
-    Raises:
-        ValueError: naming the line, if the file is not such a table.
-    """
-    files = AudioFiles(AudioRoot(audio_dir, allow_symlinks))
-    delimiter = options.delimiter
-    table = table_file.read_header(
-        labels_csv,
-        column_names.KNOWN,
-        delimiter and table_file.delimiter_of(delimiter),
-    )
-    notes: Counter[str] = Counter()
-    rows = list(tables.full_rows(labels_csv, table, notes))
-
-    def is_file(name: str) -> bool:
-        found = files.find_in_any_format(name, name)
-        return not isinstance(found, SkippedRow) and found.is_there
-
-    found = columns.find_columns(
-        labels_csv, table, rows, options.columns, is_file
-    )
-    if not found.has_header:
-        rows.insert(0, (table.line, table.header))
-    reader = _RowReader(labels_csv, files, found, options, notes)
-    for line, cells in rows:
-        reader.add(cells, f"{labels_csv}, line {line}")
-    clips = reader.rows()
-    return Source(
-        clips,
-        tuple(found.classes.values()) or None,
-        notes,
-        found.unused,
-        (*found.remarks, *files.unnamed(clips, labels_csv)),
-    )
+        found = columns.find_columns(
+            self.labels_csv, table, rows, self, is_file
+        )
+        if not found.has_header:
+            rows.insert(0, (table.line, table.header))
+        reader = _RowReader(self, files, found, notes)
+        for line, cells in rows:
+            reader.add(cells, f"{self.labels_csv}, line {line}")
+        clips = reader.rows()
+        return Source(
+            clips,
+            tuple(found.classes.values()) or None,
+            notes,
+            found.unused,
+            (*found.remarks, *files.unnamed(clips, self.labels_csv)),
+        )
 
 
 class _RowReader:
-    """Makes clips of rows, one of those of the same clip.
+    """Makes clips of rows, and unites rows of the same clip.
 
     Args:
-        path: path of the table.
+        chosen: CsvSettings.
         files: AudioFiles.
         found: Columns of the table.
-        options: CsvOptions.
         notes: Counter. Of the Source.
     """
 
     def __init__(
         self,
-        path,
+        chosen: CsvSettings,
         files: AudioFiles,
         found: Columns,
-        options: CsvOptions,
         notes: Counter[str],
     ):
-        self._path = path
+        self._chosen = chosen
         self._files = files
         self._columns = found
-        self._options = options
         self._notes = notes
         self._rows: dict[tuple, ClipRow | SkippedRow] = {}
-        # By path: what all rows of a file have in common, and its first name.
+        # By path: what all rows of a file must share, and its first name.
         self._of_file: dict[str, tuple] = {}
         self._name_of_file: dict[str, str] = {}
 
     def rows(self) -> list[ClipRow | SkippedRow]:
-        """The clips of all rows that were added."""
+        """Returns the clips of all rows that were added."""
         return list(self._rows.values())
 
     def add(self, cells: list[str], where: str) -> None:
-        """Takes a row.
+        """Adds a row.
 
         Args:
             cells: list of str.
             where: str. For errors.
 
         Raises:
-            ValueError: if it says nothing, or not what rows before have said.
+            ValueError: if it is incomplete, or contradicts an earlier row.
         """
         row = self._row(cells, where)
         if isinstance(row, SkippedRow):
@@ -162,7 +144,7 @@ class _RowReader:
         if set(row.labels) <= set(before.labels):
             self._notes["repeated_row"] += 1
             return
-        if self._options.single_label and before.labels:
+        if self._chosen.is_single_label and before.labels:
             raise ValueError(
                 f"{where}: with label type single_label a clip has one label. "
                 f"Received for {row.clip_id}: {list(row.labels)}, and before "
@@ -173,8 +155,8 @@ class _RowReader:
         self._rows[key] = dataclasses.replace(before, labels=labels)
 
     def _cell(self, cells: list[str], column: int | None) -> str:
-        """An optional cell, empty where it says nothing."""
-        if column is None or tables.is_empty(cells[column]):
+        """Returns an optional cell, `""` if it is empty."""
+        if column is None or cell_values.is_empty(cells[column]):
             return ""
         return cells[column]
 
@@ -186,7 +168,7 @@ class _RowReader:
                 for column, name in found.classes.items()
                 if columns.is_present(cells[column])
             )
-        separator = self._options.label_separator
+        separator = self._chosen.label_separator
         names = [
             class_names.clean(name, where)
             for column in found.labels
@@ -196,15 +178,15 @@ class _RowReader:
             dict.fromkeys(
                 name
                 for name in names
-                # `none` is what people call a class, too.
-                if not tables.is_empty(name) or name.casefold() == "none"
+                # `none` may be a class.
+                if not cell_values.is_empty(name) or name.casefold() == "none"
             )
         )
 
     @staticmethod
     def _seconds(cell: str) -> float | None:
-        # Spreadsheets write a comma where that is decimal.
-        return tables.parse_seconds(cell.replace(",", "."))
+        # Some spreadsheets write a decimal comma.
+        return cell_values.parse_seconds(cell.replace(",", "."))
 
     def _row(self, cells: list[str], where: str) -> ClipRow | SkippedRow:
         found = self._columns
@@ -214,7 +196,7 @@ class _RowReader:
             raise ValueError(
                 f"{where}: every row needs a file name. Received: {cells}"
             )
-        if self._options.single_label and len(labels) != 1:
+        if self._chosen.is_single_label and len(labels) != 1:
             raise ValueError(
                 f"{where}: with label type single_label every clip has one "
                 f"label. Received: {list(labels)} for {filename}. Name the "
@@ -225,7 +207,7 @@ class _RowReader:
         split = splits.canonical(split, where) if split else None
         fold = self._cell(cells, found.fold)
         fold = _FOLD_PREFIX.sub("", fold)
-        fold = tables.parse_integer(fold, "fold", where) if fold else None
+        fold = cell_values.parse_integer(fold, "fold", where) if fold else None
         start = self._cell(cells, found.start)
         end = self._cell(cells, found.end)
         place = "@" + start + (end and f"-{end}") if start or end else ""
@@ -235,7 +217,7 @@ class _RowReader:
         duration = self._cell(cells, found.duration)
         duration_seconds = self._seconds(duration) if duration else None
         if start_seconds is not None and duration_seconds is not None:
-            # To the microsecond, as the sum is in the id.
+            # Rounded, because the sum is in the id.
             end_seconds = round(start_seconds + duration_seconds, 6)
             end = str(end_seconds)
         reason = ""
@@ -255,32 +237,33 @@ class _RowReader:
                 labels,
             )
         if place:
-            clip_id = f"{filename}@{tables.format_seconds(start_seconds)}"
+            clip_id = f"{filename}@{format_seconds(start_seconds)}"
             if end_seconds is not None:
-                clip_id += f"-{tables.format_seconds(end_seconds)}"
-        file = self._files.find_in_any_format(filename, clip_id, split)
-        if isinstance(file, SkippedRow):
-            return dataclasses.replace(file, labels=labels)
-        if file.is_elsewhere:
-            self._notes["found_elsewhere"] += 1
-        # Every row of a file may spell it in its own way.
-        name = self._name_of_file.setdefault(file.path, filename)
+                clip_id += f"-{format_seconds(end_seconds)}"
+        row = self._files.locate(
+            filename,
+            ClipRow(
+                clip_id,
+                "",
+                labels,
+                split,
+                fold=fold,
+                start_seconds=start_seconds,
+                end_seconds=end_seconds,
+            ),
+            self._notes,
+        )
+        if isinstance(row, SkippedRow):
+            return row
+        # Rows of one file may spell it differently.
+        name = self._name_of_file.setdefault(row.path, filename)
         group = self._cell(cells, found.group) or None
-        # Parts of one recording are related. Where there are folds, they must
-        # say so themselves, as files are not all that they know.
+        # Parts of one recording are related. Folds divide groups themselves.
         if found.start is not None and fold is None:
             group = group or name
-        self._check_file(file.path, (split, fold, group), filename, where)
-        return ClipRow(
-            clip_id,
-            file.path,
-            labels,
-            split,
-            group,
-            fold,
-            start_seconds,
-            end_seconds,
-            recording=name if place else None,
+        self._check_file(row.path, (split, fold, group), filename, where)
+        return dataclasses.replace(
+            row, group=group, recording=name if place else None
         )
 
     def _check_file(self, path, place: tuple, filename: str, where: str):
@@ -300,7 +283,7 @@ class _RowReader:
 
 
 def _listed(cell: str, separator: str) -> tuple[str, ...]:
-    """Labels of a cell: separated, or a list of Python or JSON, or a set."""
+    """Labels of a cell: separated, or a list or set of Python or JSON."""
     if cell[:1] + cell[-1:] in ("[]", "{}", "()"):
         try:
             names = ast.literal_eval(cell)
@@ -310,4 +293,4 @@ def _listed(cell: str, separator: str) -> tuple[str, ...]:
             isinstance(name, str) for name in names
         ):
             return tuple(sorted(names) if isinstance(names, set) else names)
-    return tables.parse_labels(cell, separator)
+    return cell_values.parse_labels(cell, separator)

@@ -5,65 +5,78 @@ import os
 import pathlib
 import re
 from collections import Counter
+from typing import ClassVar
 
-from data_pipeline import class_names
-from data_pipeline import splits
-from data_pipeline.clips import NOT_CLIPS
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
+from data_pipeline.clips import class_names
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import NOT_CLIPS
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
 from data_pipeline.sources import speech_commands
-from data_pipeline.sources.audio_index import may_be_audio
-from data_pipeline.sources.file_tree import FileTree
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.sources.division import FoldSettings
+from data_pipeline.sources.division import FractionSettings
+from data_pipeline.sources.files.audio_index import may_be_audio
+from data_pipeline.sources.files.file_tree import FileTree
+from data_pipeline.sources.files.paths import AudioRoot
+from data_pipeline.sources.source import FileSettings
+from data_pipeline.sources.source import SegmentSettings
 from data_pipeline.sources.source import Source
+from ofa_aec_tf.data import dataset_info
 
 _FOLD = re.compile(r"fold[-_ ]?([0-9]{1,9})", re.IGNORECASE)
 
 
-def folder_source(audio_dir, allow_symlinks: bool = False) -> Source:
-    """Rows of a directory with one sub-directory of audio for each class.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FolderSettings(
+    SegmentSettings, FractionSettings, FoldSettings, FileSettings
+):
+    """A directory with one subdirectory of audio for each class.
 
-    The content of a file decides whether it is audio, unless its suffix
-    promises that. Everything that is not used is a SkippedRow, with a code of
-    `NOT_CLIPS` where it was never meant as a clip.
-
-    Args:
-        audio_dir: path of the directory. Where all of its folders of audio
-            are called as splits, or as folds, the folders in them are the
-            classes; and the folders of classes may hold those of splits.
-        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
-
-    Returns:
-        Source with the rows sorted by path.
-
-    Raises:
-        ValueError: if there is no audio in sub-directories, a folder has a
-            name that no class can have, or there are splits or folds without
-            classes.
+    If all folders with audio are named like splits, or like folds, the folders
+    in them are the classes. Folders of classes may also hold those of splits.
     """
-    root = AudioRoot(audio_dir, allow_symlinks)
-    parts = _parts(root.path)
-    reader = _Reader(root, 2 if parts else 1)
-    reader.read()
-    if all(
-        isinstance(row, SkippedRow) and row.code in NOT_CLIPS
-        for row in reader.rows
-    ):
-        codes = Counter(row.code for row in reader.rows)
-        raise ValueError(
-            f"{root.path} must have a sub-directory of audio files for each "
-            f"class. Received: none, but {dict(codes)}. For files in one "
-            "directory use --source=csv with --labels_csv."
+
+    summary: ClassVar[str] = "a subdirectory of --audio_dir for each class"
+    usual_label_type: ClassVar[str] = dataset_info.SINGLE_LABEL
+
+    def open(self) -> Source:
+        """Lists the directory.
+
+        The content of a file decides whether it is audio, unless its suffix
+        says so. Everything that is not used is a SkippedRow, with a code of
+        `NOT_CLIPS` if it was never meant as a clip.
+
+        Returns:
+            Source with the rows sorted by path.
+
+        Raises:
+            ValueError: if there is no audio in subdirectories, the name of a
+                folder cannot be that of a class, or there are splits or folds
+                without classes.
+        """
+        root = AudioRoot(self.audio_dir, self.allow_symlinks)
+        parts = _parts(root.path)
+        reader = _Reader(root, 2 if parts else 1)
+        reader.read()
+        if all(
+            isinstance(row, SkippedRow) and row.code in NOT_CLIPS
+            for row in reader.rows
+        ):
+            codes = Counter(row.code for row in reader.rows)
+            raise ValueError(
+                f"{root.path} must have a sub-directory of audio files for "
+                f"each class. Received: none, but {dict(codes)}. For files in "
+                "one directory use --source=csv with --labels_csv."
+            )
+        remarks = _remarks(root.path, parts)
+        rows = reader.rows
+        if not parts:
+            rows, more = _with_inner_splits(rows)
+            remarks += more
+        rows = sorted(
+            rows, key=lambda row: (row.clip_id.split(os.sep), row.clip_id)
         )
-    remarks = _remarks(root.path, parts)
-    rows = reader.rows
-    if not parts:
-        rows, more = _with_inner_splits(rows)
-        remarks += more
-    rows = sorted(
-        rows, key=lambda row: (row.clip_id.split(os.sep), row.clip_id)
-    )
-    return Source(rows, remarks=tuple(remarks))
+        return Source(rows, remarks=tuple(remarks))
 
 
 def _folders(directory: pathlib.Path) -> list[pathlib.Path]:
@@ -84,7 +97,7 @@ def _fold_of(folder: str) -> int | None:
 
 
 def _holds_audio(directory: pathlib.Path) -> bool:
-    """Whether there is audio at any depth; links are not followed."""
+    """Whether there is audio at any depth, without following links."""
     return any(
         may_be_audio(os.path.join(path, name))
         for path, _, names in os.walk(directory)
@@ -94,7 +107,7 @@ def _holds_audio(directory: pathlib.Path) -> bool:
 
 
 def _parts(directory: pathlib.Path) -> list[str]:
-    """Names of the folders of splits, or of folds, that hold the classes.
+    """Finds the folders of splits, or of folds, that hold the classes.
 
     Raises:
         ValueError: if they hold no classes.
@@ -145,7 +158,7 @@ def _remarks(directory: pathlib.Path, parts: list[str]) -> list[str]:
 def _with_inner_splits(
     rows: list[ClipRow | SkippedRow],
 ) -> tuple[list[ClipRow | SkippedRow], list[str]]:
-    """Takes `dog/train/` and its like as splits, and says so."""
+    """Uses folders like `dog/train/` as splits, and adds a remark."""
     found = {
         row.clip_id: splits.of_folders("/".join(row.clip_id.split(os.sep)[1:]))
         for row in rows
@@ -176,18 +189,18 @@ class _Reader:
 
     Args:
         root: AudioRoot.
-        depth: int. How many folders are above the files of a class.
+        depth: int. Number of folders above the files of a class.
     """
 
     def __init__(self, root: AudioRoot, depth: int):
         self._root = root
         self._depth = depth
         self.rows: list[ClipRow | SkippedRow] = []
-        # Of all clips that are no links.
+        # Of all clips that are not links.
         self._real_paths: set[str] = set()
 
     def read(self) -> None:
-        """Goes through the directory."""
+        """Lists the directory."""
         tree = FileTree(self._root)
         links = []
         for directory, entry in tree.files():
@@ -201,7 +214,7 @@ class _Reader:
             for row in self.rows
             if isinstance(row, ClipRow)
         }
-        # What they lead to may have been read under its own name.
+        # Links last, as their targets may be clips themselves.
         for name in links:
             self._add(name, is_link=True)
         self.rows += map(self._labelled, tree.skipped)
@@ -238,7 +251,7 @@ class _Reader:
             )
 
     def _labelled(self, row: SkippedRow) -> SkippedRow:
-        """A row that a class has lost, with that class."""
+        """Adds the class to a row that is lost for it."""
         folders = row.filename.split(os.sep)
         if row.code in NOT_CLIPS or len(folders) < self._depth:
             return row
@@ -256,7 +269,7 @@ class _Reader:
         return label
 
     def _add_empty_classes(self) -> None:
-        """Rows of the folders of classes that no row came out of."""
+        """Adds rows for folders of classes without any row."""
         seen = {
             tuple(row.clip_id.split(os.sep)[: self._depth])
             for row in self.rows

@@ -5,16 +5,20 @@ import pathlib
 from collections import Counter
 from collections.abc import Collection
 from collections.abc import Iterator
+from typing import ClassVar
 
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources import tables
-from data_pipeline.sources.audio_files import AudioFiles
-from data_pipeline.sources.label_names import LabelNames
-from data_pipeline.sources.label_names import unknown_label_row
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.files.audio_files import AudioFiles
+from data_pipeline.sources.files.paths import AudioRoot
+from data_pipeline.sources.source import FileSettings
+from data_pipeline.sources.source import SegmentSettings
 from data_pipeline.sources.source import Source
+from data_pipeline.sources.tables import cell_values
+from data_pipeline.sources.tables import table_file
+from data_pipeline.sources.tables.label_names import LabelNames
+from data_pipeline.sources.tables.label_names import unknown_label_row
 
 _VOCABULARY = "FSD50K.ground_truth/vocabulary.csv"
 _DEV = "FSD50K.ground_truth/dev.csv"
@@ -24,67 +28,72 @@ _EVALUATION_AUDIO = "FSD50K.eval_audio"
 _LAYOUT = (_VOCABULARY, _DEV, _EVALUATION, _DEV_AUDIO, _EVALUATION_AUDIO)
 
 
-def fsd50k_source(audio_dir, allow_symlinks: bool = False) -> Source:
-    """Rows of FSD50K.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fsd50kSettings(SegmentSettings, FileSettings):
+    """FSD50K.
 
-    A clip that is named again is skipped as `duplicate_id`, unless the rows
-    are the same; and so is one of the development set that is in the
-    evaluation set.
-
-    Args:
-        audio_dir: path of the directory that holds `FSD50K.ground_truth/`,
-            `FSD50K.dev_audio/` and `FSD50K.eval_audio/`.
-        allow_symlinks: bool. Whether links may lead out of the two
-            directories of audio.
-
-    Returns:
-        Source with the splits of the publishers, and with the class names in
-        the order of the vocabulary. The clip id is the file name without its
-        suffix.
-
-    Raises:
-        ValueError: if the directory has another layout; while the rows are
-            read, naming the line, if a table is none.
+    `audio_dir` holds `FSD50K.ground_truth/`, `FSD50K.dev_audio/` and
+    `FSD50K.eval_audio/`.
     """
-    audio_dir = pathlib.Path(audio_dir)
-    missing = [name for name in _LAYOUT if not (audio_dir / name).exists()]
-    if missing:
-        raise ValueError(
-            f"{audio_dir} must be laid out as FSD50K is published, with "
-            f"{', '.join(_LAYOUT)}. Missing: {', '.join(missing)}"
+
+    summary: ClassVar[str] = "FSD50K in --audio_dir"
+    has_splits: ClassVar[bool] = True
+
+    def open(self) -> Source:
+        """Reads the tables.
+
+        A clip that is named again is skipped as `duplicate_id`, unless the
+        rows are equal; likewise one of the development set that is in the
+        evaluation set.
+
+        Returns:
+            Source with the splits of the publishers, and with the class names
+            in the order of the vocabulary. A clip id is the file name without
+            its suffix.
+
+        Raises:
+            ValueError: if the directory has another layout; while the rows are
+                read, naming the line, if a table is malformed.
+        """
+        directory = pathlib.Path(self.audio_dir)
+        missing = [name for name in _LAYOUT if not (directory / name).exists()]
+        if missing:
+            raise ValueError(
+                f"{directory} must be laid out as FSD50K is published, with "
+                f"{', '.join(_LAYOUT)}. Missing: {', '.join(missing)}"
+            )
+        vocabulary = directory / _VOCABULARY
+        names = LabelNames(
+            (
+                # The name is before the identifier, and there is no header.
+                (line, [cells[0], *reversed(cells[1:])])
+                for line, cells in table_file.read_cells(vocabulary)
+            ),
+            vocabulary,
         )
-    vocabulary = audio_dir / _VOCABULARY
-    names = LabelNames(
-        (
-            # The name is before the identifier, and there is no header.
-            (line, [cells[0], *reversed(cells[1:])])
-            for line, cells in tables.read_cells(vocabulary)
-        ),
-        vocabulary,
-    )
-    notes: Counter[str] = Counter()
-    tables_of_clips = [
-        _Table(
-            audio_dir / name,
-            AudioFiles(AudioRoot(audio_dir / audio, allow_symlinks)),
-            names,
-            notes,
+        notes: Counter[str] = Counter()
+        dev, evaluation = (
+            _Table(
+                directory / name,
+                AudioFiles(AudioRoot(directory / audio, self.allow_symlinks)),
+                names,
+                notes,
+            )
+            for name, audio in (
+                (_DEV, _DEV_AUDIO),
+                (_EVALUATION, _EVALUATION_AUDIO),
+            )
         )
-        for name, audio in (
-            (_DEV, _DEV_AUDIO),
-            (_EVALUATION, _EVALUATION_AUDIO),
-        )
-    ]
-    return Source(_all_rows(*tables_of_clips), names.class_names, notes)
+        return Source(_all_rows(dev, evaluation), names.class_names, notes)
 
 
 def _all_rows(
     dev: "_Table", evaluation: "_Table"
 ) -> Iterator[ClipRow | SkippedRow]:
-    # Rows of the evaluation set are kept whatever else names their clips.
+    # Clips of the evaluation set are left out of the development set.
     evaluated = {
         values["fname"].strip()
-        for _, values in tables.read_table(evaluation.path, ("fname",))
+        for _, values in table_file.read_table(evaluation.path, ("fname",))
     }
     yield from dev.rows(None, evaluated)
     yield from evaluation.rows(splits.TEST, ())
@@ -109,18 +118,18 @@ class _Table:
     def rows(
         self, split: str | None, evaluated: Collection[str]
     ) -> Iterator[ClipRow | SkippedRow]:
-        """Its rows.
+        """Yields its rows.
 
         Args:
-            split: str, or None where a column says it.
-            evaluated: collection of the clips that are in another table.
+            split: str, or None if it is in a column.
+            evaluated: collection of str. Clips of the evaluation set.
         """
         columns = ("fname", "mids") + (() if split else ("split",))
         seen: dict[str, tuple] = {}
-        for line, values in tables.read_table(self.path, columns):
+        for line, values in table_file.read_table(self.path, columns):
             where = f"{self.path}, line {line}"
             clip_id = values["fname"].strip()
-            mids = tables.parse_labels(values["mids"], separator=",")
+            mids = cell_values.parse_labels(values["mids"], separator=",")
             row_split = split or splits.canonical(values["split"], where)
             content = mids, row_split
             if clip_id in evaluated:
@@ -145,9 +154,5 @@ class _Table:
         labels = self.names.known(mids, self.notes)
         if mids and not labels:
             return unknown_label_row(clip_id, filename, mids, split)
-        file = self.files.find_in_any_format(filename, clip_id, split)
-        if isinstance(file, SkippedRow):
-            return dataclasses.replace(file, labels=labels)
-        if file.is_elsewhere:
-            self.notes["found_elsewhere"] += 1
-        return ClipRow(clip_id, file.path, labels, split)
+        row = ClipRow(clip_id, "", labels, split)
+        return self.files.locate(filename, row, self.notes)

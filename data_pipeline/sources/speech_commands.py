@@ -1,30 +1,34 @@
-"""Speech Commands, and sets that are made like it: spoken words."""
+"""Speech Commands, and sets of spoken words with the same layout."""
 
 import dataclasses
 import pathlib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from typing import ClassVar
 
-from data_pipeline import class_names
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources import audio_tree
-from data_pipeline.sources.cutting import Cutter
-from data_pipeline.sources.paths import AudioRoot
+from data_pipeline.clips import class_names
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.division import FractionSettings
+from data_pipeline.sources.files import audio_index
+from data_pipeline.sources.files.paths import AudioRoot
+from data_pipeline.sources.source import FileSettings
+from data_pipeline.sources.source import SegmentSettings
 from data_pipeline.sources.source import Source
+from ofa_aec_tf.data import dataset_info
 
 BACKGROUND = "background"
 
 _BACKGROUND_FOLDER = "_background_noise_"
 _SPEAKER_END = "_nohash_"
-# In the order of their weight: what tests must not do anything else.
+# In order of precedence: a file in both lists only tests.
 LISTS = {
     splits.TEST: "testing_list.txt",
     splits.VALIDATION: "validation_list.txt",
 }
-# As many of the words are in the lists.
+# About the share of the words in each list.
 _BACKGROUND_FRACTION = 0.1
 
 
@@ -34,7 +38,7 @@ class _Lists:
 
     Args:
         split_of: dict from the name of a file, in NFC, to its split.
-        line_of: dict from it to the place where it is listed.
+        line_of: dict from the same to list and line.
         present: set of the splits that have a list with names.
     """
 
@@ -68,62 +72,58 @@ def _read_lists(directory: pathlib.Path, notes: Counter[str]) -> _Lists:
     return lists
 
 
-def speech_commands_source(
-    audio_dir,
-    cutter: Cutter,
-    background_labels: tuple[str, ...] = (BACKGROUND,),
-    allow_symlinks: bool = False,
-) -> Source:
-    """Rows of Speech Commands, or of a set with the same layout.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SpeechCommandsSettings(SegmentSettings, FractionSettings, FileSettings):
+    """Speech Commands, or a set with the same layout."""
 
-    A folder is a word. `validation_list.txt` and `testing_list.txt` say which
-    files validate and test; what is in both tests. The speaker, before
-    `_nohash_` in a name, is the group. The recordings of
-    `_background_noise_/` are cut into clips, and each of them is in one
-    split.
+    summary: ClassVar[str] = "Speech Commands as published, in --audio_dir"
+    usual_label_type: ClassVar[str] = dataset_info.SINGLE_LABEL
 
-    Args:
-        audio_dir: path of the directory of the folders and the lists.
-        cutter: Cutter of the recordings of background noise.
-        background_labels: tuple of str. Labels of their clips.
-        allow_symlinks: bool. Whether links may lead out of `audio_dir`.
+    def open(self) -> Source:
+        """Lists the directory.
 
-    Returns:
-        Source with the rows sorted by name; with splits where there is a
-        list.
+        A folder is a word. `validation_list.txt` and `testing_list.txt` say
+        which files validate and test; a file in both tests. The speaker, in
+        front of `_nohash_` in a name, is the group. Each recording of
+        `_background_noise_/` is cut into clips, which stay in one split. They
+        have a class of their own, unless clips may have no labels.
 
-    Raises:
-        ValueError: if there are no folders of audio.
-    """
-    root = AudioRoot(audio_dir, allow_symlinks)
-    notes: Counter[str] = Counter()
-    lists = _read_lists(root.path, notes)
-    audio_files, others, unread = audio_tree.list_files(root)
-    rows: list[ClipRow | SkippedRow] = list(unread)
-    background: list[ClipRow] = []
-    for name in audio_files:
-        row = _row(root, name, lists)
-        if isinstance(row, ClipRow) and row.labels == (_BACKGROUND_FOLDER,):
-            background.append(
-                dataclasses.replace(row, labels=background_labels, group=name)
+        Returns:
+            Source with the rows sorted by name; with splits if there is a
+            list.
+
+        Raises:
+            ValueError: if there are no folders of audio.
+        """
+        root = AudioRoot(self.audio_dir, self.allow_symlinks)
+        notes: Counter[str] = Counter()
+        lists = _read_lists(root.path, notes)
+        audio_files, others, unread = audio_index.list_files(root)
+        rows: list[ClipRow | SkippedRow] = list(unread)
+        background: list[ClipRow] = []
+        labels = (BACKGROUND,) if self.is_single_label else ()
+        for name in audio_files:
+            row = _row(root, name, lists)
+            if isinstance(row, ClipRow) and row.labels == (_BACKGROUND_FOLDER,):
+                background.append(
+                    dataclasses.replace(row, labels=labels, group=name)
+                )
+            else:
+                rows.append(row)
+        if not any(isinstance(row, ClipRow) for row in rows):
+            raise ValueError(
+                f"{root.path} must be laid out as Speech Commands: a folder of "
+                "audio files for each word. Received: "
+                f"{sorted(path.name for path in root.path.iterdir())[:10]}"
             )
-        else:
-            rows.append(row)
-    if not any(isinstance(row, ClipRow) for row in rows):
-        raise ValueError(
-            f"{root.path} must be laid out as Speech Commands: a folder of "
-            "audio files for each word. Received: "
-            f"{sorted(path.name for path in root.path.iterdir())[:10]}"
-        )
-    found = {_key(name) for name in audio_files}
-    rows += _absent(root, lists, found)
-    rows += [
-        audio_tree.not_audio(name)
-        for name in others
-        if name not in LISTS.values()
-    ]
-    rows += cutter.cut_all(_with_splits(background, lists.present))
-    return Source(rows, notes=notes)
+        rows += _absent(root, lists, {_key(name) for name in audio_files})
+        rows += [
+            audio_index.not_audio(name)
+            for name in others
+            if name not in LISTS.values()
+        ]
+        rows += self.cutter().cut_all(_with_splits(background, lists.present))
+        return Source(rows, notes=notes)
 
 
 def _row(root: AudioRoot, name: str, lists: _Lists) -> ClipRow | SkippedRow:
@@ -159,7 +159,7 @@ def _absent(
 
 
 def _with_splits(rows: list[ClipRow], present: set[str]) -> list[ClipRow]:
-    """Recordings of noise with splits, where the words have them."""
+    """Assigns recordings of noise to splits, if the words have them."""
     if not present:
         return rows
     if len(rows) <= len(present):

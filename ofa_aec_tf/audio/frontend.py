@@ -16,47 +16,39 @@ import scipy.fft
 import scipy.signal
 
 from ofa_aec_tf.checks import json_kinds
+from ofa_aec_tf.checks import settings
+from ofa_aec_tf.checks.settings import setting
 
 # More is no number of a file.
 _MAX_FREQUENCY_HZ = 1e9
 
 
 @dataclasses.dataclass(frozen=True)
-class FrontendConfig:
+class FrontendConfig(settings.Settings):
     """Settings of the log-mel front end, with their units.
 
-    Args:
-        sample_rate_hz: int. Rate that audio is resampled to.
-        window_samples: int. Length of the Hann window and of the FFT.
-        hop_samples: int. Distance between two frames.
-        num_mel_bins: int. Slaney mel bands.
-        min_frequency_hz: float. Lower edge of the lowest band.
-        max_frequency_hz: float. Upper edge of the highest band.
-        power_floor: float. Smallest mel power before the logarithm.
-
     Reference: PANNs (arXiv 1912.10211), section "feature extraction".
+
+    Args:
+        power_floor: float. Smallest mel power before the logarithm.
     """
 
-    sample_rate_hz: int = 32000
-    window_samples: int = 1024
-    hop_samples: int = 320
-    num_mel_bins: int = 64
-    min_frequency_hz: float = 50.0
-    max_frequency_hz: float = 14000.0
+    sample_rate_hz: int = setting(
+        32000, "Rate that audio is resampled to.", above=0
+    )
+    window_samples: int = setting(
+        1024, "Length of the Hann window and of the FFT.", above=0
+    )
+    hop_samples: int = setting(320, "Distance between two frames.", above=0)
+    num_mel_bins: int = setting(64, "Slaney mel bands.", above=0)
+    min_frequency_hz: float = setting(50.0, "Lower edge of the lowest band.")
+    max_frequency_hz: float = setting(
+        14000.0, "Upper edge of the highest band."
+    )
     power_floor: float = 1e-10
 
     def __post_init__(self):
-        for name in (
-            "sample_rate_hz",
-            "window_samples",
-            "hop_samples",
-            "num_mel_bins",
-        ):
-            if getattr(self, name) <= 0:
-                raise ValueError(
-                    f"`{name}` must be positive. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
+        super().__post_init__()
         if self.window_samples % 2:
             raise ValueError(
                 "`window_samples` must be even, so that frames are centred. "
@@ -83,10 +75,6 @@ class FrontendConfig:
     def num_samples(self, clip_seconds):
         """Number of samples of a clip of `clip_seconds` seconds."""
         return round(clip_seconds * self.sample_rate_hz)
-
-    def to_json(self):
-        """This configuration as a dict of JSON types."""
-        return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, values):

@@ -25,6 +25,7 @@ class Setting:
         choices: sequence of what is allowed, or None.
         at_least, above, at_most, below: number or None. Bounds, of each value
             where it has several.
+        is_finite: bool. Whether infinity is refused. NaN always is.
         when: dict from names of other fields to the values that they must
             have for this one to matter; `True` is any that is not 0, empty or
             None.
@@ -40,6 +41,7 @@ class Setting:
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
+    is_finite: bool = True
     when: Mapping | None = None
     is_path: bool = False
     is_path_or_name: bool = False
@@ -92,7 +94,8 @@ def check(values) -> None:
 
 def _broken_bound(value, known):
     if isinstance(value, float) and not math.isfinite(value):
-        return "a finite number"
+        if known.is_finite or math.isnan(value):
+            return "a finite number" if known.is_finite else "a number"
     if known.choices is not None and value not in known.choices:
         return f"one of {tuple(known.choices)}"
     for bound, text, is_kept in (

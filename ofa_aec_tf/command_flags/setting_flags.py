@@ -100,21 +100,39 @@ class SettingFlags:
             given += nested.given()
         return given
 
+    def changed(self) -> dict:
+        """Values of the flags that differ from their defaults, by flag name."""
+        changed = {
+            holder.name: holder.value
+            for holder in self._holders.values()
+            if holder.value != holder.default
+        }
+        for nested in self._nested.values():
+            changed |= nested.changed()
+        return changed
+
 
 def define(
     settings_class: type,
     without: typing.Collection[str] = (),
     defaults: dict | None = None,
+    shared: dict | None = None,
 ) -> SettingFlags:
     """Defines a flag for each setting of a dataclass.
 
     Fields that are dataclasses get those of theirs.
+
+    Several dataclasses may inherit a field. Call this with the same `shared`
+    dict for each of them, and they share its flag. `--help` then lists a flag
+    with those of the module that declares its field, not of the caller.
 
     Args:
         settings_class: dataclass.
         without: names of fields that get no flag.
         defaults: dict from names of fields to defaults for this command in
             the place of the field's.
+        shared: dict from names of fields to the FlagHolders that are defined
+            already. New ones are added to it.
 
     Returns:
         SettingFlags.
@@ -124,19 +142,35 @@ def define(
         if field.name in without:
             continue
         if dataclasses.is_dataclass(field.type):
-            nested[field.name] = define(field.type, without, defaults)
+            nested[field.name] = define(field.type, without, defaults, shared)
+        elif shared is not None and field.name in shared:
+            holders[field.name] = shared[field.name]
         elif settings.of(field) is not None:
             default = (defaults or {}).get(field.name, field.default)
-            holders[field.name] = _define(field, settings.of(field), default)
+            options = {}
+            if shared is not None:
+                options["module_name"] = _module(settings_class, field.name)
+            holder = _define(field, settings.of(field), default, options)
+            holders[field.name] = holder
+            if shared is not None:
+                shared[field.name] = holder
     return SettingFlags(settings_class, holders, nested)
 
 
-def _define(field, known, default):
+def _module(settings_class, name):
+    """The module of the class that declares a field."""
+    return next(
+        each.__module__
+        for each in settings_class.__mro__
+        if name in vars(each).get("__annotations__", {})
+    )
+
+
+def _define(field, known, default, options):
     kind, is_tuple = _kind(field.type)
     name = known.flag or field.name
-    options = {}
     if default is settings.REQUIRED:
-        default, options = None, {"required": True}
+        default, options = None, {**options, "required": True}
     if is_tuple or known.is_repeated:
         default = _texts(default)
     if known.is_path_or_name:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from ofa_aec_tf.audio.frontend import FrontendConfig
-from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.export import waveform_export
 from ofa_aec_tf.deployment.tflite import chaining
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite import metadata
@@ -51,18 +51,16 @@ class NetworkFiles:
         self.config = config
         self._num_samples = config.num_samples(clip_seconds)
         self.num_frames = config.num_frames(self._num_samples)
-        self._metadata = waveform_exporter.audio_metadata(
+        self._metadata = waveform_export.audio_metadata(
             stem, class_names, clip_seconds, config
         )
 
     @functools.cached_property
     def frontend(self) -> bytes | None:
         """The file of the front end; None where TFLite cannot compute it."""
-        if not waveform_exporter.has_frontend(self.config):
+        if not waveform_export.has_frontend(self.config):
             return None
-        return waveform_exporter.convert_frontend(
-            self.config, self._num_samples
-        )
+        return waveform_export.convert_frontend(self.config, self._num_samples)
 
     def key(self, subnet: Subnet, mode: str) -> str:
         """A name for a file, equal for subnets that are the same network.
@@ -140,8 +138,8 @@ class NetworkFiles:
             chaining.chain(
                 self.frontend,
                 network,
-                waveform_exporter.INPUT_NAME,
-                waveform_exporter.OUTPUT_NAME,
+                waveform_export.INPUT_NAME,
+                waveform_export.OUTPUT_NAME,
             ),
             self._metadata,
         )

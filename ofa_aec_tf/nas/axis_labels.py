@@ -1,4 +1,4 @@
-"""Names of costs and metrics for plots and reports."""
+"""Labels of costs and metrics for people."""
 
 _LABELS = {
     "parameters": "Parameters",

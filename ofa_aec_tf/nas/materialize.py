@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -13,7 +12,6 @@ import numpy as np
 from ofa_aec_tf.checks import json_kinds
 from ofa_aec_tf.checks import settings
 from ofa_aec_tf.checks.settings import setting
-from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation.batch_norm_calibration import CalibrationSettings
@@ -61,27 +59,22 @@ class MaterializeSettings(settings.Settings):
 
 def materialize(
     supernet_path,
-    dataset: DatasetInfo,
-    load_clips: Callable[..., np.ndarray],
+    data,
     directory,
     config: MaterializeSettings,
     given: Collection[str],
-    reading: Mapping,
     flags_text: str,
 ) -> Iterator[str]:
     """Writes subnets as `subnet.keras`, unless they are there already.
 
     Args:
         supernet_path: path of the `.keras` file.
-        dataset: DatasetInfo.
-        load_clips: function from the name of a split, `max_clips` and `seed`
-            to log-mel spectrograms.
+        data: PreprocessedData.
         directory: path of the working directory. The subnet of each budget
             goes to a sub-directory.
         config: MaterializeSettings.
         given: names of the calibration settings that the user has given. With
             --pareto the others are those of the search.
-        reading: dict of JSON types. How clips are read, to be recorded.
         flags_text: str. The flags, as `flagfiles.recorded` has them.
 
     Yields:
@@ -93,12 +86,12 @@ def materialize(
     """
     directory = pathlib.Path(directory)
     info = ModelInfo.read(supernet_path)
-    info.check_matches(dataset)
+    info.check_matches(data.info)
     supernet = load_supernet(supernet_path)
     space = supernet.family.search_space()
     identity = {
         "supernet_digest": workdir.file_digest(supernet_path),
-        "data_fingerprint": dataset.fingerprint,
+        "data_fingerprint": data.info.fingerprint,
     }
     calibration = config.calibration
     if config.pareto is None:
@@ -118,7 +111,7 @@ def materialize(
         {
             **identity,
             **recorded,
-            **reading,
+            "skip_corrupt": data.skip_corrupt,
             "subnets": {
                 str(path.relative_to(directory)): dict(subnet)
                 for path, subnet in subnets.items()
@@ -127,13 +120,11 @@ def materialize(
         flags_text,
         has_results=False,
     )
-    clips = load_clips(
-        _CALIBRATION_SPLIT,
-        max_clips=calibration.num_calibration_clips,
-        seed=calibration.seed,
+    clips = data.load(
+        _CALIBRATION_SPLIT, calibration.num_calibration_clips, calibration.seed
     )
     for path, subnet in subnets.items():
-        complexity = supernet.family.complexity(subnet, dataset.num_frames)
+        complexity = supernet.family.complexity(subnet, data.info.num_frames)
         record = info.with_details(
             stage="materialized",
             subnet=dict(subnet),

@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +9,6 @@ from absl import logging
 
 from ofa_aec_tf.checks import settings
 from ofa_aec_tf.checks.settings import setting
-from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import metrics
@@ -34,9 +31,6 @@ from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.runs import workdir
 
 _SPLIT, _CALIBRATION_SPLIT = "validation", "train"
-
-# From a split and, by name, `max_clips` and `seed` to spectrograms and labels.
-LoadClips = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,23 +106,18 @@ class SearchSettings(settings.Settings):
 
 def search(
     supernet_path,
-    dataset: DatasetInfo,
-    load_clips: LoadClips,
+    data,
     directory,
     config: SearchSettings,
-    reading: Mapping,
     flags_text: str,
 ) -> tuple[dict, list[str]]:
     """Searches a supernet, or goes on with an earlier search.
 
     Args:
         supernet_path: path of the `.keras` file.
-        dataset: DatasetInfo.
-        load_clips: function from the name of a split and, optionally,
-            `max_clips` and `seed` to log-mel spectrograms and labels.
+        data: PreprocessedData.
         directory: path of the working directory. Trials and results go there.
         config: SearchSettings.
-        reading: dict of JSON types. How clips are read, to be recorded.
         flags_text: str. The flags, as `flagfiles.recorded` has them.
 
     Returns:
@@ -143,6 +132,7 @@ def search(
     front = objectives.parse_objectives(
         config.objective, config.latency.known_costs
     )
+    dataset = data.info
     ModelInfo.read(supernet_path).check_matches(dataset)
     # Without method and budgets: a later run may change them and keep trials.
     identity = {
@@ -152,7 +142,7 @@ def search(
         "calibration": config.calibration,
         "statistics": batch_norm_calibration.DEFINITION,
         "seed": config.calibration_clips.seed,
-        **reading,
+        "skip_corrupt": data.skip_corrupt,
         "qualities": sorted(front.qualities),
     }
     result_writer.check_writable(directory)
@@ -179,9 +169,9 @@ def search(
         shared = study.SearchStudy(storage, space, identity)
         if config.retry_failed:
             shared.forget_failures()
-        log_mel, labels = load_clips(_SPLIT)
+        log_mel, labels = data.load_labelled(_SPLIT)
         evaluate, materialize = _evaluators(
-            supernet, dataset, load_clips, log_mel, labels, front, config
+            supernet, data, log_mel, labels, front, config
         )
         coverage = metrics.coverage(
             labels.sum(axis=0).astype(int).tolist(),
@@ -253,15 +243,13 @@ def _candidates(space, costs_of, wanted, directory, config):
     return listed, complete
 
 
-def _evaluators(supernet, dataset, load_clips, log_mel, labels, front, config):
+def _evaluators(supernet, data, log_mel, labels, front, config):
     """Functions from a subnet to its metrics and to its plain network."""
     clips = config.calibration_clips
-    calibration_clips, _ = load_clips(
-        _CALIBRATION_SPLIT,
-        max_clips=clips.num_calibration_clips,
-        seed=clips.seed,
+    calibration_clips = data.load(
+        _CALIBRATION_SPLIT, clips.num_calibration_clips, clips.seed
     )
-    compared = (log_mel, labels, dataset.class_map, dataset.label_type)
+    compared = (log_mel, labels, data.info.class_map, data.info.label_type)
     evaluate = subnet_evaluator.make_subnet_evaluator(
         supernet,
         calibration_clips,

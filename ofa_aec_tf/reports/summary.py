@@ -1,4 +1,4 @@
-"""One table over everything that a pipeline run has made."""
+"""Tables of models, their costs and their scores."""
 
 import pathlib
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import workdir
 
 _METRICS = ("mAP", "mAUC", "accuracy")
-# What they rest on.
+# What the metrics are computed over.
 _COVERAGE = ("num_clips", "num_classes", "num_scored_classes")
 
 
 def summary_row(name: str, path: pathlib.Path, metrics: Mapping) -> dict:
-    """What one model file costs and how good it is.
+    """The costs and the scores of a model file.
 
     Args:
         name: str. What to call it.
@@ -53,7 +53,7 @@ def summary_row(name: str, path: pathlib.Path, metrics: Mapping) -> dict:
 
 
 def summary_table(rows: Iterable[Mapping]) -> str:
-    """The rows as an aligned table, and a line on what the mAP rests on.
+    """The rows as a table, and notes on what the mAP is computed over.
 
     Args:
         rows: dicts of `summary_row`.
@@ -82,14 +82,14 @@ def summary_table(rows: Iterable[Mapping]) -> str:
 
 
 def _notes(values, split):
-    """What there is to say of any of the metrics, each once."""
+    """Notes on metrics, each once."""
     return dict.fromkeys(
         note for value in values for note in coverage_notes(value, split)
     )
 
 
 def export_table(rows: Iterable[tuple[str, Mapping]]) -> str:
-    """The files of an export as an aligned table.
+    """The files of an export as a table.
 
     Args:
         rows: tuples of a path and a dict with `num_bytes` and, where they are

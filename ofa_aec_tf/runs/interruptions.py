@@ -28,14 +28,19 @@ class Interrupted(KeyboardInterrupt):
     """Raised where a command is when a signal asks it to end."""
 
 
-def prepare() -> None:
+def prepare() -> bool:
     """Lets a command end quietly from here on, also while it imports.
 
     Without effect in processes that are no command of this project, such as
     those that import one, and where it has been done.
+
+    Returns:
+        bool. Whether this process runs a command.
     """
-    if _prepared or _command().partition(".")[0] not in _PACKAGES:
-        return
+    if _command().partition(".")[0] not in _PACKAGES:
+        return False
+    if _prepared:
+        return True
     _prepared.append(True)
     _set_handlers(_end_at_once)
     descriptor = os.environ.pop(PARENT_PIPE, None)
@@ -45,6 +50,7 @@ def prepare() -> None:
         threading.Thread(
             target=_end_with_parent, args=(int(descriptor),), daemon=True
         ).start()
+    return True
 
 
 def _command() -> str:

@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from data_pipeline.clips import ClipRow
+from data_pipeline.clips.clip import ClipRow
 from ofa_aec_tf import audio
 from ofa_aec_tf.audio import windows
 from tests.audio import bad_files

@@ -154,8 +154,8 @@ def test_what_is_not_a_clip_is_refused(shape):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sample_rate_hz": 0}, "`sample_rate_hz` must be positive"),
-        ({"hop_samples": -1}, "`hop_samples` must be positive"),
+        ({"sample_rate_hz": 0}, "`sample_rate_hz` must be more than 0"),
+        ({"hop_samples": -1}, "`hop_samples` must be more than 0"),
         ({"max_frequency_hz": 16001.0}, r"<= 16000\.0"),
         ({"min_frequency_hz": 14000.0}, "min_frequency_hz=14000"),
         ({"power_floor": 0.0}, "`power_floor` must be positive"),

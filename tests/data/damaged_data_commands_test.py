@@ -31,7 +31,7 @@ def data(tmp_path_factory):
 
 
 def _run(command, *arguments):
-    return commands.run_with_tensorflow(f"ofa_aec_tf.{command}", *arguments)
+    return commands.run(f"ofa_aec_tf.{command}", *arguments)
 
 
 def _arguments(command, data, workdir):

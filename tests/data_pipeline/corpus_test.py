@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_pipeline import job
-from data_pipeline import sources
-from data_pipeline import splits
-from data_pipeline.clips import SkippedRow
-from data_pipeline.config import PreprocessConfig
-from data_pipeline.process_pool import ProcessPool
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.jobs import job
+from data_pipeline.runners.runner import ProcessPool
+from data_pipeline.shards.config import PreprocessConfig
+from data_pipeline.sources.csv_file import CsvSettings
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from tests.audio import bad_files
@@ -66,7 +66,10 @@ def test_every_bad_file_is_listed_and_no_good_one_is_lost(tmp_path):
     bad = {n: o for n, o in outcomes.items() if isinstance(o, str)}
     assert len(outcomes) >= 200
     assert len(bad) >= 45
-    rows = list(sources.csv_source(audio_dir, audio_dir / "labels.csv").rows)
+    source = CsvSettings(
+        audio_dir=audio_dir, labels_csv=audio_dir / "labels.csv"
+    ).open()
+    rows = list(source.rows)
     clips = [row for row in rows if not isinstance(row, SkippedRow)]
     skipped = [row for row in rows if isinstance(row, SkippedRow)]
     result = job.run(
@@ -76,7 +79,8 @@ def test_every_bad_file_is_listed_and_no_good_one_is_lost(tmp_path):
         ),
         output_dir,
         {},
-        runner=ProcessPool(2),
+        job.Terms(max_bad_fraction=1.0),
+        ProcessPool(2),
     )
     letters = [
         json.loads(line)

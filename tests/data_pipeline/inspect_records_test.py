@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from data_pipeline import record_inspection
+from data_pipeline.reports import single_record as record_inspection
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data import records
 from tests import commands

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from data_pipeline import job
-from data_pipeline import verification
-from data_pipeline.clips import ClipRow
-from data_pipeline.config import PreprocessConfig
-from data_pipeline.process_pool import ProcessPool
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.jobs import job
+from data_pipeline.reports import findings as verification
+from data_pipeline.runners.runner import ProcessPool
+from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf import audio
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
@@ -64,7 +64,8 @@ def test_no_damage_stops_a_job_or_reaches_its_records(tmp_path):
         ),
         tmp_path / "out",
         {},
-        runner=ProcessPool(2, isolation_seconds=20),
+        job.Terms(max_bad_fraction=1.0),
+        ProcessPool(2, isolation_seconds=20),
     )
     report = result.report
     assert report["num_clips"] + report["num_skipped"] == _NUM_FILES

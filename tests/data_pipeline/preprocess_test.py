@@ -8,9 +8,9 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from data_pipeline import job
-from data_pipeline import mixtures
-from data_pipeline.config import PreprocessConfig
+from data_pipeline.clips import mixtures
+from data_pipeline.jobs import job
+from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf import audio
 from ofa_aec_tf.audio import frontend
 from ofa_aec_tf.data.dataset_info import DatasetInfo
@@ -155,7 +155,7 @@ def test_the_seed_flag_decides_synthetic_data(tmp_path):
         ),
         (
             {"source": "synthetic", "clip_timeout_seconds": 3},
-            "error: --clip_timeout_seconds needs --isolate.",
+            "error: --clip_timeout_seconds is for --isolate. ",
         ),
         (
             {"source": "synthetic", "runner": "FlinkRunner"},
@@ -171,7 +171,7 @@ def test_the_seed_flag_decides_synthetic_data(tmp_path):
         ),
         (
             {"source": "folder", "audio_dir": ".", "train_folds": "a"},
-            "error: --train_folds must be integers",
+            "error: --train_folds must be numbers",
         ),
         (
             {"source": "synthetic", "sample_rate_hz": 16000},

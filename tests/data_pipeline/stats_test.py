@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from data_pipeline import dataset_statistics
+from data_pipeline.reports import statistics as dataset_statistics
 from tests import commands
 from tests.synthetic_data import CLASS_NAMES
 from tests.synthetic_data import damage

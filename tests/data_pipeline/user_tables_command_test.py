@@ -320,7 +320,7 @@ def test_a_length_that_is_none_is_blamed_by_its_name(tmp_path):
     _write_sounds(tmp_path / "audio/dog", "1.wav")
     for length in ("0", "nan"):
         finished = _preprocess(tmp_path, source="folder", clip_seconds=length)
-        assert "--clip_seconds must be positive" in _refused(finished)
+        assert "`clip_seconds` must be between" in _refused(finished)
 
 
 def test_an_output_that_cannot_be_is_told_before_the_source_is_read(tmp_path):

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from data_pipeline import verification
+from data_pipeline.reports import findings as verification
 from ofa_aec_tf.data import records
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from tests import commands

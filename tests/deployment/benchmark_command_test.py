@@ -277,7 +277,7 @@ def test_status_is_two_when_no_answer_has_timings(models, tmp_path):
         ([], "Name at least one .tflite file"),
         (["--threads=0", "a.tflite"], "Received: threads=0"),
         (["--threads=", "a.tflite"], "`threads` needs at least one number"),
-        (["--threads=1,x", "a.tflite"], "Received: --threads=1,x"),
+        (["--threads=1,x", "a.tflite"], "Received: 1,x"),
         (["--device_table=x", "a.tflite"], "for --import_device_results"),
         (["--runs=0", "a.tflite"], "runs"),
         (["--adb", "--import_device_results=x"], "either --adb or"),

@@ -200,7 +200,7 @@ def test_sizes_are_those_of_what_the_command_writes(tmp_path):
                 cost: len(files[mode]) for cost, mode in _MODES.items()
             }
     paths = [str(tmp_path / name / "subnet.keras") for name in expected]
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.export",
         f"--model={','.join(paths)}",
         f"--data_dir={tmp_path}",

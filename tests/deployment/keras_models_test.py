@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from ofa_aec_tf.deployment.keras_models import load_network
+from ofa_aec_tf.evaluation.keras_models import load_network
 from ofa_aec_tf.families import registry
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 

@@ -28,7 +28,7 @@ def data_dir(tmp_path_factory):
 
 
 def _evaluate(data_dir, *arguments):
-    return commands.run_with_tensorflow(
+    return commands.run(
         "ofa_aec_tf.evaluate", f"--data_dir={data_dir}", *arguments
     )
 

@@ -8,7 +8,7 @@ import pytest
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.input_pipeline import load_split
 from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
-from ofa_aec_tf.evaluation.keras_predictor import load_keras_model
+from ofa_aec_tf.evaluation.keras_models import load_keras_model
 from tests import commands
 from tests.synthetic_data import write_dataset
 from tests.training.training_runs import SMALL
@@ -18,7 +18,7 @@ SOFTMAX = ("--score_activation=softmax", *SMALL)
 
 
 def run(module, *arguments):
-    result = commands.run_with_tensorflow(f"ofa_aec_tf.{module}", *arguments)
+    result = commands.run(f"ofa_aec_tf.{module}", *arguments)
     assert result.returncode == 0, result.stderr
     return result
 
@@ -129,7 +129,7 @@ def test_the_files_give_shares_too(subnet, data_dir, tmp_path, mode):
 
 
 def test_a_sigmoid_teaches_no_softmax(teachers, data_dir, tmp_path):
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.train",
         "--stage=kd",
         f"--teacher={teachers[0]}",
@@ -144,7 +144,7 @@ def test_a_sigmoid_teaches_no_softmax(teachers, data_dir, tmp_path):
 
 def test_clips_with_several_classes_have_no_softmax(tmp_path):
     write_dataset(tmp_path)
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.train",
         "--stage=teacher",
         f"--data_dir={tmp_path}",

@@ -123,9 +123,7 @@ def spoiled(tmp_path_factory):
 def test_every_command_refuses_it_in_one_line(
     spoiled, command, name, arguments
 ):
-    result = commands.run_with_tensorflow(
-        f"ofa_aec_tf.{command}", *arguments, cwd=spoiled
-    )
+    result = commands.run(f"ofa_aec_tf.{command}", *arguments, cwd=spoiled)
     assert result.returncode == 2, result.stderr
     (line,) = [
         line

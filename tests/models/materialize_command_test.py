@@ -18,7 +18,7 @@ FAMILY = Cnn10Family(3, channels=(6, 8, 10, 12), hidden_units=16)
 
 
 def run(*arguments):
-    return commands.run_with_tensorflow("ofa_aec_tf.materialize", *arguments)
+    return commands.run("ofa_aec_tf.materialize", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -36,9 +36,7 @@ def inputs(data_dir, supernet_path, family):
 
 
 def _search(inputs, *arguments):
-    return commands.run_with_tensorflow(
-        "ofa_aec_tf.search", *inputs, *arguments
-    )
+    return commands.run("ofa_aec_tf.search", *inputs, *arguments)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.evaluation.keras_predictor import load_keras_model
+from ofa_aec_tf.evaluation.keras_models import load_keras_model
 from ofa_aec_tf.models.supernet import load_supernet
 from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.training.stages import STAGES

@@ -12,12 +12,12 @@ from ofa_aec_tf.checks import settings
 from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import isolation
 from ofa_aec_tf.deployment.latency import latency_table
 from ofa_aec_tf.deployment.latency import measurement
 from ofa_aec_tf.deployment.latency.measurement import Timing
 from ofa_aec_tf.deployment.tflite import costs as tflite_costs
 from ofa_aec_tf.deployment.tflite import inspection
+from ofa_aec_tf.deployment.tflite import isolation
 from ofa_aec_tf.deployment.tflite import runner
 from ofa_aec_tf.runs import machine
 from ofa_aec_tf.runs import text_tables

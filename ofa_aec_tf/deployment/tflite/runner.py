@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from ofa_aec_tf.deployment import isolation
+from ofa_aec_tf.deployment.tflite import isolation
 from ofa_aec_tf.runs import native_output
 
 # Of one run, on a busy machine.

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_pipeline import sources
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources.cutting import Cutter
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.annotations import AnnotationsSettings
 
 _RATE_HZ = 4000
 
@@ -30,9 +29,9 @@ def _directory(tmp_path, **files):
 
 
 def _source(directory, segment_seconds=1.0, **options):
-    return sources.annotations_source(
-        directory, Cutter(segment_seconds), **options
-    )
+    return AnnotationsSettings(
+        audio_dir=directory, segment_seconds=segment_seconds, **options
+    ).open()
 
 
 def _labels(directory, **options):

@@ -6,9 +6,9 @@ import tracemalloc
 
 import pytest
 
-from data_pipeline import sources
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.sources.audioset import AudioSetSettings
 
 _CLASSES = (
     "index,mid,display_name\n"
@@ -53,14 +53,14 @@ def _source(
             (tmp_path / name).write_text(content)
             paths[name].append(tmp_path / name)
     options = {"validation_fraction": 0, **options}
-    return sources.audioset_source(
-        audio_dir,
-        tmp_path / "class_labels_indices.csv",
-        paths["train.csv"],
-        paths["eval.csv"],
+    return AudioSetSettings(
+        audio_dir=audio_dir,
+        class_labels_csv=tmp_path / "class_labels_indices.csv",
+        train_segments=paths["train.csv"],
+        evaluation_segments=paths["eval.csv"],
         validation_segments=paths["validation.csv"],
         **options,
-    )
+    ).open()
 
 
 def _rows(*args, **kwargs):
@@ -225,12 +225,12 @@ def test_repeated_rows_are_one_clip_with_the_labels_of_all(tmp_path):
 def test_clips_are_united_across_tables(tmp_path):
     (tmp_path / "balanced.csv").write_text(_lines("ab", labels="/t/dd00088"))
     _source(tmp_path, _lines("ab", "cd"))
-    source = sources.audioset_source(
-        tmp_path / "audio",
-        tmp_path / "class_labels_indices.csv",
-        [tmp_path / "balanced.csv", tmp_path / "train.csv"],
+    source = AudioSetSettings(
+        audio_dir=tmp_path / "audio",
+        class_labels_csv=tmp_path / "class_labels_indices.csv",
+        train_segments=[tmp_path / "balanced.csv", tmp_path / "train.csv"],
         validation_fraction=0,
-    )
+    ).open()
     assert [(row.clip_id, row.labels) for row in source.rows] == [
         ("cd_30000", ("Speech",)),
         ("ab_30000", ("Gush", "Speech")),
@@ -407,12 +407,12 @@ def test_a_table_that_is_given_twice_is_refused(tmp_path):
     _source(tmp_path, _lines("ab"))
     table = tmp_path / "train.csv"
     with pytest.raises(ValueError, match="given once.*train.csv"):
-        sources.audioset_source(
-            tmp_path / "audio",
-            tmp_path / "class_labels_indices.csv",
-            [table, tmp_path / "audio" / ".." / "train.csv"],
+        AudioSetSettings(
+            audio_dir=tmp_path / "audio",
+            class_labels_csv=tmp_path / "class_labels_indices.csv",
+            train_segments=[table, tmp_path / "audio" / ".." / "train.csv"],
             validation_fraction=0,
-        )
+        ).open()
 
 
 def _peak_bytes(directory, num_rows):
@@ -424,12 +424,12 @@ def _peak_bytes(directory, num_rows):
         files=[f"{name[-1]}/{name}.wav" for name in names],
     )
     tracemalloc.start()
-    source = sources.audioset_source(
-        directory / "audio",
-        directory / "class_labels_indices.csv",
-        [directory / "train.csv"],
+    source = AudioSetSettings(
+        audio_dir=directory / "audio",
+        class_labels_csv=directory / "class_labels_indices.csv",
+        train_segments=[directory / "train.csv"],
         validation_fraction=0.1,
-    )
+    ).open()
     for row in source.rows:
         assert isinstance(row, ClipRow)
     _, peak = tracemalloc.get_traced_memory()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from data_pipeline import sources
-from data_pipeline import splits
-from data_pipeline.clips import ClipRow
+from data_pipeline.clips import splits
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.sources.csv_file import CsvSettings
 
 _NO_FOLDS = {"train": [], "validation": [], "test": []}
 
@@ -14,7 +14,9 @@ def _csv_rows(tmp_path, content, **options):
     path.write_bytes(
         content if isinstance(content, bytes) else content.encode()
     )
-    return list(sources.csv_source(tmp_path, path, **options).rows)
+    return list(
+        CsvSettings(audio_dir=tmp_path, labels_csv=path, **options).open().rows
+    )
 
 
 def test_csv_rows_have_path_and_labels(tmp_path):
@@ -262,4 +264,4 @@ def test_broken_labels_files_are_refused(tmp_path, content, message):
 
 def test_a_missing_labels_file_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no labels file .*none.csv"):
-        sources.csv_source(tmp_path, tmp_path / "none.csv")
+        CsvSettings(audio_dir=tmp_path, labels_csv=tmp_path / "none.csv").open()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_pipeline import sources
-from data_pipeline.clips import NOT_CLIPS
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
+from data_pipeline.clips.clip import NOT_CLIPS
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.folder import FolderSettings
 
 
 def _make(directory, *names):
@@ -26,7 +26,7 @@ def _write(directory, *names, file_format="FLAC"):
 
 
 def _rows(directory, **options):
-    return list(sources.folder_source(directory, **options).rows)
+    return list(FolderSettings(audio_dir=directory, **options).open().rows)
 
 
 def _clips(rows):
@@ -172,7 +172,7 @@ def test_folders_of_splits_are_taken_as_splits(tmp_path):
         "README.md",
     )
     (tmp_path / "val" / "cat").mkdir()
-    source = sources.folder_source(tmp_path)
+    source = FolderSettings(audio_dir=tmp_path).open()
     rows = list(source.rows)
     assert [
         (r.clip_id, r.labels, r.split) for r in rows if isinstance(r, ClipRow)
@@ -201,7 +201,7 @@ def test_folders_of_splits_are_taken_as_splits(tmp_path):
 )
 def test_classes_may_be_called_as_splits(tmp_path, names):
     _make(tmp_path, *names)
-    source = sources.folder_source(tmp_path)
+    source = FolderSettings(audio_dir=tmp_path).open()
     assert {r.labels[0] for r in source.rows} == {
         n.split("/")[0] for n in names
     }
@@ -225,7 +225,7 @@ def test_folders_without_audio_do_not_hide_splits(tmp_path):
 
 def test_folders_of_folds_are_taken_as_folds(tmp_path):
     _make(tmp_path, "fold1/dog/a.wav", "Fold_2/cat/b.wav", "fold10/dog/c.wav")
-    source = sources.folder_source(tmp_path)
+    source = FolderSettings(audio_dir=tmp_path).open()
     assert {(r.labels, r.fold) for r in source.rows} == {
         (("dog",), 1),
         (("cat",), 2),
@@ -240,12 +240,12 @@ def test_folders_of_folds_are_taken_as_folds(tmp_path):
 def test_splits_and_folds_are_no_classes(tmp_path, names):
     _make(tmp_path, *names)
     with pytest.raises(ValueError, match="hold no folders of classes"):
-        sources.folder_source(tmp_path)
+        FolderSettings(audio_dir=tmp_path).open()
 
 
 def test_folders_of_splits_in_those_of_classes(tmp_path):
     _make(tmp_path, "dog/train/a.wav", "dog/test/b.wav", "cat/Train/c/d.wav")
-    source = sources.folder_source(tmp_path)
+    source = FolderSettings(audio_dir=tmp_path).open()
     assert {r.clip_id: (r.labels, r.split) for r in source.rows} == {
         "dog/train/a.wav": (("dog",), "train"),
         "dog/test/b.wav": (("dog",), "test"),
@@ -253,21 +253,21 @@ def test_folders_of_splits_in_those_of_classes(tmp_path):
     }
     assert "taken as splits" in source.remarks[0]
     _make(tmp_path, "cat/e.wav")
-    source = sources.folder_source(tmp_path)
+    source = FolderSettings(audio_dir=tmp_path).open()
     assert not any(r.split for r in source.rows)
     assert "not taken as such: 1 clips" in source.remarks[0]
 
 
 def test_one_folder_around_all_classes_is_pointed_out(tmp_path):
     _make(tmp_path, "audio/dog/a.wav", "audio/cat/b.wav")
-    (remark,) = sources.folder_source(tmp_path).remarks
+    (remark,) = FolderSettings(audio_dir=tmp_path).open().remarks
     assert f"--audio_dir={tmp_path / 'audio'}" in remark
 
 
 def test_spoken_words_are_pointed_to_their_source(tmp_path):
     _make(tmp_path, "yes/a_nohash_0.wav", "no/b_nohash_0.wav")
     (tmp_path / "testing_list.txt").write_text("yes/a_nohash_0.wav\n")
-    (remark,) = sources.folder_source(tmp_path).remarks
+    (remark,) = FolderSettings(audio_dir=tmp_path).open().remarks
     assert "--source=speech_commands" in remark
 
 
@@ -283,7 +283,7 @@ def test_spellings_of_one_name_are_one_class(tmp_path):
 def test_folders_that_no_class_is_called_are_refused(tmp_path, name):
     _make(tmp_path, f"{name}/a.wav", "dog/b.wav")
     with pytest.raises(ValueError, match="the folder .*a line of text"):
-        sources.folder_source(tmp_path)
+        FolderSettings(audio_dir=tmp_path).open()
 
 
 def test_a_folder_that_cannot_be_listed_is_listed_as_such(
@@ -306,9 +306,9 @@ def test_a_folder_that_cannot_be_listed_is_listed_as_such(
 def test_a_folder_without_classes_is_refused(tmp_path):
     (tmp_path / "loose.wav").touch()
     with pytest.raises(ValueError, match="use --source=csv with --labels_csv"):
-        sources.folder_source(tmp_path)
+        FolderSettings(audio_dir=tmp_path).open()
 
 
 def test_a_missing_audio_directory_is_refused(tmp_path):
     with pytest.raises(ValueError, match="--audio_dir must be an existing"):
-        sources.folder_source(tmp_path / "none")
+        FolderSettings(audio_dir=tmp_path / "none").open()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from data_pipeline import sources
-from data_pipeline.clips import ClipRow
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.sources.fsd50k import Fsd50kSettings
 
 _VOCABULARY = (
     "0,Accelerating_and_revving_and_vroom,/m/07q2z82\n"
@@ -33,7 +33,7 @@ def _fsd50k(tmp_path, dev=_DEV, evaluation=_EVALUATION, vocabulary=_VOCABULARY):
 
 
 def _rows(directory, **options):
-    return list(sources.fsd50k_source(directory, **options).rows)
+    return list(Fsd50kSettings(audio_dir=directory, **options).open().rows)
 
 
 def test_rows_are_read_as_they_are_published(tmp_path):
@@ -51,7 +51,7 @@ def test_rows_are_read_as_they_are_published(tmp_path):
 def test_files_may_be_spelt_otherwise(tmp_path):
     directory = _fsd50k(tmp_path)
     (directory / "FSD50K.dev_audio" / "64760.WAV").touch()
-    source = sources.fsd50k_source(directory)
+    source = Fsd50kSettings(audio_dir=directory).open()
     first, *_ = source.rows
     assert first.path.endswith("FSD50K.dev_audio/64760.WAV")
     assert source.notes == {"found_elsewhere": 1}
@@ -63,7 +63,7 @@ def test_a_clip_may_have_no_labels(tmp_path):
 
 
 def test_classes_are_those_of_the_vocabulary(tmp_path):
-    source = sources.fsd50k_source(_fsd50k(tmp_path))
+    source = Fsd50kSettings(audio_dir=_fsd50k(tmp_path)).open()
     assert source.class_names == (
         "Accelerating_and_revving_and_vroom",
         "Keyboard_(musical)",
@@ -73,7 +73,7 @@ def test_classes_are_those_of_the_vocabulary(tmp_path):
 
 def test_labels_that_are_no_classes_are_dropped_or_reject_the_row(tmp_path):
     dev = _DEV + '7,"Music,Hum","/m/04rlf,/m/x",train\n8,Hum,/m/x,val\n'
-    source = sources.fsd50k_source(_fsd50k(tmp_path, dev))
+    source = Fsd50kSettings(audio_dir=_fsd50k(tmp_path, dev)).open()
     rows = {row.clip_id: row for row in source.rows}
     assert rows["7"].labels == ("Music",)
     assert rows["8"].code == "unknown_label"
@@ -87,7 +87,7 @@ def test_a_clip_that_is_there_again_is_rejected_unless_it_is_the_same(
 ):
     dev = _DEV + "345111,Music,/m/04rlf,val\n345111,Music,/m/04rlf,train\n"
     evaluation = _EVALUATION + "37199,Music,/m/04rlf\n"
-    source = sources.fsd50k_source(_fsd50k(tmp_path, dev, evaluation))
+    source = Fsd50kSettings(audio_dir=_fsd50k(tmp_path, dev, evaluation)).open()
     rows = list(source.rows)
     assert [getattr(row, "code", row.split) for row in rows] == [
         "train",
@@ -158,7 +158,7 @@ def test_another_layout_is_refused(tmp_path, name):
     directory = _fsd50k(tmp_path)
     (directory / name).rename(directory / "other")
     with pytest.raises(ValueError, match=f"Missing: {name}"):
-        sources.fsd50k_source(directory)
+        Fsd50kSettings(audio_dir=directory).open()
 
 
 def test_files_in_another_format_or_directory_are_found(tmp_path):

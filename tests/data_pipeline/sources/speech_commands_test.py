@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_pipeline import sources
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
-from data_pipeline.sources.cutting import Cutter
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.speech_commands import SpeechCommandsSettings
 
 _FILES = (
     "bed/0a7c2a8d_nohash_0.wav",
@@ -43,7 +42,9 @@ def _set(tmp_path, validation=None, testing=None, noise_seconds=(3.0,)):
 
 
 def _rows(directory, **options):
-    source = sources.speech_commands_source(directory, Cutter(1.0), **options)
+    source = SpeechCommandsSettings(
+        audio_dir=directory, segment_seconds=1.0, **options
+    ).open()
     rows = list(source.rows)
     return (
         {row.clip_id: row for row in rows if isinstance(row, ClipRow)},
@@ -105,7 +106,7 @@ def test_a_recording_of_noise_is_in_one_split(tmp_path):
 
 
 def test_noise_has_no_labels_where_a_clip_may_have_none(tmp_path):
-    clips, _, _ = _rows(_set(tmp_path), background_labels=())
+    clips, _, _ = _rows(_set(tmp_path), label_type="multi_label")
     noise = [row for row in clips.values() if row.recording]
     assert [row.labels for row in noise] == [()] * 3
 
@@ -148,4 +149,4 @@ def test_loose_files_are_told(tmp_path):
 def test_a_directory_without_words_is_refused(tmp_path):
     (tmp_path / "LICENSE").touch()
     with pytest.raises(ValueError, match=r"for each word. .*\['LICENSE'\]"):
-        sources.speech_commands_source(tmp_path, Cutter(1.0))
+        SpeechCommandsSettings(audio_dir=tmp_path).open()

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies
 
-from data_pipeline import sources
-from data_pipeline.clips import ClipRow
-from data_pipeline.clips import SkippedRow
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.clips.clip import SkippedRow
+from data_pipeline.sources.csv_file import CsvSettings
 
 _SETTINGS = settings(
     deadline=None,
@@ -51,7 +51,7 @@ def _written(rows, delimiter, line_end, encoding, quoting=csv.QUOTE_MINIMAL):
 def _read(directory, content):
     table = directory.parent / "table.csv"
     table.write_bytes(content)
-    return sources.csv_source(directory, table)
+    return CsvSettings(audio_dir=directory, labels_csv=table).open()
 
 
 _BLANK = strategies.sampled_from(("", " ", "  "))

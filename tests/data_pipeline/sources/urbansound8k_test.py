@@ -2,8 +2,8 @@
 
 import pytest
 
-from data_pipeline import sources
-from data_pipeline.clips import ClipRow
+from data_pipeline.clips.clip import ClipRow
+from data_pipeline.sources.urbansound8k import UrbanSound8KSettings
 
 _TABLE = (
     "slice_file_name,fsID,start,end,salience,fold,classID,class\n"
@@ -26,7 +26,7 @@ def _urbansound8k(tmp_path, audio="audio", metadata="metadata"):
 )
 def test_clips_are_in_the_folders_of_their_folds(tmp_path, audio, metadata):
     directory = _urbansound8k(tmp_path, audio, metadata)
-    source = sources.urbansound8k_source(directory)
+    source = UrbanSound8KSettings(audio_dir=directory).open()
     rows = list(source.rows)
     assert rows[1] == ClipRow(
         "100263-2-0-117.wav",
@@ -44,4 +44,4 @@ def test_another_layout_is_refused_with_what_is_there(tmp_path):
     with pytest.raises(
         ValueError, match=r"slice_file_name,fold,classID.*\['audio', 'metadat"
     ):
-        sources.urbansound8k_source(tmp_path)
+        UrbanSound8KSettings(audio_dir=tmp_path).open()

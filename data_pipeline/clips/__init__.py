@@ -1,0 +1,1 @@
+"""Clips: what becomes a record, and how it sounds."""

@@ -1,0 +1,1 @@
+"""A job: from clips to a finished data set."""

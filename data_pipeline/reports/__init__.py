@@ -1,0 +1,1 @@
+"""What a finished data set holds, and what is wrong with it."""

@@ -1,0 +1,1 @@
+"""Where shards are written: this machine's processes or Apache Beam."""

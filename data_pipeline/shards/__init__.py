@@ -1,0 +1,1 @@
+"""Shards: which clip goes into which file, and writing one."""

@@ -1,0 +1,1 @@
+"""Audio files by the names that tables and folders give them."""

@@ -1,0 +1,1 @@
+"""Tables of clips, events and classes, as people write them."""
