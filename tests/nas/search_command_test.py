@@ -7,6 +7,7 @@ import pytest
 
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.deployment.latency import latency_table
+from ofa_aec_tf.deployment.network_files import NetworkFiles
 from tests import commands
 from tests.nas.small_supernet import save_supernet
 from tests.synthetic_data import write_dataset
@@ -326,19 +327,32 @@ def test_a_search_measures_latencies_here_once(inputs, tmp_path):
 
 @pytest.mark.slow
 def test_a_search_keeps_the_size_of_a_file(inputs, family, data_dir, tmp_path):
+    dataset = DatasetInfo.read(data_dir)
+    networks = NetworkFiles(
+        family,
+        dataset.frontend,
+        dataset.clip_seconds,
+        dataset.class_map.names,
+    )
+    space = family.search_space()
+    small, large = (
+        len(networks.convert(subnet, ["int8"])["int8"])
+        for subnet in (space.smallest(), space.largest())
+    )
+    limit = (small + large) // 2
     search_dir, cut_dir = tmp_path / "search", tmp_path / "cut"
     result = _search(
         inputs,
         f"--workdir={search_dir}",
         "--num_calibration_clips=8",
-        "--budget=app:int8_file_bytes<=48k",
+        f"--budget=app:int8_file_bytes<={limit}",
         "--budget=any:parameters<=1M",
     )
     assert result.returncode == 0, result.stderr
     report = json.loads((search_dir / "pareto.json").read_text())
     app, other = report["budgets"]
     assert 1 <= app["num_feasible"] < other["num_feasible"] == 8
-    assert app["chosen"]["costs"]["int8_file_bytes"] <= 48_000
+    assert app["chosen"]["costs"]["int8_file_bytes"] <= limit
     assert report["file_sizes"]["max_error_bytes"]["int8_file_bytes"] < 200
     # The sizes are those of what is shipped in the end, to the byte.
     cut = commands.run_with_tensorflow(
