@@ -20,7 +20,7 @@ import workload
 from ofa_aec_tf.deployment.latency.measurement import Timing
 from ofa_aec_tf.deployment.latency.measurement import measure
 from ofa_aec_tf.deployment.tflite import converter
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 
 _WHAT = "tflite_latency"
 _NUM_REPRESENTATIVE_CLIPS = 8
@@ -50,7 +50,7 @@ def main(_):
     subnet = family.search_space().parse(_SUBNET.value)
     macs = family.complexity(subnet, values.frames).macs
     keras.utils.set_random_seed(values.seed)
-    network = registry.build_network(family, subnet)
+    network = networks.build_network(family, subnet)
     clips = workload.random_clips(
         np.random.default_rng(values.seed),
         _NUM_REPRESENTATIVE_CLIPS,

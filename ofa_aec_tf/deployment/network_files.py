@@ -15,7 +15,7 @@ from ofa_aec_tf.deployment.export import waveform_export
 from ofa_aec_tf.deployment.tflite import chaining
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite import metadata
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.search_space.space import Subnet
 
@@ -71,8 +71,7 @@ class NetworkFiles:
         """
         layers = self.family.layer_costs(subnet, self.num_frames)
         identity = [
-            self.family.name,
-            self.family.to_json(),
+            self.family.record(),
             self.config.to_json(),
             self._num_samples,
             self._metadata.labels,
@@ -117,7 +116,7 @@ class NetworkFiles:
 
     def _random_network(self, subnet, rng):
         with precision_scope("float32"):
-            network = registry.build_network(self.family, subnet)
+            network = networks.build_network(self.family, subnet)
         for layer in network.layers:
             # Equal constants would be stored only once.
             layer.set_weights(

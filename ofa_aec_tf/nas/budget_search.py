@@ -132,10 +132,7 @@ class BudgetSearch:
         for decision in self._order:
             if decision.name in choices:
                 continue
-            if decision.requires is None:
-                return decision
-            name, choice = decision.requires
-            if choices.get(name) == choice:
+            if decision.matters(choices):
                 return decision
         return None
 

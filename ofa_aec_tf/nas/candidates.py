@@ -1,7 +1,6 @@
 """The subnets that a search may evaluate, with their costs."""
 
 import dataclasses
-import itertools
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -57,10 +56,10 @@ def list_candidates(
         `(candidates, complete)`: distinct Candidates, and whether they are
         the whole space. The smallest and the largest subnet are among them.
     """
-    # Not len(space), which may have to count subnets one by one.
-    subnets = list(itertools.islice(space.enumerate(), max_enumerated + 1))
-    complete = len(subnets) <= max_enumerated
-    if not complete:
+    complete = space.num_subnets <= max_enumerated
+    if complete:
+        subnets = list(space.enumerate())
+    else:
         drawn = {space.smallest(): None, space.largest(): None}
         for _ in range(max_draws):
             drawn.setdefault(space.sample(rng))

@@ -15,10 +15,10 @@ from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation.batch_norm_calibration import CalibrationSettings
+from ofa_aec_tf.families.materialization import materialize_subnet
+from ofa_aec_tf.families.networks import load_supernet
 from ofa_aec_tf.models.keras_files import save_keras_file
 from ofa_aec_tf.models.logits import logits_model
-from ofa_aec_tf.models.materialization import materialize_subnet
-from ofa_aec_tf.models.supernet import load_supernet
 from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.search_space.space import SearchSpace

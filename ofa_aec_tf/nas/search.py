@@ -14,7 +14,7 @@ from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import metrics
 from ofa_aec_tf.evaluation import staged_evaluation
 from ofa_aec_tf.evaluation.batch_norm_calibration import CalibrationSettings
-from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.families.networks import load_supernet
 from ofa_aec_tf.nas import accuracy_predictor
 from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.nas import candidates

@@ -143,7 +143,7 @@ class SubnetCosts:
         return latency_model.LatencyModel.from_table(
             table,
             self._space,
-            {"name": self._family.name, **self._family.to_json()},
+            self._family.record(),
             self._num_frames,
             mode,
             num_threads,

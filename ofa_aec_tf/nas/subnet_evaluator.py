@@ -13,8 +13,8 @@ from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import metrics
 from ofa_aec_tf.evaluation import staged_evaluation
+from ofa_aec_tf.families.materialization import materialize_subnet
 from ofa_aec_tf.models.logits import ranking_logits
-from ofa_aec_tf.models.materialization import materialize_subnet
 from ofa_aec_tf.nas.objectives import FLOAT_QUALITY
 from ofa_aec_tf.search_space.space import Subnet
 

@@ -2,10 +2,9 @@
 
 from ofa_aec_tf.evaluation.batch_norm_calibration import calibrate
 from ofa_aec_tf.evaluation.evaluator import evaluate
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.logits import ranking_logits
 from ofa_aec_tf.models.precision import precision_scope
-from ofa_aec_tf.models.supernet import load_supernet
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.run import TrainingRun
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
@@ -26,7 +25,7 @@ class SupernetRun(TrainingRun):
         config = job.config
         self.model = self._build()
         if job.inputs.initial is not None:
-            source = load_supernet(job.inputs.initial)
+            source = networks.load_supernet(job.inputs.initial)
             self.model.set_weights(source.get_weights())
         space = job.family.search_space()
         sampler = SubnetSampler(
@@ -47,7 +46,7 @@ class SupernetRun(TrainingRun):
         )
 
     def _build(self):
-        return registry.build_supernet(
+        return networks.build_supernet(
             self.job.family, algorithm=self.job.config.convolution
         )
 

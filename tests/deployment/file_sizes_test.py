@@ -8,7 +8,7 @@ from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment.file_sizes import FileSizes
 from ofa_aec_tf.deployment.network_files import NetworkFiles
 from ofa_aec_tf.deployment.tflite import converter
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.runs import workdir
 from tests import commands
@@ -34,7 +34,7 @@ def _family(**options):
 
 
 def _network(family, subnet, rng):
-    network = registry.build_network(family, subnet)
+    network = networks.build_network(family, subnet)
     small_models.randomize(network, rng)
     return network
 

@@ -204,7 +204,7 @@ def _write_latencies(path, family, data_dir, num_subnets):
     for subnet in list(family.search_space().enumerate())[:num_subnets]:
         macs = family.complexity(subnet, num_frames).macs
         network = latency_table.network(
-            {"name": family.name, **family.to_json()},
+            family.record(),
             subnet,
             num_frames,
             "int8",

@@ -138,7 +138,7 @@ def _measured_rows(path, context):
 def _network(networks, subnet, mode):
     family = networks.family
     network = latency_table.network(
-        {"name": family.name, **family.to_json()},
+        family.record(),
         subnet,
         networks.num_frames,
         mode,
