@@ -84,9 +84,7 @@ class IsolatedRenderer:
     """
 
     def __init__(
-        self,
-        timeout_seconds: float,
-        clips_per_process: int = CLIPS_PER_PROCESS,
+        self, timeout_seconds: float, clips_per_process: int = CLIPS_PER_PROCESS
     ):
         if not 0 < timeout_seconds < float("inf") or clips_per_process < 1:
             raise ValueError(

@@ -202,9 +202,7 @@ class AudioSetTables(settings.Settings):
     """Tables of AudioSet, and what its files are."""
 
     class_labels_csv: str = setting(
-        settings.REQUIRED,
-        "AudioSet's class_labels_indices.csv.",
-        is_path=True,
+        settings.REQUIRED, "AudioSet's class_labels_indices.csv.", is_path=True
     )
     train_segments: tuple[str, ...] = setting(
         (),

@@ -33,11 +33,7 @@ _FOLD_PREFIX = re.compile(r"^fold[-_ ]*", re.IGNORECASE)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CsvSettings(
-    SegmentSettings,
-    TableSettings,
-    FractionSettings,
-    FoldSettings,
-    FileSettings,
+    SegmentSettings, TableSettings, FractionSettings, FoldSettings, FileSettings
 ):
     """A directory of audio with a labels file.
 
