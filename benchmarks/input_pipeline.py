@@ -164,7 +164,6 @@ def main(_):
     from ofa_aec_tf.data.augmentation_config import AugmentationConfig
     from ofa_aec_tf.data.sampling import CLASS_BALANCED
     from ofa_aec_tf.data.sampling import UNIFORM
-    from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)

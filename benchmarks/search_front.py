@@ -16,7 +16,6 @@ import measurement
 from absl import flags
 
 from ofa_aec_tf.command_flags import command_line
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
 # What else imports TensorFlow comes after the quiet import of it.
 # isort: split
@@ -26,10 +25,10 @@ from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import evaluator
-from ofa_aec_tf.evaluation import keras_predictor
+from ofa_aec_tf.evaluation import keras_models
 from ofa_aec_tf.evaluation import staged_evaluation
-from ofa_aec_tf.models.materialization import materialize_subnet
-from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.families.materialization import materialize_subnet
+from ofa_aec_tf.families.networks import load_supernet
 from ofa_aec_tf.nas.subnet_evaluator import make_subnet_evaluator
 
 _WHAT = "search_front"
@@ -96,7 +95,7 @@ def main(_):
         moments = batch_norm_calibration.calibrate(supernet, subnet, batches)
         model = materialize_subnet(supernet, subnet, moments)
         evaluator.evaluate_scores(
-            keras_predictor.network_predictor(model)(log_mel),
+            keras_models.network_predictor(model)(log_mel),
             labels,
             dataset.class_map,
             dataset.label_type,

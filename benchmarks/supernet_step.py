@@ -12,7 +12,6 @@ import measurement
 from absl import flags
 
 from ofa_aec_tf.command_flags import command_line
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
 # What else imports TensorFlow comes after the quiet import of it.
 # isort: split
@@ -20,7 +19,7 @@ import keras
 import numpy as np
 import workload
 
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
@@ -53,7 +52,7 @@ def main(_):
     )
     with precision_scope(values.dtype):
         teacher = workload.make_teacher(family, values.convolution)
-        supernet = registry.build_supernet(
+        supernet = networks.build_supernet(
             family, _EXECUTION.value, values.convolution
         )
         distiller = SupernetDistiller(

@@ -10,7 +10,6 @@ import measurement
 from absl import flags
 
 from ofa_aec_tf.command_flags import command_line
-from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
 
 # What else imports TensorFlow comes after the quiet import of it.
 # isort: split

@@ -5,4 +5,7 @@ from ofa_aec_tf.runs import interruptions
 __version__ = "0.1.0"
 
 # Before a command imports its libraries, which takes seconds.
-interruptions.prepare()
+if interruptions.prepare():
+    from ofa_aec_tf.runs import quiet_tensorflow
+
+    quiet_tensorflow.expect()

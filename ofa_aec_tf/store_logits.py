@@ -58,7 +58,6 @@ def main(unused_arguments):
         "views": views.to_json(),
     }
     # Not before: what has been checked, and --help, need no TensorFlow.
-    from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
     from ofa_aec_tf.training import logit_store
 
     directory = pathlib.Path(_WORKDIR.value)

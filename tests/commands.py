@@ -1,6 +1,13 @@
-"""Runs commands as `python -m` does, in processes of their own."""
+"""Runs commands as `python -m` does, in processes of their own.
 
-import importlib
+`run` forks a process that has imported TensorFlow and other libraries, which
+is most of what a short command takes. `run_afresh` starts Python as a user
+does: for what depends on the start, such as what is printed while libraries
+are imported.
+"""
+
+import functools
+import json
 import multiprocessing
 import os
 import pathlib
@@ -22,28 +29,27 @@ COMMANDS = sorted(
     if "command_line.run(main" in path.read_text("utf-8")
 )
 
-# Commands that use TensorFlow are forked from a process that has imported it,
-# and computed nothing: half of what short ones take is this import.
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["tests.preloaded_tensorflow"])
+_forks.set_forkserver_preload(["tests.preloaded_libraries"])
 
 
 def command(module, *arguments):
     """The words of a command.
 
     Args:
-        module: str, such as "ofa_aec_tf.train".
+        module: str, such as "ofa_aec_tf.train", or the path of a script.
         arguments: what `str` makes flags of.
     """
-    return [sys.executable, "-m", module, *map(str, arguments)]
+    is_script = str(module).endswith(".py")
+    words = [module] if is_script else ["-m", module]
+    return [sys.executable, *map(str, (*words, *arguments))]
 
 
-def run(module, *arguments, cwd=ROOT, **environment):
-    """Runs a command to its end.
+def run_afresh(module, *arguments, cwd=ROOT, **environment):
+    """Runs a command to its end, in a new process.
 
     Args:
-        module: str, such as "data_pipeline.verify".
-        arguments: what `str` makes flags of.
+        module: as in `command`, and the arguments too.
         cwd: directory to run it in.
         environment: variables beside those of this process.
 
@@ -60,24 +66,20 @@ def run(module, *arguments, cwd=ROOT, **environment):
     )
 
 
-def run_with_tensorflow(module, *arguments, cwd=ROOT, **environment):
-    """As `run`, with TensorFlow and Keras imported beforehand.
+def run(module, *arguments, cwd=ROOT, **environment):
+    """As `run_afresh`, with libraries imported beforehand.
 
-    What they print when they are imported is not seen, which is what
-    `quiet_tensorflow` is about: `run` shows it.
+    Variables that these read, or Python itself as it starts, have no effect.
     """
     with tempfile.TemporaryDirectory() as directory:
-        process = start_with_tensorflow(
-            directory, module, *arguments, cwd=cwd, **environment
-        )
+        process = start(directory, module, *arguments, cwd=cwd, **environment)
         process.join(_TIMEOUT_SECONDS)
+        words = command(module, *arguments)
         if process.is_alive():
             process.kill()
-            raise subprocess.TimeoutExpired(
-                command(module, *arguments), _TIMEOUT_SECONDS
-            )
+            raise subprocess.TimeoutExpired(words, _TIMEOUT_SECONDS)
         return subprocess.CompletedProcess(
-            command(module, *arguments),
+            words,
             process.exitcode,
             *(
                 pathlib.Path(directory, name).read_text()
@@ -86,10 +88,8 @@ def run_with_tensorflow(module, *arguments, cwd=ROOT, **environment):
         )
 
 
-def start_with_tensorflow(
-    output_dir, module, *arguments, cwd=ROOT, **environment
-):
-    """Starts a command as `run_with_tensorflow`.
+def start(output_dir, module, *arguments, cwd=ROOT, **environment):
+    """Starts a command as `run` does.
 
     Args:
         output_dir: directory, in which it writes `stdout` and `stderr`.
@@ -101,10 +101,11 @@ def start_with_tensorflow(
     process = _forks.Process(
         target=_run_module,
         args=(
-            module,
+            str(module),
             list(map(str, arguments)),
             str(cwd),
             {**os.environ, **environment},
+            environment.get("PYTHONPATH", ""),
             str(output_dir),
         ),
     )
@@ -112,18 +113,40 @@ def start_with_tensorflow(
     return process
 
 
-def _run_module(module, arguments, cwd, environment, output_dir):
+def _run_module(module, arguments, cwd, environment, path, output_dir):
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         with open(pathlib.Path(output_dir, name), "wb") as file:
             os.dup2(file.fileno(), descriptor)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
-    # As before main(): with TensorFlow imported, absl's start-up would look
-    # for GPUs, and say so.
-    importlib.import_module("ofa_aec_tf.runs.quiet_tensorflow")
+    sys.path[:0] = filter(None, path.split(os.pathsep))
     sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    if module.endswith(".py"):
+        sys.path.insert(0, str(pathlib.Path(module).parent))
+        runpy.run_path(module, run_name="__main__")
+    else:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+# Their names while all commands of TensorFlow were run in another way.
+run_with_tensorflow, start_with_tensorflow = run, start
+
+
+@functools.cache
+def flags_of(module):
+    """The flags of a command.
+
+    Args:
+        module: str, such as "ofa_aec_tf.train".
+
+    Returns:
+        dict. Name of the parser's class and help, by the name of the flag as
+        `--help` shows it: "seed", "[no]resume".
+    """
+    result = run("tests.print_flags", module)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
 def kill_after(seconds, module, *arguments):

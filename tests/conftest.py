@@ -1,4 +1,16 @@
-"""Settings of all tests."""
+"""Settings of all tests, and what to build new ones of.
+
+`make test` is to take ten minutes on two cores:
+- Run a command by `tests.commands.run`: it forks a process in which all
+  libraries are imported, and takes half a second beside its work.
+  `run_afresh` starts Python and TensorFlow, which takes ten times as long.
+  `command_flags/command_line_test.py` does that once for each command; others
+  do it where the start itself matters.
+- Give the tests of a module one trained or converted model, by a fixture of
+  module or session scope, and make it as small as the test allows.
+- What takes minutes is marked `long`, and left to `make test-all`. Hypothesis
+  draws fewer examples in `make test` than in `make test-all`.
+"""
 
 import importlib.util
 import os

@@ -1,12 +1,12 @@
 """Links and commands of README.md and docs lead somewhere."""
 
-import ast
-import functools
 import pathlib
 import re
 import shlex
 
 import pytest
+
+from tests import commands
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _PACKAGES = ("ofa_aec_tf", "data_pipeline")
@@ -74,39 +74,12 @@ def _path(module):
     return _ROOT / (module.replace(".", "/") + ".py")
 
 
-def _imported(node):
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        names = [f"{node.module}.{alias.name}" for alias in node.names]
-        return [node.module, *names]
-    return []
-
-
-@functools.cache
-def defined_flags(module):
-    """Flags that a module or one that it imports defines.
-
-    Read from the source, since importing a command takes seconds.
-    """
-    found, seen, waiting = set(), set(), [module]
-    while waiting:
-        name = waiting.pop()
-        if name in seen or not _path(name).is_file():
-            continue
-        seen.add(name)
-        for node in ast.walk(ast.parse(_path(name).read_text("utf-8"))):
-            waiting += _imported(node)
-            if isinstance(node, ast.Call) and isinstance(
-                node.func, ast.Attribute
-            ):
-                kind = node.func.attr
-                if kind.startswith(("DEFINE_", "define_path")):
-                    flag = ast.literal_eval(node.args[0])
-                    found.add(flag)
-                    if kind.startswith("DEFINE_bool"):
-                        found.add(f"no{flag}")
-    return frozenset(found)
+def _arguments(module):
+    """What may follow `--` in a command."""
+    for name in commands.flags_of(module):
+        yield name.removeprefix("[no]")
+        if name.startswith("[no]"):
+            yield name.replace("[no]", "no")
 
 
 def _wrong_commands(text):
@@ -117,7 +90,7 @@ def _wrong_commands(text):
     for module, names in _commands(text):
         if not _path(module).is_file():
             continue
-        known = defined_flags(module) | _ABSL_FLAGS
+        known = _ABSL_FLAGS.union(_arguments(module))
         for name in names:
             if name not in known:
                 yield f"{module} --{name}"

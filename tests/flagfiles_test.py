@@ -65,11 +65,16 @@ for path in sys.argv[3:]:
         budgets = module.budgets.parse_budgets(module._BUDGET.value)
         print(path, *[budget.name for budget in budgets])
     elif sys.argv[1] == "ofa_aec_tf.reproduce":
-        cells = module.planned_cells(num_classes=10, num_frames=501)
-        print(path, *sorted({cell.step.module for cell in cells}))
+        config = module.SETTINGS.values()
+        data = module.reproduction.Data("data", "abc")
+        tasks = module.reproduction.tasks(config, data, (10, 501, 64))
+        print(path, *sorted({task.step.command.module for task in tasks}))
     elif sys.argv[1] == "ofa_aec_tf.cross_validate":
-        plan = module.read_plan()
-        print(path, len(plan.folds), len(plan.cells()), plan.num_results)
+        config = module.SETTINGS.values()
+        folds = config.folds()
+        num_tasks = len(config.seeds) * len(folds)
+        num_tasks *= len(config.runs()) + len(config.ensembles())
+        print(path, len(folds), num_tasks, config.num_results())
     else:
         print(path)
 """

@@ -60,7 +60,7 @@ _PLANTED = {
         "import sounddevice",
     ),
     "Only one module knows tf_keras": (
-        "ofa_aec_tf/deployment/exporter.py",
+        "ofa_aec_tf/deployment/export/network_export.py",
         "import tf_keras",
     ),
     "Only one module knows KerasHub": (
@@ -70,6 +70,10 @@ _PLANTED = {
     "Nobody outside families knows a particular family": (
         "ofa_aec_tf/training/losses.py",
         "from ofa_aec_tf.families.cnn10 import network",
+    ),
+    "No family knows the registry": (
+        "ofa_aec_tf/families/ast/network.py",
+        "from ofa_aec_tf.families import registry",
     ),
 }
 

@@ -27,10 +27,6 @@ def _open_closed_streams():
 
 _open_closed_streams()
 
-# TensorFlow reads this when it is first imported, after this module: without
-# it every command begins with screens of start-up messages.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
 from absl import logging  # noqa: E402
@@ -38,6 +34,9 @@ from absl import logging  # noqa: E402
 from ofa_aec_tf.command_flags import command_help  # noqa: E402
 from ofa_aec_tf.command_flags import flagfiles  # noqa: E402
 from ofa_aec_tf.runs import child_commands  # noqa: E402
+from ofa_aec_tf.runs import quiet_tensorflow  # noqa: E402
+
+quiet_tensorflow.expect()
 
 USAGE_STATUS = 2
 
@@ -54,9 +53,11 @@ def _parse_flags(argv):
         command_help.show()
     try:
         with command_help.of_libraries(arguments):
-            return flags.FLAGS([command, *flagfiles.expand(arguments)])
+            words = flags.FLAGS([command, *flagfiles.expand(arguments)])
     except (flags.Error, ValueError) as error:
         _fail(f"{error} (--help lists the flags)")
+    quiet_tensorflow.start()
+    return words
 
 
 def _print_every_character():

@@ -6,7 +6,8 @@ data, and returned; the supernet is never written to.
 
 The moving statistics of a plain network fit what it trained on, which are clips
 that augmentation has changed: a mixture of two clips varies less than either.
-Those of a mean of weights are of none of the weights that were averaged.
+Averaged weights have none at all: each statistic belongs to weights that went
+into the average.
 
 The statistics of a layer are the mean and the variance of what it is given over
 all clips at once, where the layers before it normalize with theirs. That is
@@ -15,11 +16,14 @@ they come in changes nothing but the last digits. It is found layer by layer:
 all clips go up to a batch normalization before any goes beyond.
 """
 
+import dataclasses
 import functools
 
 import numpy as np
 import tensorflow as tf
 
+from ofa_aec_tf.checks import settings
+from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.models import normalization_statistics
 
 # What the statistics are; those of another definition are no match for it.
@@ -27,6 +31,24 @@ DEFINITION = "of all clips, layer by layer"
 # Of features that are kept between two batch normalizations. Where they are
 # more, what led to them is computed once more for the next.
 MAX_KEPT_BYTES = 2**30
+
+
+@dataclasses.dataclass(frozen=True)
+class CalibrationSettings(settings.Settings):
+    """Which clips estimate the statistics of subnets."""
+
+    num_calibration_clips: int = setting(
+        256,
+        "Training clips that estimate a subnet's batch normalization.",
+        at_least=1,
+    )
+    batch_size: int = setting(32, "Clips a step.", at_least=1)
+    seed: int = setting(
+        0,
+        "Seed of the choice of calibration clips, and of what a search draws.",
+        at_least=0,
+        below=2**31,
+    )
 
 
 def pooled_moments(means, variances, num_clips):

@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from ofa_aec_tf.checks import settings
+from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.evaluation import metrics
 
@@ -13,8 +15,36 @@ METHODS = (F1, PRECISION)
 
 
 @dataclasses.dataclass(frozen=True)
+class ThresholdSettings(settings.Settings):
+    """What thresholds are chosen for."""
+
+    method: str = setting(
+        F1,
+        "What to choose for: the best F1 of each class, or its best recall "
+        "with a precision of at least --target_precision.",
+        choices=METHODS,
+    )
+    target_precision: float | None = setting(
+        None,
+        "With --method=precision: which part of the reports of a class must "
+        "be right, in (0, 1].",
+        above=0,
+        at_most=1,
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if (self.target_precision is not None) != (self.method == PRECISION):
+            raise ValueError(
+                f"A target precision goes with the method {PRECISION!r}, and "
+                f"with no other. Received: method={self.method!r}, "
+                f"target_precision={self.target_precision}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class ThresholdChoice:
-    """The threshold of a class, and what it reaches where it was chosen.
+    """The threshold of a class, and its metrics on the clips it was chosen on.
 
     Args:
         threshold: float, the lowest score that is reported; None if the class
@@ -32,84 +62,52 @@ class ThresholdChoice:
     num_positives: int
 
 
-def check_method(method: str, target_precision: float | None) -> None:
-    """Refuses what `choose_thresholds` does not know.
-
-    Args:
-        method: str.
-        target_precision: float or None.
-
-    Raises:
-        ValueError: for an unknown method, or a target that is missing, out of
-            range or given to another method.
-    """
-    if method not in METHODS:
-        raise ValueError(
-            f"The methods are {list(METHODS)}. Received: {method!r}"
-        )
-    if (target_precision is not None) != (method == PRECISION):
-        raise ValueError(
-            f"A target precision goes with the method {PRECISION!r}, and with "
-            f"no other. Received: method={method!r}, "
-            f"target_precision={target_precision}"
-        )
-    if target_precision is not None and not 0 < target_precision <= 1:
-        raise ValueError(
-            "`target_precision` must be above 0 and at most 1. Received: "
-            f"{target_precision}"
-        )
-
-
 def choose_thresholds(
-    scores, labels, method: str, target_precision: float | None = None
+    scores, labels, chosen_for: ThresholdSettings
 ) -> tuple[ThresholdChoice, ...]:
     """Chooses the threshold of every class.
 
-    A class is reported where its score is at least the threshold. Among
-    thresholds that are as good, the highest is taken: it gives the fewest
-    false alarms.
+    A class is reported where its score is at least the threshold. Of several
+    equally good thresholds the highest is taken, which gives the fewest false
+    alarms.
 
     Args:
         scores: float array of shape (num_clips, num_classes), in [0, 1].
         labels: array of 0 and 1 of the same shape.
-        method: `"f1"`, for the best F1; or `"precision"`, for the best recall
-            with at least `target_precision`. A class without positives, or
-            that never reaches it, gets no threshold.
-        target_precision: float in (0, 1], for `"precision"` only.
+        chosen_for: ThresholdSettings. A class without positives, or one that
+            never reaches the target precision, gets no threshold.
 
     Returns:
         tuple of ThresholdChoice, one a class.
 
     Raises:
-        ValueError: as `check_method` and `metrics.check_scores`.
+        ValueError: as `metrics.check_scores`.
     """
-    check_method(method, target_precision)
     scores, labels = metrics.check_scores(scores, labels)
     return tuple(
-        _choose(*of_class, method, target_precision)
-        for of_class in zip(scores.T, labels.T)
+        _choose(*of_class, chosen_for) for of_class in zip(scores.T, labels.T)
     )
 
 
-def _choose(scores, labels, method, target_precision):
+def _choose(scores, labels, chosen_for):
     num_positives = int(labels.sum())
     if not num_positives:
         return ThresholdChoice(None, None, None, None, 0)
     order = np.argsort(-scores)
     scores, labels = scores[order], labels[order]
-    # What is reported with each distinct score as the threshold, the highest
-    # first: clips of equal scores cannot be told apart.
+    # Each distinct score is a candidate, the highest first: clips with equal
+    # scores are reported together.
     last = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
     num_reported = last + 1
     num_true = np.cumsum(labels)[last]
-    # One division of integers each: equal fractions are equal numbers.
+    # One division of integers each, so that equal fractions compare equal.
     precision = num_true / num_reported
     recall = num_true / num_positives
     f1 = 2 * num_true / (num_reported + num_positives)
-    if method == F1:
+    if chosen_for.method == F1:
         value = f1
     else:
-        value = np.where(precision >= target_precision, recall, 0.0)
+        value = np.where(precision >= chosen_for.target_precision, recall, 0.0)
     best = int(value.argmax())
     if not value[best]:
         return ThresholdChoice(None, None, 0.0, 0.0, num_positives)
@@ -123,7 +121,7 @@ def _choose(scores, labels, method, target_precision):
 
 
 def report(choices: tuple[ThresholdChoice, ...], class_map: ClassMap) -> dict:
-    """What thresholds reach on the clips that they were chosen on.
+    """Metrics of thresholds on the clips that they were chosen on.
 
     Args:
         choices: tuple of ThresholdChoice.

@@ -1,1 +1,1 @@
-"""The paper's experiments and cross-validation, as steps that run once."""
+"""Runs of several steps: pipelines, reproductions, cross-validations."""

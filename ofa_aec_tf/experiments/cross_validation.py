@@ -1,313 +1,268 @@
-"""A cross-validation: trainings that may teach each other, fold by fold."""
+"""Cross-validation of networks that may teach each other."""
 
 import dataclasses
 import hashlib
 import json
 import pathlib
-import re
-from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 
+from ofa_aec_tf.checks import settings
+from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.command_flags import flagfiles
-from ofa_aec_tf.experiments import measuring
-from ofa_aec_tf.experiments.measuring import Cell
+from ofa_aec_tf.data.dataset_info import OTHER_FOLDS
+from ofa_aec_tf.data.dataset_info import DatasetInfo
+from ofa_aec_tf.experiments import fold_runs
+from ofa_aec_tf.experiments import run_settings
+from ofa_aec_tf.experiments import steps
+from ofa_aec_tf.experiments import tasks as tasks_lib
+from ofa_aec_tf.experiments.fold_runs import Ensemble
+from ofa_aec_tf.experiments.fold_runs import Run
+from ofa_aec_tf.experiments.reports import fold_report
 from ofa_aec_tf.experiments.reports.fold_results import FoldResult
+from ofa_aec_tf.experiments.run_settings import RunSettings
+from ofa_aec_tf.experiments.step_runner import StepRunner
+from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.steps import Output
 from ofa_aec_tf.experiments.steps import Step
-from ofa_aec_tf.runs import workdir
+from ofa_aec_tf.experiments.tasks import Task
+from ofa_aec_tf.reports import document
+from ofa_aec_tf.runs import machine
+from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.training.stages import STAGES
 
-_FORM = re.compile(
-    r"(?P<name>[^:+=]+):(?P<flagfile>[^:]+)"
-    r"(:teacher=(?P<teachers>[^:=]+))?(:subnets=(?P<subnets>[^:]+))?"
-)
-_ENSEMBLE_FORM = re.compile(r"(?P<name>[^:+=]+):(?P<members>[^:]+)")
-_SUPERNET, _FINETUNE = "supernet", "finetune"
-_MAY_LEARN, _MUST_LEARN = ("kd", _SUPERNET), ("kd",)
-_ENDS = ("largest", "smallest")
-_SUBNET = "subnet.keras"
-# Such files may be of other folds, and have heard what tests.
-_OTHER_MODELS = ("teacher", "stored_logits", "initial")
-# What they take is harmless, but for a file that some training left.
-_MAY_BE_OTHER_MODELS = ("initial_weights", "subnet")
+_REPORT = "report"
+_ALL = "all"
 _DIGEST_CHARACTERS = 8
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """A training, done for each fold and each seed.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CrossValidationSettings(RunSettings):
+    """What is trained, and on which folds."""
 
-    Args:
-        name: str.
-        flagfile: path of a flagfile of ofa_aec_tf.train.
-        teachers: tuple of str. Runs whose networks of the same fold and seed
-            teach; from the mean of their scores, where they are several.
-        subnets: tuple of str. What is cut out of a supernet, as
-            `SearchSpace.parse` reads it; by default its ends.
-        stage: str. Of the flagfile.
-
-    Raises:
-        ValueError: if there is no such flagfile, its stage has no teacher or
-            needs one, or subnets are named of what is no supernet.
-    """
-
-    name: str
-    flagfile: pathlib.Path
-    teachers: tuple[str, ...] = ()
-    subnets: tuple[str, ...] = ()
-    stage: str | None = dataclasses.field(init=False, default=None)
+    preprocess: str = setting(
+        settings.REQUIRED,
+        "Flagfile of data_pipeline.preprocess, for a source with folds. Which "
+        "folds it names itself does not count.",
+        is_path=True,
+    )
+    num_folds: int = setting(
+        5, "Folds of the data, which are called 1, 2 and so on.", at_least=2
+    )
+    fold: tuple[str, ...] = setting(
+        (_ALL,),
+        f"Folds that test, such as 1,3; `{_ALL}` for each of them.",
+    )
+    seeds: tuple[int, ...] = setting(
+        (0, 1, 2), "Seeds of the trainings.", at_least=0
+    )
+    run: tuple[str, ...] = setting(
+        (),
+        "A training, NAME:FLAGFILE, with a flagfile of ofa_aec_tf.train; "
+        "repeated. NAME:FLAGFILE:teacher=A+B learns from earlier ones, of the "
+        "same fold and seed. Of a supernet :subnets=S+T, after the teachers, "
+        "are cut out and evaluated: by default largest+smallest.",
+        is_repeated=True,
+    )
+    ensemble: tuple[str, ...] = setting(
+        (),
+        "NAME:A+B, of which the mean of the scores is evaluated; repeated.",
+        is_repeated=True,
+    )
+    title: str = setting("Cross-validation", "Title of the report.")
 
     def __post_init__(self):
-        for text in flagfiles.read(self.flagfile):
-            flag, _, value = text.lstrip("-").partition("=")
-            if flag == "stage":
-                object.__setattr__(self, "stage", value)
-            if flag in _OTHER_MODELS or (
-                flag in _MAY_BE_OTHER_MODELS and _is_of_ours(value)
-            ):
-                raise ValueError(
-                    f"{self.flagfile} must not have --{flag}: a model from "
-                    "elsewhere may have heard the clips that test. Name an "
-                    "earlier run with :teacher=NAME."
-                )
-        stage = self.stage
-        stages = [name for name in STAGES if name != _FINETUNE]
-        if stage not in stages:
+        super().__post_init__()
+        run_settings.check_distinct("seeds", self.seeds)
+        self.folds()
+        flagfiles.read(self.preprocess)
+        self.ensembles()
+
+    def folds(self) -> list[int]:
+        """The folds that test."""
+        every = [str(number) for number in range(1, self.num_folds + 1)]
+        folds = every if self.fold == (_ALL,) else self.fold
+        if not folds or not set(folds) <= set(every):
             raise ValueError(
-                f"{self.flagfile} must have a --stage of {', '.join(stages)}. "
-                f"Received: {stage}"
+                f"--fold is `{_ALL}` or some of {','.join(every)} (see "
+                f"--num_folds). Received: {','.join(self.fold)}"
             )
-        if self.teachers and stage not in _MAY_LEARN:
-            raise ValueError(
-                f"{self.name!r} has teachers, which are for --stage="
-                f"{'|'.join(_MAY_LEARN)}. Received: --stage={stage} in "
-                f"{self.flagfile}"
-            )
-        if stage in _MUST_LEARN and not self.teachers:
-            raise ValueError(
-                f"{self.name!r} needs :teacher=NAME, an earlier run, because "
-                f"{self.flagfile} has --stage={stage}."
-            )
-        if self.subnets and not self.is_supernet:
-            raise ValueError(
-                f"{self.name!r} names subnets, which a supernet has. Received: "
-                f"--stage={stage} in {self.flagfile}"
-            )
-        if len(set(self.subnets)) < len(self.subnets):
-            raise ValueError(
-                f"Name each subnet of {self.name!r} once. Received: "
-                f"{'+'.join(self.subnets)}"
-            )
-        if self.is_supernet and not self.subnets:
-            object.__setattr__(self, "subnets", _ENDS)
+        run_settings.check_distinct("fold", tuple(map(int, folds)))
+        return sorted(map(int, folds))
 
-    @property
-    def is_supernet(self) -> bool:
-        """Whether it trains many networks at once."""
-        return self.stage == _SUPERNET
+    def runs(self) -> list[Run]:
+        """The trainings."""
+        return fold_runs.parse_runs(self.run)
 
-    @property
-    def model_name(self) -> str:
-        """What its model is called in its directory."""
-        return STAGES[self.stage].file_name
+    def ensembles(self) -> list[Ensemble]:
+        """The ensembles of what is trained."""
+        return fold_runs.parse_ensembles(self.ensemble, self.runs())
 
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """Names of what is measured: some subnets, or the one network."""
-        if self.is_supernet:
-            return tuple(f"{self.name} {subnet}" for subnet in self.subnets)
-        return (self.name,)
+    def num_results(self) -> int:
+        """Lines of the table of all results."""
+        num_networks = sum(len(run.rows) for run in self.runs())
+        num_networks += len(self.ensembles())
+        return num_networks * len(self.folds()) * len(self.seeds)
+
+    def facts(self, datasets: Mapping[int, DatasetInfo]) -> dict:
+        """What the report says of how it was measured.
+
+        Args:
+            datasets: dict from a fold to the data in which it is the test
+                split.
+        """
+        preprocessing = [
+            text
+            for text in flagfiles.read(self.preprocess)
+            # Each fold has folds of its own.
+            if not text.partition("=")[0].endswith("_folds")
+        ]
+        return {
+            "Machine": machine.description(),
+            "Versions": run_record.versions(),
+            "Data, by the fold that tests": {
+                str(fold): preprocessing.facts(dataset)
+                for fold, dataset in datasets.items()
+            },
+            "Flags": {
+                "preprocessing": " ".join(preprocessing),
+                **{
+                    run.name: " ".join(flagfiles.read(run.flagfile))
+                    for run in self.runs()
+                },
+            },
+            "Ensembles": {
+                ensemble.name: ensemble.members for ensemble in self.ensembles()
+            },
+        }
 
 
-def _is_of_ours(value) -> bool:
-    """Whether it names a model of this project, or the record of one."""
-    return value.endswith(".json") or workdir.has_record(value)
-
-
-@dataclasses.dataclass(frozen=True)
-class Ensemble:
-    """Networks of one fold and seed, of whose scores the mean is evaluated.
+def run(config: CrossValidationSettings) -> pathlib.Path:
+    """Trains and evaluates all networks, and writes the report as it goes.
 
     Args:
-        name: str.
-        members: tuple of str, of the rows of runs.
-    """
-
-    name: str
-    members: tuple[str, ...]
-
-
-def parse_runs(texts: Iterable[str]) -> list[Run]:
-    """Runs in their order.
-
-    Args:
-        texts: iterable of str, `NAME:FLAGFILE`, after it `:teacher=A+B` with
-            names of earlier ones, and for a supernet `:subnets=S+T`.
+        config: CrossValidationSettings.
 
     Returns:
-        list of Run.
+        Path of the report.
 
     Raises:
-        ValueError: if one is written otherwise, a name is there twice, a
-            teacher is no earlier run or is a supernet, or as in Run.
+        ValueError: if the data have other folds.
+        SystemExit: with the status of a step that has failed.
     """
-    runs: dict[str, Run] = {}
-    rows: set[str] = set()
-    for text in texts:
-        match = _FORM.fullmatch(text)
-        if match is None or not text.isprintable():
-            raise ValueError(
-                "A --run is written NAME:FLAGFILE, with :teacher=A+B and "
-                f":subnets=S+T after it where it has them. Received: {text!r}"
-            )
-        teachers, subnets = match["teachers"], match["subnets"]
-        run = Run(
-            match["name"],
-            pathlib.Path(match["flagfile"]),
-            tuple(teachers.split("+")) if teachers else (),
-            tuple(subnets.split("+")) if subnets else (),
-        )
-        if not rows.isdisjoint(run.rows):
-            raise ValueError(
-                "Each --run needs a name of its own. Received twice: "
-                f"{', '.join(rows.intersection(run.rows))}"
-            )
-        for teacher in run.teachers:
-            if teacher not in runs:
+    with config.locked_directory() as directory:
+        data, datasets = {}, {}
+        for fold in config.folds():
+            data_dir = _preprocess(config, fold)
+            datasets[fold] = DatasetInfo.read(data_dir)
+            data[fold] = Data(data_dir, datasets[fold].fingerprint)
+            others = datasets[fold].source.get(OTHER_FOLDS)
+            if others:
                 raise ValueError(
-                    f"Teachers of {run.name!r} are earlier runs, of "
-                    f"{list(runs)}. Received: {teacher!r}"
+                    f"The data have the folds {others} too, which would "
+                    "neither train nor test. Folds are called 1, 2 and so on; "
+                    f"how many there are says --num_folds={config.num_folds}."
                 )
-            if runs[teacher].is_supernet:
-                raise ValueError(
-                    f"A supernet cannot teach. Received: {teacher!r} as the "
-                    f"teacher of {run.name!r}"
-                )
-        if len(set(run.teachers)) < len(run.teachers):
-            raise ValueError(
-                f"Name each teacher of {run.name!r} once. Received: "
-                f"{'+'.join(run.teachers)}"
+        facts = config.facts(datasets)
+
+        def report(results):
+            fold_report.write_report(
+                directory / _REPORT,
+                results,
+                config.folds(),
+                config.num_results(),
+                facts,
+                config.title,
             )
-        runs[run.name] = run
-        rows.update(run.rows)
-    if not runs:
-        raise ValueError("Give a --run for each training.")
-    return list(runs.values())
+
+        planned = tasks(config.runs(), config.ensembles(), data, config.seeds)
+        runner = StepRunner(directory, config.jobs)
+        tasks_lib.measure_all(list(planned), runner, report)
+    return directory / _REPORT / document.MARKDOWN_REPORT
 
 
-def parse_ensembles(
-    texts: Iterable[str], runs: Sequence[Run]
-) -> list[Ensemble]:
-    """Ensembles in their order.
-
-    Args:
-        texts: iterable of str, `NAME:A+B`.
-        runs: sequence of Run. Their rows are the members.
-
-    Raises:
-        ValueError: if one is written otherwise, a name is there already, or a
-            member is unknown, or there twice.
-    """
-    rows = [row for run in runs for row in run.rows]
-    ensembles: dict[str, Ensemble] = {}
-    for text in texts:
-        match = _ENSEMBLE_FORM.fullmatch(text)
-        members = tuple(match["members"].split("+")) if match else ()
-        if not text.isprintable() or len(members) < 2:
-            raise ValueError(
-                f"An --ensemble is written NAME:A+B. Received: {text!r}"
-            )
-        if set(members) - set(rows) or len(set(members)) < len(members):
-            raise ValueError(
-                f"Members of {match['name']!r} are some of {rows}, each once. "
-                f"Received: {'+'.join(members)}"
-            )
-        if match["name"] in (*rows, *ensembles):
-            raise ValueError(
-                "Each --ensemble needs a name of its own. Received twice: "
-                f"{match['name']}"
-            )
-        ensembles[match["name"]] = Ensemble(match["name"], members)
-    return list(ensembles.values())
+def _preprocess(config, fold) -> pathlib.Path:
+    """The directory of the data with one fold for testing."""
+    others = [n for n in range(1, config.num_folds + 1) if n != fold]
+    made = config.preprocessing(
+        config.preprocess,
+        f"--train_folds={','.join(map(str, others))}",
+        "--validation_folds=",
+        f"--test_folds={fold}",
+        title=f"data of fold {fold}",
+    )
+    made.run()
+    return made.data_dir
 
 
-def cells(
+def tasks(
     runs: Sequence[Run],
     ensembles: Sequence[Ensemble],
-    folds: Sequence[int],
+    data: Mapping[int, Data],
     seeds: Sequence[int],
-) -> Iterator[tuple[int, Cell]]:
-    """What to measure: all runs of a fold, all folds of a seed, then others.
+) -> Iterator[Task]:
+    """What to measure: seed by seed, and within a seed fold by fold.
 
     Args:
         runs: sequence of Run, as `parse_runs` returns them.
         ensembles: sequence of Ensemble, of them.
-        folds: sequence of int.
+        data: dict from a fold to the Data in which it is the test split.
         seeds: sequence of int.
-
-    Yields:
-        Tuples of a fold and of a Cell on the data of which it is the test.
     """
     for seed in seeds:
-        for fold in folds:
+        for fold in data:
             where = f"fold {fold} seed {seed}"
             trained: dict[str, Output] = {}
             networks: dict[str, Output] = {}
             for run in runs:
-                trained[run.name] = _trained(run, trained, seed, where)
-                networks |= zip(
-                    run.rows, _networks(run, trained[run.name], where)
+                teachers = tuple(trained[name] for name in run.teachers)
+                step = Step(
+                    f"{run.name} {where}",
+                    steps.TRAIN,
+                    data[fold],
+                    run.flagfile,
+                    (
+                        *((("teacher", teachers),) if teachers else ()),
+                        ("seed", str(seed)),
+                    ),
                 )
-                models = {row: networks[row] for row in run.rows}
-                yield fold, _cell(run, models, fold, seed, where)
+                model = Output(step, STAGES[run.stage].file_name)
+                trained[run.name] = model
+                models = dict(zip(run.rows, _networks(run, model, where)))
+                networks |= models
+                yield _task(run, models, fold, seed, where)
             for ensemble in ensembles:
                 members = [networks[name] for name in ensemble.members]
-                yield (
-                    fold,
-                    _ensemble_cell(ensemble, members, fold, seed, where),
-                )
-
-
-def _trained(run, trained, seed, where) -> Output:
-    teachers = tuple(trained[name] for name in run.teachers)
-    step = Step(
-        f"{run.name} {where}",
-        "ofa_aec_tf.train",
-        run.flagfile,
-        (
-            *((("teacher", teachers),) if teachers else ()),
-            ("seed", str(seed)),
-        ),
-    )
-    return Output(step, run.model_name)
+                yield _ensemble_task(ensemble, members, fold, seed, where)
 
 
 def _networks(run, model, where) -> list[Output]:
-    """The plain networks of a run."""
+    """The plain networks of a run: itself, or the subnets of a supernet."""
     if not run.is_supernet:
         return [model]
     return [
         Output(
             Step(
                 f"{name} {where}",
-                "ofa_aec_tf.materialize",
+                steps.MATERIALIZE,
+                model.step.data,
                 None,
                 (("supernet", model), ("subnet", subnet)),
             ),
-            _SUBNET,
+            steps.SUBNET,
         )
         for name, subnet in zip(run.rows, run.subnets)
     ]
 
 
-def _cell(run, models, fold, seed, where) -> Cell:
+def _task(run, models, fold, seed, where) -> Task:
     title = f"{run.name} {where}"
-    step = measuring.evaluation(list(models.values()), title)
+    step = steps.evaluation(f"evaluation {title}", list(models.values()))
 
     def measure(runner):
         for name, model in models.items():
-            details, costs, metrics = measuring.evaluated(runner, step, model)
+            details, costs, metrics = tasks_lib.evaluated(runner, step, model)
             yield FoldResult(
                 name,
                 run.teachers,
@@ -318,15 +273,15 @@ def _cell(run, models, fold, seed, where) -> Cell:
                 metrics,
             )
 
-    return Cell(title, step, measure)
+    return Task(title, step, measure)
 
 
-def _ensemble_cell(ensemble, members, fold, seed, where) -> Cell:
+def _ensemble_task(ensemble, members, fold, seed, where) -> Task:
     title = f"{ensemble.name} {where}"
-    step = measuring.evaluation(members, title, ensemble=True)
+    step = steps.evaluation(f"evaluation {title}", members, ensemble=True)
 
     def measure(runner):
-        records = [measuring.recorded(runner, member) for member in members]
+        records = [tasks_lib.recorded(runner, member) for member in members]
         yield FoldResult(
             ensemble.name,
             (),
@@ -335,21 +290,21 @@ def _ensemble_cell(ensemble, members, fold, seed, where) -> Cell:
             seed,
             {
                 name: sum(costs[name] for _, costs in records)
-                for name in measuring.COSTS
+                for name in tasks_lib.COSTS
             },
-            measuring.ensemble_metrics(runner, step),
+            tasks_lib.ensemble_metrics(runner, step),
         )
 
-    return Cell(title, step, measure)
+    return Task(title, step, measure)
 
 
 def _network(details) -> str:
-    """What tells an architecture from others, from the record of a model."""
+    """A name for the architecture that the record of a model describes."""
     family = dict(details["family"])
-    # Which loss it was trained with.
+    # It depends on the loss, not on the architecture.
     family.pop("score_activation", None)
-    # Subnets of several spaces may be one network: the same layers cost the
-    # same, and others hardly ever do.
+    # Different search spaces may contain the same subnet. Equal layers have
+    # equal costs, and other layers hardly ever do.
     content = json.dumps(
         details["complexity"] if details["subnet"] else family, sort_keys=True
     )

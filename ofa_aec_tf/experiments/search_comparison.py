@@ -1,4 +1,4 @@
-"""Search methods compared on subnets that have all been evaluated."""
+"""Compares search methods, given the scores of all subnets."""
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ NUM_EVALUATIONS = 32
 POPULATION = 8
 NUM_METHOD_SEEDS = 10
 _OBJECTIVES = Objectives()
-# Beyond the largest subnet, so that it counts too.
+# The reference point lies beyond the largest subnet, so that it counts too.
 _MARGIN = 1.01
 
 
@@ -33,13 +33,13 @@ def compare(
     population: int = POPULATION,
     num_method_seeds: int = NUM_METHOD_SEEDS,
 ) -> Iterator[Measurement]:
-    """What methods find with equally many evaluations.
+    """What each method finds with the same number of evaluations.
 
     Args:
         space: SearchSpace.
         costs_of: function from a subnet to its costs by name.
         trials: sequence of dicts with `subnet`, `costs` and `metrics`, of all
-            subnets of the space. One that is missing counts as failed.
+            subnets of the space. A missing one counts as failed.
         seed: int. Of the supernet. Each method has seeds of its own, which
             are counted on from `num_method_seeds` times this one.
         split: str. What the trials were measured on.
@@ -95,7 +95,7 @@ def compare(
 def _found(
     space, costs_of, pool, table, method, seed, num_evaluations, population
 ):
-    """How many trials a method asks for, and those that succeeded."""
+    """The number of trials that a method asks for, and the successful ones."""
     batches = search_methods.make_batches(
         method,
         space,

@@ -1,25 +1,79 @@
-"""Commands with what they read from each other, each run once.
+"""Steps: calls of commands that read what other steps have written.
 
-A step is known by what decides its result: the command, its flags as they are
-after flagfiles are read, the data and the steps that it reads from. Titles and
-places don't count, so that a plan may be rearranged and goes on all the same.
+A step is identified by what determines its result: the command, its flags after
+flagfiles are read, the files that these flags name, the data, and the steps
+that it needs. Its title does not matter.
 """
 
 import dataclasses
 import functools
 import hashlib
 import json
+import os
 import pathlib
 import re
+from collections.abc import Sequence
 
 import ofa_aec_tf
 from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.command_flags import path_flags
-from ofa_aec_tf.runs import child_commands
+from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.runs import workdir
 
-_DONE = "done.json"
+METRICS_FILE = "metrics.json"
+SUBNET = "subnet.keras"
 _IDENTITY_CHARACTERS = 16
+_NAMES_OF_PATHS = ("dir", "csv", "table")
+_SIGNS_OF_PATHS = {"/", "."}
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Preprocessed data that a step reads.
+
+    Args:
+        directory: path.
+        fingerprint: str. Identifies the content.
+        skip_corrupt: bool. Whether to skip damaged records.
+    """
+
+    directory: pathlib.Path
+    fingerprint: str
+    skip_corrupt: bool = False
+
+    @property
+    def flags(self) -> list[str]:
+        """Flags for a command that reads these data."""
+        reading = ["--skip_corrupt"] if self.skip_corrupt else []
+        return [f"--data_dir={self.directory}", *reading]
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command that can be a step.
+
+    Args:
+        module: str.
+        results: tuple of str. Patterns of the files in its directory that
+            people and other steps read.
+        output_flag: str. The flag that names its output.
+        output_name: str. The file in its directory that is its output; "" if
+            that is the directory itself.
+    """
+
+    module: str
+    results: tuple[str, ...]
+    output_flag: str = "workdir"
+    output_name: str = ""
+
+
+TRAIN = Command("ofa_aec_tf.train", ("*.keras", "*.json"))
+SEARCH = Command("ofa_aec_tf.search", ("*.json", "*.csv", "*.png", "*.html"))
+MATERIALIZE = Command("ofa_aec_tf.materialize", ("**/subnet.*",))
+EXPORT = Command("ofa_aec_tf.export", ("**/*",), "output_dir")
+EVALUATE = Command(
+    "ofa_aec_tf.evaluate", (METRICS_FILE,), "output", METRICS_FILE
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,170 +88,163 @@ class Output:
     step: "Step"
     name: str
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The parts of `name`."""
-        return pathlib.PurePath(self.name).parts
+    def sibling(self, name: str) -> "Output":
+        """Another file in the same directory."""
+        path = pathlib.PurePath(self.name).with_name(name)
+        return Output(self.step, str(path))
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A command to run.
+    """A call of a command.
 
     Args:
-        title: str. What to call it; decides nothing.
-        module: str, such as `"ofa_aec_tf.train"`.
+        title: str. Shown to people; does not affect the result.
+        command: Command.
+        data: Data.
         flagfile: path of its flagfile, or None.
-        arguments: tuple of `(name, value)`, further flags. A value is str, an
-            Output, or a tuple of the one or the other, a list.
-        output_flag: str. The flag that names the step's own directory.
-        output_name: str. The file in it that this flag names; "" for the
-            directory itself.
+        arguments: tuple of `(name, value)`. Further flags; a value is a str,
+            an Output, or a tuple of these.
+        place: str or None. Its directory within the working directory. By
+            default the directory is named by title and identity.
     """
 
     title: str
-    module: str
+    command: Command
+    data: Data
     flagfile: pathlib.Path | None
     arguments: tuple[tuple[str, object], ...]
-    output_flag: str = "workdir"
-    output_name: str = ""
+    place: str | None = None
+
+    def outputs(self) -> list[tuple[str, list[Output]]]:
+        """The outputs of other steps that it reads, by flag."""
+        found = []
+        for name, value in self.arguments:
+            parts = [p for p in _parts(value) if isinstance(p, Output)]
+            if parts:
+                found.append((name, parts))
+        return found
 
     def needs(self) -> list["Step"]:
-        """The steps that this one reads from."""
-        return [
-            part.step
-            for _, value in self.arguments
-            for part in _parts(value)
-            if isinstance(part, Output)
+        """The steps whose outputs it reads."""
+        return [part.step for _, parts in self.outputs() for part in parts]
+
+    def made_of(self) -> dict:
+        """What determines the result, apart from the outputs it reads."""
+        flags = [] if self.flagfile is None else flagfiles.read(self.flagfile)
+        flags += [
+            f"--{name}={','.join(_parts(value))}"
+            for name, value in self.arguments
+            if not any(isinstance(part, Output) for part in _parts(value))
         ]
+        return {
+            "version": ofa_aec_tf.__version__,
+            "module": self.command.module,
+            "flags": flags,
+            "named": [_content(path) for path in named_paths(flags)],
+            "data": [self.data.fingerprint, self.data.skip_corrupt],
+        }
 
     @functools.cached_property
     def identity(self) -> str:
-        """A digest of what decides the result, but for the data."""
-        content = [
-            ofa_aec_tf.__version__,
-            self.module,
-            [] if self.flagfile is None else flagfiles.read(self.flagfile),
-            [
-                [
-                    name,
-                    [
-                        [part.step.identity, part.name]
-                        if isinstance(part, Output)
-                        else str(part)
-                        for part in _parts(value)
-                    ],
-                ]
-                for name, value in self.arguments
-            ],
+        """A digest of everything that determines the result."""
+        read = [
+            [name, [[part.step.identity, part.name] for part in parts]]
+            for name, parts in self.outputs()
         ]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        text = json.dumps([self.made_of(), read])
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return digest[:_IDENTITY_CHARACTERS]
+
+    @property
+    def file_stem(self) -> str:
+        """The title, in characters for file names."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
 
 
 def _parts(value) -> tuple:
     return value if isinstance(value, tuple) else (value,)
 
 
-class StepRunner:
-    """Runs steps, each in a directory of its own, and none twice.
+def texts(flags: dict) -> tuple[tuple[str, str], ...]:
+    """Flags as arguments of a Step."""
+    return tuple((name, str(value)) for name, value in flags.items())
+
+
+def evaluation(
+    title: str,
+    models: Sequence[Output],
+    ensemble: bool = False,
+    place: str | None = None,
+) -> Step:
+    """The step that evaluates models on the test split.
 
     Args:
-        directory: path of a directory that holds those of the steps.
-        data_dir: path of the preprocessed data, which all steps read.
-        data_fingerprint: str. What tells these data from others.
+        title: str.
+        models: sequence of Output.
+        ensemble: bool. Whether to evaluate their mean scores too.
+        place: str or None, as of Step.
     """
-
-    def __init__(self, directory, data_dir, data_fingerprint: str):
-        self._directory = pathlib.Path(directory)
-        self._data_dir = data_dir
-        self._data_fingerprint = data_fingerprint
-
-    def directory(self, step: Step) -> pathlib.Path:
-        """Where a step writes, whether it has run or not."""
-        identity = hashlib.sha256(
-            f"{step.identity} {self._data_fingerprint}".encode()
-        ).hexdigest()[:_IDENTITY_CHARACTERS]
-        # One that had another title is the same.
-        for path in self._directory.glob(f"*-{identity}"):
-            return path
-        words = re.sub(r"[^a-z0-9]+", "-", step.title.lower()).strip("-")
-        return self._directory / f"{words}-{identity}"
-
-    def path(self, output: Output) -> pathlib.Path:
-        """Where an output is."""
-        return self.directory(output.step) / output.name
-
-    def is_done(self, step: Step) -> bool:
-        """Whether a step has run to its end."""
-        return (self.directory(step) / _DONE).is_file()
-
-    def run(self, step: Step) -> None:
-        """Runs a step and before it what it needs, as far as not done."""
-        if self.is_done(step):
-            return
-        for needed in step.needs():
-            self.run(needed)
-        self.directory(step).mkdir(parents=True, exist_ok=True)
-        child_commands.call(step.title, *self.command(step)[1:])
-        self.note_done(step)
-
-    def command(self, step: Step) -> list[str]:
-        """What Python is called with to run a step."""
-        return [
-            "-m",
-            step.module,
-            *([] if step.flagfile is None else [f"--flagfile={step.flagfile}"]),
-            f"--data_dir={self._data_dir}",
-            *(
-                f"--{name}={self._text(value)}"
-                for name, value in step.arguments
-            ),
-            f"--{step.output_flag}={self.directory(step) / step.output_name}",
-        ]
-
-    def note_done(self, step: Step) -> None:
-        """Notes that a step has run to its end."""
-        workdir.write_json(self.directory(step) / _DONE, {"title": step.title})
-
-    def _text(self, value) -> str:
-        if isinstance(value, Output):
-            return str(self.path(value))
-        parts = _parts(value)
-        if any(isinstance(part, Output) for part in parts):
-            return path_flags.join_paths(map(self.path, parts))
-        return ",".join(parts)
+    more = (("ensemble", "true"),) if ensemble else ()
+    return Step(
+        title,
+        EVALUATE,
+        models[0].step.data,
+        None,
+        (("split", "test"), ("model", tuple(models)), *more),
+        place,
+    )
 
 
-@dataclasses.dataclass(frozen=True)
-class BoundStep:
-    """A step on the data of a runner.
+def named_paths(flag_texts) -> list[pathlib.Path]:
+    """The files and directories among the values of flags.
 
     Args:
-        runner: StepRunner.
-        step: Step.
+        flag_texts: iterable of str, such as `"--audio_dir=sounds"`.
     """
+    found = []
+    for text in flag_texts:
+        name, _, value = text.partition("=")
+        # Other values are words, even if a file happens to have that name.
+        if not (name.endswith(_NAMES_OF_PATHS) or _SIGNS_OF_PATHS & set(value)):
+            continue
+        try:
+            parts = path_flags.split_paths(value)
+        except ValueError:
+            continue
+        found += [pathlib.Path(part) for part in parts if _exists(part)]
+    return found
 
-    runner: StepRunner
-    step: Step
 
-    @property
-    def key(self) -> tuple[StepRunner, str]:
-        """What two of one result have in common."""
-        return self.runner, self.step.identity
+def _exists(path):
+    # JSON, for example, can be too long for a file name.
+    try:
+        return os.path.exists(path)
+    except (OSError, ValueError):
+        return False
 
-    @property
-    def directory(self) -> pathlib.Path:
-        """Where it writes, whether it has run or not."""
-        return self.runner.directory(self.step)
 
-    def needs(self) -> list["BoundStep"]:
-        """What it reads from."""
-        return [BoundStep(self.runner, step) for step in self.step.needs()]
+def _content(path):
+    """A digest of a file, or of the list of files in a directory."""
+    if path.is_file():
+        return workdir.file_digest(path)
+    record = path / dataset_info.FILE_NAME
+    if record.is_file():
+        return workdir.file_digest(record)
+    text = json.dumps(sorted(listed_files(path)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def is_done(self) -> bool:
-        """Whether it has run to its end."""
-        return self.runner.is_done(self.step)
 
-    def run(self) -> None:
-        """Runs it and before it what it needs, as far as not done."""
-        self.runner.run(self.step)
+def listed_files(directory) -> list[tuple[str, int]]:
+    """All files below a directory, with their sizes."""
+    found = []
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(parent, name)
+            try:
+                size = os.path.getsize(path)
+            except OSError:
+                # A broken link.
+                continue
+            found.append((os.path.relpath(path, directory), size))
+    return found

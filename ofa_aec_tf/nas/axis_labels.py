@@ -1,4 +1,4 @@
-"""What costs and metrics are called where people read them."""
+"""Labels of costs and metrics for people."""
 
 _LABELS = {
     "parameters": "Parameters",

@@ -35,10 +35,10 @@ def write_report(
         trials: sequence of Trial.
         budgets: sequence of Budget.
         title: str.
-        measured: dict of JSON types, one inside another where they belong
-            together. How the trials were measured; shown as it is.
-        predictor: dict of JSON types, shown like `measured`, or None. How
-            well a predictor ranks subnets that it does not know, as
+        measured: dict of JSON types, possibly nested. How the trials were
+            measured; shown as it is.
+        predictor: dict of JSON types, or None. How well a predictor ranks
+            unseen subnets, as
             `AccuracyPredictor.held_out_rank_correlation` returns it.
 
     Raises:
@@ -86,7 +86,7 @@ def report_data(
         ValueError: as `write_report`.
     """
     objective = results["objective"]
-    # Those with all decisions first: they have the order of the space.
+    # Subnets with all decisions have them in the order of the space.
     by_decisions = sorted(trials, key=lambda trial: -len(trial.subnet))
     decisions = list(dict.fromkeys(n for t in by_decisions for n in t.subnet))
     costs = _columns([trial.costs for trial in trials])
@@ -95,7 +95,7 @@ def report_data(
     for column in metrics:
         name = column["name"]
         if column["is_axis"] and name != objective:
-            # The number of clips is a number too, but the same for all.
+            # A number that is the same for all trials is no axis.
             column["is_axis"] = len({row[name] for row in measured}) > 1
     indices = {_key(trial.subnet): index for index, trial in enumerate(trials)}
     on_front = {_key(entry["subnet"]) for entry in results["front"]}
@@ -133,12 +133,12 @@ def report_data(
 
 
 def _key(subnet) -> frozenset:
-    """A subnet of a trial or of JSON, whatever the order of its decisions."""
+    """A subnet as a key that does not depend on the order of decisions."""
     return frozenset(subnet.items())
 
 
 def _columns(rows) -> list[dict]:
-    """Names in any of the rows; an axis needs a number in each of them."""
+    """The columns of some rows; an axis needs a number in each row."""
     return [
         {
             "name": name,
@@ -154,7 +154,7 @@ def _values(row, columns) -> list:
 
 
 def _plain(value):
-    """A number, text or None; JSON has no infinity."""
+    """A value as JSON has it: other numbers, such as infinity, as text."""
     if value is None or isinstance(value, str) or is_finite_number(value):
         return value
     return json.dumps(value)

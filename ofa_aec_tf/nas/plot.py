@@ -1,23 +1,22 @@
 """The plot of a search: quality against cost."""
 
-import pathlib
 from collections.abc import Sequence
 
-from matplotlib import figure
 from matplotlib import ticker
-from matplotlib.backends import backend_agg
 
 from ofa_aec_tf.nas import axis_labels
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.objectives import Objectives
+from ofa_aec_tf.nas.report import best_trial
 from ofa_aec_tf.nas.report import front_trials
 from ofa_aec_tf.nas.study import Trial
-from ofa_aec_tf.nas.subnet_search import best_trial
+from ofa_aec_tf.reports import figures
+from ofa_aec_tf.runs import workdir
 
 PARETO_PLOT = "pareto.png"
 _PANEL_INCHES, _HEIGHT_INCHES = 5.5, 4.8
 _COLOR_TRIAL, _COLOR_FRONT, _COLOR_CHOSEN = "#9aa5b1", "#1f6fb4", "#d1495b"
-# Of a label, as parts of the panel's width and height.
+# Sizes of labels, relative to the panel.
 _CHARACTER_WIDTH, _LANE_HEIGHT = 0.018, 0.09
 
 
@@ -28,10 +27,10 @@ def plot_search(
     objectives: Objectives,
     title: str,
 ) -> None:
-    """Draws all trials, the front and the chosen subnets into a PNG file.
+    """Plots all trials, the Pareto front and the chosen subnets as PNG.
 
-    Each panel has the front of its own cost; the limits of the budgets are
-    dotted lines.
+    There is a panel for each cost, with the front of that cost. Dotted lines
+    are the limits of the budgets.
 
     Args:
         path: path of the PNG file.
@@ -40,17 +39,10 @@ def plot_search(
         objectives: Objectives. A panel for each of its costs.
         title: str.
     """
-    # Not pyplot: it would keep state, and look for a screen.
     costs = objectives.costs or ("parameters",)
-    canvas = backend_agg.FigureCanvasAgg(
-        figure.Figure(
-            figsize=(_PANEL_INCHES * len(costs), _HEIGHT_INCHES),
-            layout="constrained",
-        )
+    figure, panels = figures.panels(
+        _PANEL_INCHES * len(costs), _HEIGHT_INCHES, len(costs)
     )
-    panels = canvas.figure.subplots(1, len(costs), sharey=True, squeeze=False)[
-        0
-    ]
     succeeded = [trial for trial in trials if trial.failure is None]
     quality = objectives.quality
     labels = _chosen_labels(succeeded, budgets, quality)
@@ -59,20 +51,13 @@ def plot_search(
         axes.set_xlabel(axis_labels.label(cost))
     panels[0].set_ylabel(f"Validation {quality}")
     handles, names = panels[0].get_legend_handles_labels()
-    canvas.figure.legend(
-        handles,
-        names,
-        loc="outside lower center",
-        ncols=len(names),
-        frameon=False,
-    )
-    canvas.figure.suptitle(title)
-    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    canvas.figure.savefig(path, dpi=150)
+    figures.add_legend(figure, handles, names, len(names))
+    figure.suptitle(title)
+    workdir.write_bytes(path, figures.png(figure))
 
 
 def _chosen_labels(trials, budgets, quality) -> list[tuple[Trial, str]]:
-    """Names of the budgets that chose a trial; one may win several."""
+    """Labels of the chosen trials; several budgets may choose one."""
     labels: dict[int, tuple[Trial, list[str]]] = {}
     for budget in budgets:
         chosen = best_trial(trials, budget, quality)
@@ -119,18 +104,17 @@ def _draw_panel(axes, trials, budgets, labels, quality, cost) -> None:
             label="chosen for a budget",
         )
     axes.margins(x=0.04, y=0.05)
-    # Set before the limits are drawn: a bound far away is no reason to zoom.
+    # Before the limits are drawn, so that a distant one does not zoom out.
     axes.set_xlim(axes.get_xlim())
     for limit in _limits(budgets, cost):
         axes.axvline(limit, color=_COLOR_CHOSEN, alpha=0.3, ls=":", lw=1)
     _annotate(axes, [(position(trial), text) for trial, text in labels])
     axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
     axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _limits(budgets, cost) -> list[int]:
-    """Bounds of the budgets on a cost, without those that bind nothing."""
+    """The bounds of the budgets on a cost, except for 0 and none."""
     return sorted(
         {
             bound
@@ -144,7 +128,7 @@ def _limits(budgets, cost) -> list[int]:
 
 
 def _annotate(axes, labelled) -> None:
-    """Labels in lanes above the panel, where no data is, with leaders."""
+    """Writes labels above the panel, with lines to their points."""
     left, right = axes.get_xlim()
     ends = []
     for (x, y), text in sorted(labelled):
@@ -165,7 +149,7 @@ def _annotate(axes, labelled) -> None:
             va="bottom",
             fontsize=8,
             color=_COLOR_CHOSEN,
-            # A lower label hides the leader of one above it.
+            # A label covers the lines of those above it.
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             zorder=5 - 0.1 * lane,
             arrowprops={

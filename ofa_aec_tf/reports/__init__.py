@@ -1,1 +1,1 @@
-"""Tables and pages."""
+"""Reports for people: tables, pages and figures."""

@@ -1,8 +1,7 @@
-"""A report as Markdown and as HTML, from one template.
+"""Reports as Markdown and as HTML, both from one template.
 
-The template is given `page`, the macros `heading`, `paragraph`, `table`,
-`picture` and `block` of the one format or the other. What it shows is plain
-text: what looks like markup is escaped.
+The template gets `page`, which has the macros `heading`, `paragraph`, `table`,
+`picture` and `block` of the format. Markup in texts is escaped.
 """
 
 import base64
@@ -10,6 +9,7 @@ import dataclasses
 import pathlib
 import re
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 import jinja2
 
@@ -17,16 +17,16 @@ from ofa_aec_tf.reports import templates
 from ofa_aec_tf.runs import workdir
 
 MARKDOWN_REPORT, HTML_REPORT = "report.md", "report.html"
-# For each file the macros of its format, and what stands around the report.
+# For each file the macros of its format, and the frame of the report.
 _FORMATS = {
     MARKDOWN_REPORT: ("blocks.md", "document.md"),
     HTML_REPORT: ("blocks.html", "document.html"),
 }
 _NUMBER = re.compile(r"-|[+-]?\d[\d., ]*(±.*|of \d+|to \d+|\(one seed\))?")
-# What Markdown, or GitHub's, could read as markup inside a line. Of links the
-# joint is enough: a search space may go on being called [2,2,X].
+# Markup inside a line, also that of GitHub. Of links the middle is enough, so
+# that a search space can be written as [2,2,X].
 _MARKUP = re.compile(r"[\\`*_<>|~$&]|(?<=\])[(\[]")
-# What would begin a heading, a list or the target of a link.
+# The beginning of a heading, a list or a link target.
 _BEGINNING = re.compile(r"^(\d*)([#+.)-]+ |\[.*\]:)")
 
 
@@ -45,11 +45,24 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
     def numeric(self) -> list[bool]:
-        """Which columns hold numbers, or a dash, in each row."""
+        """Whether each column has only numbers and dashes."""
         return [
             all(_NUMBER.fullmatch(row[index]) for row in self.rows)
             for index in range(len(self.header))
         ]
+
+
+def tables(caption: str, rows: Sequence[Mapping[str, str]]) -> list[Table]:
+    """One table whose headers are the keys of its rows; none without rows.
+
+    Args:
+        caption: str.
+        rows: sequence of dicts from headers to cells, all of the same keys.
+    """
+    if not rows:
+        return []
+    header = tuple(rows[0])
+    return [Table(caption, header, tuple(tuple(row.values()) for row in rows))]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +70,7 @@ class Picture:
     """A picture.
 
     Args:
-        file: str. Its file's name beside the report.
+        file: str. Name of its file, in the directory of the report.
         png: bytes of the file.
         caption: str.
     """
@@ -68,24 +81,24 @@ class Picture:
 
     @property
     def data_url(self) -> str:
-        """The picture itself, for a page that needs no other file."""
+        """The picture as a URL, for pages that need no other file."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
 
 
 def render(
     loader: jinja2.BaseLoader, template: str, title: str, **values
 ) -> dict[str, str]:
-    """The files of a report.
+    """Renders a report.
 
     Args:
-        loader: loader of the template, and of what it includes.
+        loader: jinja2 loader of the template and those that it uses.
         template: str. Its name.
         title: str.
         **values: what the template shows.
 
     Returns:
-        dict from MARKDOWN_REPORT and HTML_REPORT to their content. The HTML
-        page needs no other file; of Markdown pictures are files beside it.
+        dict from file names, MARKDOWN_REPORT and HTML_REPORT, to texts. The
+        HTML page needs no other file; Markdown refers to the pictures.
     """
     files = {}
     for file, (blocks, around) in _FORMATS.items():
@@ -96,13 +109,13 @@ def render(
         text = environment.get_template(around).render(
             title=title, report=report
         )
-        # Templates have blank lines where they are read best.
+        # Templates have more blank lines, to be readable themselves.
         files[file] = re.sub(r"\n{3,}", "\n\n", text)
     return files
 
 
 def write(directory, files: Mapping[str, str]) -> None:
-    """Writes what `render` has made.
+    """Writes the files of a report.
 
     Args:
         directory: path of the directory; created.
@@ -113,6 +126,6 @@ def write(directory, files: Mapping[str, str]) -> None:
 
 
 def _markdown(text) -> str:
-    """Plain text as a line of Markdown."""
+    """Escapes text, as one line of Markdown."""
     escaped = _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
     return _BEGINNING.sub(r"\1\\\2", escaped)

@@ -1,4 +1,4 @@
-"""One table over everything that a pipeline run has made."""
+"""Tables of models, their costs and their scores."""
 
 import pathlib
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import workdir
 
 _METRICS = ("mAP", "mAUC", "accuracy")
-# What they rest on.
+# What the metrics are computed over.
 _COVERAGE = ("num_clips", "num_classes", "num_scored_classes")
 
 
 def summary_row(name: str, path: pathlib.Path, metrics: Mapping) -> dict:
-    """What one model file costs and how good it is.
+    """The costs and the scores of a model file.
 
     Args:
         name: str. What to call it.
@@ -53,63 +53,60 @@ def summary_row(name: str, path: pathlib.Path, metrics: Mapping) -> dict:
 
 
 def summary_table(rows: Iterable[Mapping]) -> str:
-    """The rows as an aligned table, and a line on what the mAP rests on.
+    """The rows as a table, and notes on what the mAP is computed over.
 
     Args:
         rows: dicts of `summary_row`.
     """
     rows = list(rows)
-    single_label = any(row["accuracy"] is not None for row in rows)
     columns = [
-        ("model", "model", str),
-        ("parameters", "parameters", "{:,}".format),
+        ("model", "model", ""),
+        ("parameters", "parameters", ","),
         ("MMACs", "macs", lambda macs: f"{macs / 1e6:,.1f}"),
-        ("bytes", "num_bytes", "{:,}".format),
-        ("test mAP", "mAP", "{:.4f}".format),
+        ("bytes", "num_bytes", ","),
+        ("test mAP", "mAP", ".4f"),
+        ("accuracy", "accuracy", ".4f"),
+        ("latency ms", "latency_ms", ".2f"),
     ]
-    if single_label:
-        columns.append(("accuracy", "accuracy", "{:.4f}".format))
-    columns.append(("latency ms", "latency_ms", "{:.2f}".format))
-    cells = [[header for header, _, _ in columns]]
-    for row in rows:
-        cells.append(
-            [
-                "-" if row[key] is None else form(row[key])
-                for _, key, form in columns
-            ]
-        )
-    return "\n".join([text_tables.aligned(cells), *_notes(rows, "test")])
+    if all(row["accuracy"] is None for row in rows):
+        del columns[-2]
+    return "\n".join([text_tables.table(rows, columns), *_notes(rows, "test")])
 
 
 def _notes(values, split):
-    """What there is to say of any of the metrics, each once."""
+    """Notes on metrics, each once."""
     return dict.fromkeys(
         note for value in values for note in coverage_notes(value, split)
     )
 
 
 def export_table(rows: Iterable[tuple[str, Mapping]]) -> str:
-    """The files of an export as an aligned table.
+    """The files of an export as a table.
 
     Args:
         rows: tuples of a path and a dict with `num_bytes` and, where they are
             known, `latency_ms`, `parity` and `metrics`, as in `export.json`.
     """
     rows = list(rows)
-    cells = [("file", "bytes", "ms", "max diff", "SNR dB", "mAP")]
-    for path, file in rows:
-        parity = file.get("parity") or {}
-        metrics = file.get("metrics") or {}
-        values = (
-            (",", file["num_bytes"]),
-            (".2f", file.get("latency_ms")),
-            (".1e", parity.get("max_score_difference")),
-            (".1f", parity.get("logit_snr_db")),
-            (".4f", metrics.get("mAP")),
-        )
-        numbers = ("-" if v is None else format(v, form) for form, v in values)
-        cells.append((path, *numbers))
-    measured = [file["metrics"] for _, file in rows if file.get("metrics")]
-    return "\n".join(
-        [text_tables.aligned(cells), *_notes(measured, "evaluated")]
+    cells = [
+        {
+            "path": path,
+            **file,
+            **(file.get("parity") or {}),
+            **(file.get("metrics") or {}),
+        }
+        for path, file in rows
+    ]
+    table = text_tables.table(
+        cells,
+        (
+            ("file", "path", ""),
+            ("bytes", "num_bytes", ","),
+            ("ms", "latency_ms", ".2f"),
+            ("max diff", "max_score_difference", ".1e"),
+            ("SNR dB", "logit_snr_db", ".1f"),
+            ("mAP", "mAP", ".4f"),
+        ),
     )
+    measured = [file["metrics"] for _, file in rows if file.get("metrics")]
+    return "\n".join([table, *_notes(measured, "evaluated")])

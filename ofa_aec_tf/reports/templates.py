@@ -1,7 +1,7 @@
-"""Reports from Jinja templates, with the parts that all pages share.
+"""Jinja templates of reports, and what all pages share.
 
-Those parts are in the folder `page`: the skeleton of a page, its style, and
-scripts that draw a chart and a table that can be sorted.
+The folder `page` has the frame of a page, its style, and scripts for a chart
+and a sortable table.
 """
 
 import math
@@ -21,12 +21,12 @@ NO_VALUE = "–"
 def environment(
     templates: jinja2.BaseLoader, is_html: bool
 ) -> jinja2.Environment:
-    """Templates that may use and extend the shared ones.
+    """A Jinja environment whose templates can use the shared ones.
 
-    In HTML everything but the templates themselves is escaped.
+    In HTML all values are escaped.
 
     Args:
-        templates: loader of the report's own templates.
+        templates: jinja2 loader of further templates.
         is_html: bool.
     """
     made = jinja2.Environment(
@@ -37,7 +37,7 @@ def environment(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    # Names come in the order of the report, and JSON has no infinity.
+    # Keys keep their order.
     made.policies["json.dumps_kwargs"] = {
         "allow_nan": False,
         "separators": (",", ":"),
@@ -50,7 +50,7 @@ def environment(
 
 
 def is_finite_number(value) -> bool:
-    """Whether a value can stand on an axis."""
+    """Whether a value can be on an axis."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)

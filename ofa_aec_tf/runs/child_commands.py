@@ -1,4 +1,4 @@
-"""Commands that start other commands, and end them when they end."""
+"""Commands that run other commands, which end with them."""
 
 import os
 import shlex
@@ -6,22 +6,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from ofa_aec_tf.runs import interruptions
 
 BROKEN_PIPE_STATUS = 128 + signal.SIGPIPE
-# To save what it has; then it is killed.
+# It gets this long to save its work before it is killed.
 _PATIENCE_SECONDS = 30
 
 
 class ChildCommand:
-    """A command that runs in a process of its own, and ends with this one.
+    """A command in a process of its own, which ends when this one ends.
 
-    However this process ends: the child notices.
+    That holds even if this process is killed.
 
     Args:
-        words: sequence of str, what Python is called with.
-        options: as for `subprocess.Popen`.
+        words: sequence of str. Arguments of Python.
+        options: further arguments of `subprocess.Popen`.
     """
 
     def __init__(self, words, **options):
@@ -45,11 +46,11 @@ class ChildCommand:
         self.process_id = self._process.pid
 
     def poll(self) -> int | None:
-        """The exit status, None while it runs."""
+        """The exit status; None while it runs."""
         return self._noted(self._process.poll())
 
     def wait(self) -> int:
-        """Waits for the end, which it is brought to if this is interrupted.
+        """Waits for its end. If this is interrupted, it is ended.
 
         Returns:
             int. The exit status, as a shell has it.
@@ -61,7 +62,7 @@ class ChildCommand:
             raise
 
     def end(self) -> None:
-        """Ends it: what it has done is kept."""
+        """Ends it gracefully: it saves what it has done."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -78,34 +79,53 @@ class ChildCommand:
         return 128 - status if status is not None and status < 0 else status
 
 
-def ending(status: int) -> str:
-    """What became of a command that failed, in words."""
-    if status == 128 + signal.SIGKILL:
-        return "was killed, perhaps for lack of memory"
-    return "failed"
+def announce(title: str, words: Sequence[str]) -> None:
+    """Prints which command runs now.
+
+    Args:
+        title: str. What to call it.
+        words: sequence of str. Arguments of Python.
+    """
+    print(f"\n== {title}\n$ python {shlex.join(words)}", flush=True)
+
+
+def check(title: str, status: int, where: str = "see above") -> None:
+    """Ends this command with the status of one that has failed.
+
+    Args:
+        title: str. What to call it.
+        status: int. Its exit status, 0 if it has ended well.
+        where: str. Where to read why.
+
+    Raises:
+        SystemExit: with that status, if it is not 0.
+    """
+    if not status:
+        return
+    if status != BROKEN_PIPE_STATUS:
+        killed = status == 128 + signal.SIGKILL
+        ending = (
+            "was killed, perhaps for lack of memory" if killed else "failed"
+        )
+        print(f"stopped: {title} {ending}, {where}", file=sys.stderr)
+    sys.exit(status)
 
 
 def call(title: str, module: str, *arguments) -> float:
-    """Runs another command; its failure ends this one with the same status.
+    """Runs another command; if it fails, this one ends with its status.
 
     Args:
-        title: str. What is printed above what it prints.
+        title: str. What to call it.
         module: str, such as `"ofa_aec_tf.train"`.
-        arguments: what `str` makes its flags of.
+        arguments: its flags.
 
     Returns:
         float. Seconds that it took.
     """
     words = ["-m", module, *map(str, arguments)]
-    print(f"\n== {title}\n$ python {shlex.join(words)}", flush=True)
+    announce(title, words)
     start = time.monotonic()
-    status = ChildCommand(words).wait()
-    if status:
-        if status != BROKEN_PIPE_STATUS:
-            print(
-                f"stopped: {title} {ending(status)}, see above", file=sys.stderr
-            )
-        sys.exit(status)
+    check(title, ChildCommand(words).wait())
     seconds = time.monotonic() - start
     print(f"-- {title}: {seconds:.0f} s", flush=True)
     return seconds

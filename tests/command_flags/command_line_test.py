@@ -12,14 +12,13 @@ import time
 import pytest
 
 from tests import commands
-from tests.docs_test import defined_flags
 
 _ROOT = pathlib.Path(__file__).parents[2]
 
 
 def _flags_in(text):
     return {
-        line.strip().removeprefix("--").removeprefix("[no]")
+        line.strip().removeprefix("--")
         for line in text.splitlines()
         if line.startswith("  --")
     }
@@ -34,23 +33,37 @@ def test_commands_are_found():
 
 @pytest.mark.parametrize("module", commands.COMMANDS)
 def test_help_has_all_flags_of_a_command_and_no_others(module):
-    run = (
-        commands.run
-        if module.startswith("data_pipeline")
-        else commands.run_with_tensorflow
-    )
-    result = run(module, "--help")
+    result = commands.run(module, "--help")
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
-    defined = {
-        name
-        for name in defined_flags(module)
-        if not (name.startswith("no") and name[2:] in defined_flags(module))
-    }
-    assert _flags_in(result.stdout) == defined
+    assert _flags_in(result.stdout) == set(commands.flags_of(module))
     source = _ROOT / (module.replace(".", "/") + ".py")
     docstring = ast.get_docstring(ast.parse(source.read_text("utf-8")))
     assert result.stdout.startswith(docstring.splitlines()[0])
+
+
+@pytest.mark.parametrize("module", commands.COMMANDS)
+def test_a_command_that_a_user_starts_ends_in_one_line(module, tmp_path):
+    result = commands.run_afresh(
+        module, "--no_such_flag=1", cwd=tmp_path, PYTHONPATH=str(_ROOT)
+    )
+    assert result.returncode == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: Unknown command line flag 'no_such_flag'")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("module", commands.COMMANDS)
+def test_a_command_without_flags_ends_well_or_in_one_line(module, tmp_path):
+    result = commands.run(module, cwd=tmp_path)
+    lines = result.stderr.splitlines()
+    assert "Traceback" not in result.stderr
+    if result.returncode:
+        assert result.returncode == 2
+        assert lines[-1].startswith("error: ")
+    assert len(lines) == (1 if result.returncode else 0)
+    assert not list(tmp_path.iterdir())
 
 
 def test_other_ways_to_ask_for_help_end_well():
@@ -143,7 +156,7 @@ def test_what_reads_the_output_may_stop():
 
 def test_names_are_printed_whatever_the_terminal_knows(tmp_path):
     for name in ("Grünspecht", os.fsdecode(b"Gr\xfcn")):
-        result = commands.run(
+        result = commands.run_afresh(
             "data_pipeline.stats",
             f"--data_dir={tmp_path / name}",
             f"--output_dir={tmp_path / 'out'}",

@@ -1,7 +1,5 @@
 """Flags that name files: `~`, URLs, commas and blanks; in all commands."""
 
-import ast
-import functools
 import os
 import pathlib
 import pwd
@@ -115,39 +113,16 @@ def test_joined_paths_are_split_as_they_were(paths):
     assert path_flags.split_paths(path_flags.join_paths(paths)) == expected
 
 
-@functools.cache
-def _definitions(path):
-    """Flags that a module defines: tuples of name, function and texts."""
-    found = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            kind = node.func.attr
-            if not kind.startswith(("DEFINE_", "define_path")):
-                continue
-            if not node.args or not isinstance(node.args[0], ast.Constant):
-                continue
-            texts = [
-                part.value
-                for argument in node.args[2:]
-                for part in ast.walk(argument)
-                if isinstance(part, ast.Constant)
-                and isinstance(part.value, str)
-            ]
-            found.append((node.args[0].value, kind, " ".join(texts)))
-    return found
-
-
 def test_every_flag_that_names_a_path_is_a_path_flag():
     paths, others = set(), set()
-    for package in _PACKAGES:
-        for path in (_ROOT / package).rglob("*.py"):
-            for name, kind, text in _definitions(path):
-                if kind.startswith("define_path"):
-                    paths.add(name)
-                elif kind in ("DEFINE_string", "DEFINE_list") and (
-                    _NAMES.search(name) or _HELP.search(text)
-                ):
-                    others.add(name)
+    for module in commands.COMMANDS:
+        for name, flag in commands.flags_of(module).items():
+            if flag["parser"].startswith("Path"):
+                paths.add(name)
+            elif flag["parser"] in ("ArgumentParser", "ListParser") and (
+                _NAMES.search(name) or _HELP.search(flag["help"])
+            ):
+                others.add(name)
     assert not others - _OTHERS, "define them with path_flags"
     # What is looked for is found.
     assert {"workdir", "teacher", "labels_csv", "train_segments"} <= paths

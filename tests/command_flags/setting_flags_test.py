@@ -15,6 +15,7 @@ from ofa_aec_tf.command_flags import setting_flags
 class _Rate(settings.Settings):
     rate: float = setting(0.5, "How fast, in Hz.", above=0, flag="rate_hz")
     steps: int = setting(3, "How often.", at_least=1, at_most=9)
+    floor_db: float = setting(-9.0, "How low.", at_most=0, is_finite=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +146,8 @@ def test_help_and_default_are_those_of_the_field(parse):
         ("--rate_hz=0", "`rate` must be more than 0"),
         ("--rate_hz=nan", "`rate` must be a finite number"),
         ("--steps=0", "`steps` must be at least 1"),
+        ("--floor_db=nan", "`floor_db` must be a number"),
+        ("--floor_db=inf", "`floor_db` must be at most 0"),
         ("--steps=10", "`steps` must be at most 9"),
         ("--ratios=1,0", "`ratios` must be more than 0"),
         ("--ratios=1,x", "--ratios must be numbers"),
@@ -178,6 +181,10 @@ def test_what_does_not_matter_is_named_with_what_decides_it(parse):
     )
     parse("--stage=b", "--step=2")
     assert parse.required.values() == _Required("b", 2)
+
+
+def test_a_setting_may_be_infinite(parse):
+    assert parse("--floor_db=-inf").rate.floor_db == -float("inf")
 
 
 def test_dataclasses_share_the_flags_of_fields_that_they_inherit(parse):

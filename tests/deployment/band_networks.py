@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 
-from ofa_aec_tf.deployment.tflite import converter as tflite_converter
+from ofa_aec_tf.deployment.tflite import converter
 
 # Tests put others in its place.
-_convert = tflite_converter.convert
+_convert = converter.convert
 
 NUM_MEL_BINS = 64
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ofa_aec_tf import check
-from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.tflite import file_checks
 from ofa_aec_tf.deployment.tflite import flatbuffer
 from tests import commands
 from tests.deployment import damaged_files

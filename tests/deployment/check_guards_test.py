@@ -1,6 +1,7 @@
 """What the check command refuses, each by one check alone.
 
-The checks of file_checks and of check, and the test that fails without each:
+The checks of file_checks and of exported_files, and the test that fails without
+each:
 
 check_file of a network
     check_builtin_operators: test_a_network_is_refused[operator]
@@ -22,7 +23,7 @@ check_waveform_file
     metadata: ...[metadata]
     number of labels: ...[labels]
     scores that are finite: ...[silence]
-check
+exported_files
     report: test_a_damaged_report_is_named
     name in the report: test_a_file_of_another_export_is_refused
     sha256: test_a_file_of_another_export_is_refused
@@ -38,11 +39,11 @@ import keras
 import pytest
 
 from ofa_aec_tf import check
-from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.export import waveform_export
 from ofa_aec_tf.deployment.tflite import chaining
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite import flatbuffer
-from ofa_aec_tf.deployment.tflite import metadata as tflite_metadata
+from ofa_aec_tf.deployment.tflite import metadata
 from tests.deployment import faulty_files
 from tests.deployment import small_models
 
@@ -84,14 +85,12 @@ def networks():
 @pytest.fixture(scope="module")
 def front():
     """A sound front end."""
-    return waveform_exporter.convert_frontend(
-        small_models.FRONTEND, _NUM_SAMPLES
-    )
+    return waveform_export.convert_frontend(small_models.FRONTEND, _NUM_SAMPLES)
 
 
-def _chained(front, network, metadata=_METADATA):
+def _chained(front, network, described=_METADATA):
     content = chaining.chain(front, network, "waveform", "scores")
-    return tflite_metadata.attach(content, metadata)
+    return metadata.attach(content, described)
 
 
 def _silence_is_no_number(content):
@@ -176,7 +175,7 @@ def test_a_front_end_is_refused(verdict, front, change, message):
         ("sound", _without_metadata, "no TFLite Model Metadata"),
         (
             "sound",
-            lambda content: tflite_metadata.attach(
+            lambda content: metadata.attach(
                 content, dataclasses.replace(_METADATA, labels=("a", "b"))
             ),
             "must have a label for each of its 3 scores",
@@ -259,8 +258,8 @@ def test_a_file_of_another_export_is_refused(
     path = directory / "a.tflite"
     (directory / "b.tflite").write_bytes(path.read_bytes())
     _refused(directory, "b.tflite: It is not in the export.json", capsys)
-    metadata = dataclasses.replace(_METADATA, version="2")
-    path.write_bytes(_chained(front, networks["sound"], metadata))
+    described = dataclasses.replace(_METADATA, version="2")
+    path.write_bytes(_chained(front, networks["sound"], described))
     _refused(directory, "a.tflite: It is not the file that export", capsys)
 
 

@@ -5,9 +5,7 @@ import numpy as np
 import pytest
 
 from ofa_aec_tf.audio.frontend import log_mel_spectrogram
-from ofa_aec_tf.deployment import exporter
-from ofa_aec_tf.deployment import waveform_exporter
-from ofa_aec_tf.deployment.tflite import converter
+from ofa_aec_tf.deployment.export import waveform_export
 from tests import esc10
 from tests.deployment import predict_command
 from tests.deployment import small_models
@@ -28,14 +26,9 @@ def clips():
 @pytest.fixture(scope="session")
 def exported(network, clips):
     """ExportedFile of every mode."""
-    files = exporter.export_modes(
-        network,
-        converter.QUANTIZATION_MODES,
-        calibration_clips=small_models.make_clips(16, seed=3),
-        parity_clips=clips,
-        num_latency_runs=3,
+    return small_models.export(
+        network, clips, calibration_clips=small_models.make_clips(16, seed=3)
     )
-    return dict(files)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +36,7 @@ def frontend_file():
     """FrontEndFile for clips of the frames of `small_models`."""
     config = small_models.FRONTEND
     num_samples = (small_models.NUM_FRAMES - 1) * config.hop_samples
-    return waveform_exporter.export_frontend(
+    return waveform_export.export_frontend(
         config, num_samples, num_latency_runs=3
     )
 
@@ -52,7 +45,7 @@ def frontend_file():
 def waveform_files(exported, frontend_file):
     """ExportedFile of every mode, behind the front end."""
     return {
-        mode: waveform_exporter.add_frontend(
+        mode: waveform_export.add_frontend(
             frontend_file,
             network,
             mode,
@@ -73,14 +66,9 @@ def exported_for_recordings():
     network = small_models.make_untrained_network()
     for _ in range(40):
         network(log_mel[:half], training=True)
-    files = exporter.export_modes(
-        network,
-        converter.QUANTIZATION_MODES,
-        calibration_clips=log_mel[:half],
-        parity_clips=log_mel[half:],
-        num_latency_runs=3,
+    return small_models.export(
+        network, log_mel[half:], calibration_clips=log_mel[:half]
     )
-    return dict(files)
 
 
 @pytest.fixture(scope="session")

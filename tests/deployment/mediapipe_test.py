@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soxr
 
-from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.export import waveform_export
 from ofa_aec_tf.deployment.tflite import metadata
 from tests import esc10
 from tests.deployment import small_models
@@ -189,10 +189,10 @@ def test_recordings_of_fold_5_get_the_scores_of_litert(
     exported_for_recordings, tmp_path, mode
 ):
     waveforms = esc10.waveforms(pattern="5-*")
-    frontend = waveform_exporter.export_frontend(
+    frontend = waveform_export.export_frontend(
         small_models.FRONTEND, waveforms.shape[1], num_latency_runs=3
     )
-    file = waveform_exporter.add_frontend(
+    file = waveform_export.add_frontend(
         frontend,
         exported_for_recordings[mode],
         mode,

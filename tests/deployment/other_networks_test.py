@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf.deployment import exporter
-from ofa_aec_tf.deployment import file_checks
 from ofa_aec_tf.deployment import parity
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite import costs as tflite_costs
+from ofa_aec_tf.deployment.tflite import file_checks
 from ofa_aec_tf.deployment.tflite import inspection
 from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
-from ofa_aec_tf.families import registry
 from ofa_aec_tf.families.ast.family import AstFamily
 from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
+from ofa_aec_tf.families.networks import build_network
+from tests.deployment import small_models
 from tests.deployment.tflite.tflite_graphs import convert
 
 _NUM_FRAMES = 45
@@ -40,7 +40,7 @@ def _clips(num_clips, seed):
 
 def _network(family):
     keras.utils.set_random_seed(0)
-    network = registry.build_network(family)
+    network = build_network(family)
     network.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy")
     network.fit(*_labelled_clips(32, seed=1), epochs=40, verbose=0)
     return network
@@ -89,15 +89,11 @@ def test_peaks_are_those_of_the_family(contents, name):
 @pytest.mark.parametrize("name", _FAMILIES)
 def test_files_pass_the_checks_of_an_export(networks, name):
     modes = ("float32", "float16", "dynamic_range")
-    files = dict(
-        exporter.export_modes(
-            networks[name],
-            modes,
-            calibration_clips=_clips(16, seed=2),
-            parity_clips=_clips(16, seed=3),
-            runtime=converter.CURRENT_RUNTIME,
-            num_latency_runs=3,
-        )
+    files = small_models.export(
+        networks[name],
+        _clips(16, seed=3),
+        modes,
+        runtime=converter.CURRENT_RUNTIME,
     )
     assert tuple(files) == modes
     assert files["float32"].parity.max_score_difference < 1e-5

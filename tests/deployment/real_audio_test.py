@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.export import waveform_export
 from ofa_aec_tf.deployment.prediction import sliding_windows
 from tests import esc10
 from tests.audio import librosa_frontend
@@ -28,7 +28,7 @@ def test_recordings_get_the_scores_of_the_keras_model(
 @esc10.needs_recordings
 def test_the_front_end_in_a_file_equals_its_definition_on_recordings():
     waveforms = esc10.waveforms(step=17)
-    file = waveform_exporter.export_frontend(
+    file = waveform_export.export_frontend(
         small_models.FRONTEND, waveforms.shape[1], num_latency_runs=3
     )
     received = file.exported.runner.predict(waveforms)

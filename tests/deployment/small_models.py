@@ -4,6 +4,8 @@ import keras
 import numpy as np
 
 from ofa_aec_tf.audio.frontend import FrontendConfig
+from ofa_aec_tf.deployment.export.network_export import NetworkExporter
+from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite.metadata import AudioMetadata
 from ofa_aec_tf.families.cnn10.network import build_cnn10
 
@@ -69,3 +71,19 @@ def randomize(network, rng):
                 for weight in layer.weights
             ]
         )
+
+
+def export(
+    network, parity_clips, modes=converter.QUANTIZATION_MODES, **options
+):
+    """ExportedFile of each mode, by mode.
+
+    Args:
+        network: keras.Model.
+        parity_clips: as for NetworkExporter, and the options too.
+        modes: sequence of str.
+    """
+    exporter = NetworkExporter(
+        network, parity_clips, num_latency_runs=3, **options
+    )
+    return {mode: exporter.export(mode) for mode in modes}

@@ -13,8 +13,8 @@ from ofa_aec_tf import check
 from ofa_aec_tf.data import input_pipeline
 from ofa_aec_tf.data.dataset_info import SINGLE_LABEL
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import export_directory
-from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.export import output_directory
+from ofa_aec_tf.deployment.export import waveform_export
 from ofa_aec_tf.deployment.tflite import chaining
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite import metadata
@@ -28,9 +28,7 @@ NUM_CLIPS = (3, 40, 6)
 
 
 def _run(*arguments):
-    return commands.run_with_tensorflow(
-        "ofa_aec_tf.choose_thresholds", *arguments
-    )
+    return commands.run("ofa_aec_tf.choose_thresholds", *arguments)
 
 
 def _network(dataset, activation):
@@ -198,19 +196,18 @@ def exported_dir(multi_label, tmp_path):
     directory, dataset, _ = multi_label
     num_samples = dataset.frontend.num_samples(dataset.clip_seconds)
     network = (directory / "net_float32.tflite").read_bytes()
-    front = waveform_exporter.convert_frontend(dataset.frontend, num_samples)
+    front = waveform_export.convert_frontend(dataset.frontend, num_samples)
     contents = {
         "log_mel_float32": network,
         "float32": metadata.attach(
             chaining.chain(front, network, "waveform", "scores"),
-            waveform_exporter.audio_metadata(
+            waveform_export.audio_metadata(
                 "net", CLASS_NAMES, dataset.clip_seconds, dataset.frontend
             ),
         ),
     }
-    export_directory.write(
+    output_directory.write(
         tmp_path,
-        "export.json",
         {
             "model": ModelInfo.for_dataset(dataset).to_json(),
             "files": {

@@ -12,10 +12,10 @@ from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.deployment import exporter
-from ofa_aec_tf.deployment import keras_models
-from ofa_aec_tf.deployment import waveform_exporter
+from ofa_aec_tf.deployment.export import waveform_export
+from ofa_aec_tf.deployment.export.network_export import NetworkExporter
 from ofa_aec_tf.deployment.tflite import metadata
+from ofa_aec_tf.evaluation import keras_models
 from ofa_aec_tf.families.cnn10.network import build_cnn10
 from tests import commands
 
@@ -56,16 +56,16 @@ def made(tmp_path_factory):
     info = ModelInfo.for_dataset(dataset)
     info.write(path)
     clips = np.random.default_rng(0).uniform(-80, 0, (4, 51, 64))
-    ((_, network),) = exporter.export_modes(
+    exporter = NetworkExporter(
         keras_models.load_network(path),
-        ["float32"],
-        None,
         clips.astype(np.float32),
         num_latency_runs=3,
     )
-    file = waveform_exporter.add_frontend(
-        waveform_exporter.export_frontend(FrontendConfig(), 16_000, 3),
-        network,
+    file = waveform_export.add_frontend(
+        waveform_export.export_frontend(
+            FrontendConfig(), 16_000, num_latency_runs=3
+        ),
+        exporter.export("float32"),
         "float32",
         metadata.AudioMetadata("a", "b", "1", _RATE_HZ, 1, _CLASSES),
         num_latency_runs=3,
@@ -75,7 +75,7 @@ def made(tmp_path_factory):
 
 
 def _evaluate(made, *arguments):
-    return commands.run_with_tensorflow(
+    return commands.run(
         "ofa_aec_tf.evaluate", f"--data_dir={made / 'data'}", *arguments
     )
 

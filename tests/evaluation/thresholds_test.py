@@ -7,12 +7,15 @@ import sklearn.metrics
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.evaluation import thresholds
 from ofa_aec_tf.evaluation.thresholds import ThresholdChoice
+from ofa_aec_tf.evaluation.thresholds import ThresholdSettings
 
 
 def _choose(scores, labels, *args):
     """The choice for one class."""
     (choice,) = thresholds.choose_thresholds(
-        np.array(scores)[:, np.newaxis], np.array(labels)[:, np.newaxis], *args
+        np.array(scores)[:, np.newaxis],
+        np.array(labels)[:, np.newaxis],
+        ThresholdSettings(*args),
     )
     return choice
 
@@ -69,9 +72,11 @@ def test_choices_are_the_best_of_scikit_learns_curve(seed):
     # On a grid, so that there are ties; float32, as of a model.
     scores = np.round(rng.random((40, 3)) * 0.6 + 0.3 * labels, 1)
     scores = scores.astype(np.float32)
-    by_f1 = thresholds.choose_thresholds(scores, labels, "f1")
+    by_f1 = thresholds.choose_thresholds(
+        scores, labels, ThresholdSettings("f1")
+    )
     by_precision = thresholds.choose_thresholds(
-        scores, labels, "precision", 0.8
+        scores, labels, ThresholdSettings("precision", 0.8)
     )
     for index, (of_f1, of_precision) in enumerate(zip(by_f1, by_precision)):
         precision, recall, values = sklearn.metrics.precision_recall_curve(
@@ -125,11 +130,11 @@ def test_a_report_names_the_classes_and_leaves_out_what_is_undefined():
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("best",), r"methods are \['f1', 'precision'\]. Received: 'best'"),
+        (("best",), r"`method` must be one of \('f1', 'precision'\). .*'best'"),
         (("precision",), "target precision goes with"),
         (("f1", 0.5), "target precision goes with"),
-        (("precision", 0.0), "above 0 and at most 1. Received: 0.0"),
-        (("precision", 1.1), "above 0 and at most 1. Received: 1.1"),
+        (("precision", 0.0), "must be more than 0. Received: .*=0.0"),
+        (("precision", 1.1), "must be at most 1. Received: .*=1.1"),
     ],
 )
 def test_wrong_methods_are_refused(args, message):

@@ -1,74 +1,47 @@
-"""Steps: what tells them apart, and that none runs twice."""
+"""Steps: what tells them apart."""
 
-import json
+import pathlib
 
 import pytest
 
 from ofa_aec_tf.command_flags import flagfiles
-from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.experiments import steps
+from ofa_aec_tf.experiments.steps import Command
+from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.steps import Output
 from ofa_aec_tf.experiments.steps import Step
 
-_MODULE = "tests.reproduction.noting_command"
+MODULE = "tests.experiments.noting_command"
+_DATA = Data(pathlib.Path("data"), "abc")
 
 
-@pytest.fixture
-def data_dir(tmp_path):
-    directory = tmp_path / "data"
-    directory.mkdir()
-    return directory
-
-
-def make_runner(tmp_path, data_dir, fingerprint="abc"):
-    return steps.StepRunner(tmp_path / "steps", data_dir, fingerprint)
-
-
-def make_step(name, *needed, title=None, flagfile=None):
+def make_step(
+    name, *needed, data=_DATA, title=None, flagfile=None, settings=(), **options
+):
+    """A step that notes that it ran, and reads what others have noted."""
+    inputs = tuple(Output(step, "note.json") for step in needed)
     return Step(
         title or f"the step {name}",
-        _MODULE,
+        Command(MODULE, ("note.json",)),
+        data,
         flagfile,
         (
             ("name", name),
-            ("inputs", tuple(Output(step, "note.json") for step in needed)),
+            *settings,
+            *((("inputs", inputs),) if inputs else ()),
         ),
+        **options,
     )
 
 
-def noted_calls(data_dir):
-    path = data_dir / "calls"
-    return path.read_text().split() if path.exists() else []
+def test_a_title_and_a_place_decide_nothing():
+    step = make_step("a")
+    other = make_step("a", title="another", place="there")
+    assert step.identity == other.identity
+    assert step.identity != make_step("b", title=step.title).identity
 
 
-def test_a_step_runs_after_what_it_needs_and_once(tmp_path, data_dir):
-    runner = make_runner(tmp_path, data_dir)
-    first, second = make_step("first"), make_step("second")
-    last = make_step("last", first, second)
-    assert not runner.is_done(last)
-    runner.run(last)
-    assert noted_calls(data_dir) == ["first", "second", "last"]
-    assert all(map(runner.is_done, (first, second, last)))
-    # Another runner, as after an interruption; a step that shares the first.
-    again = make_runner(tmp_path, data_dir)
-    again.run(last)
-    again.run(make_step("other", first))
-    assert noted_calls(data_dir) == ["first", "second", "last", "other"]
-    note = json.loads(runner.path(Output(last, "note.json")).read_text())
-    assert note["inputs"] == ",".join(
-        str(runner.path(Output(step, "note.json"))) for step in (first, second)
-    )
-
-
-def test_a_title_decides_nothing(tmp_path, data_dir):
-    runner = make_runner(tmp_path, data_dir)
-    runner.run(make_step("a", title="One title"))
-    assert runner.directory(make_step("a")).name.startswith("one-title-")
-    runner.run(make_step("a", title="another"))
-    assert noted_calls(data_dir) == ["a"]
-
-
-def test_the_content_of_flagfiles_decides(tmp_path, data_dir):
+def test_the_content_of_flagfiles_decides(tmp_path):
     included, flagfile = tmp_path / "network.cfg", tmp_path / "stage.cfg"
     included.write_text("# Comments count for nothing.\n--num_steps=5\n")
     flagfile.write_text(f"--flagfile={included}\n--stage=kd\n")
@@ -80,29 +53,31 @@ def test_the_content_of_flagfiles_decides(tmp_path, data_dir):
     assert make_step("a", flagfile=flagfile).identity != first
 
 
-def test_needed_steps_and_data_decide(tmp_path, data_dir):
+def test_the_content_of_files_that_flags_name_decides(tmp_path):
+    table = tmp_path / "table.json"
+    table.write_text("[]")
+
+    def identity():
+        return make_step(
+            "a", settings=(("latency_table", str(table)),)
+        ).identity
+
+    first = identity()
+    assert identity() == first
+    table.write_text("[1]")
+    assert identity() != first
+
+
+def test_needed_steps_and_data_decide(monkeypatch):
     step = make_step("a", make_step("b"))
     assert step.identity == make_step("a", make_step("b")).identity
     assert step.identity != make_step("a", make_step("c")).identity
-    directories = {
-        make_runner(tmp_path, data_dir, fingerprint).directory(step)
-        for fingerprint in ("abc", "xyz")
-    }
-    assert len(directories) == 2
-
-
-def test_a_failure_ends_the_run_with_its_status(tmp_path, data_dir, capfd):
-    runner = make_runner(tmp_path, data_dir)
-    step = make_step("a")
-    (data_dir / "fail").touch()
-    with pytest.raises(SystemExit) as raised:
-        runner.run(step)
-    assert raised.value.code == 3
-    assert "stopped: the step a failed, see above" in capfd.readouterr().err
-    assert not runner.is_done(step)
-    (data_dir / "fail").unlink()
-    runner.run(step)
-    assert runner.is_done(step)
+    others = Data(_DATA.directory, "xyz")
+    assert make_step("a").identity != make_step("a", data=others).identity
+    elsewhere = Data(pathlib.Path("elsewhere"), "abc")
+    assert make_step("a").identity == make_step("a", data=elsewhere).identity
+    monkeypatch.setattr(steps.ofa_aec_tf, "__version__", "99")
+    assert step.identity != make_step("a", make_step("b")).identity
 
 
 def test_a_missing_flagfile_is_named(tmp_path):
@@ -110,11 +85,18 @@ def test_a_missing_flagfile_is_named(tmp_path):
         _ = make_step("a", flagfile=tmp_path / "absent.cfg").identity
 
 
-def test_a_directory_with_commas_is_one_path(tmp_path, data_dir):
-    runner = make_runner(tmp_path / "site 3, east", data_dir)
-    last = make_step("last", make_step("first"), make_step("second"))
-    runner.run(last)
-    note = json.loads(runner.path(Output(last, "note.json")).read_text())
-    assert path_flags.split_paths(note["inputs"]) == [
-        str(runner.path(Output(step, "note.json"))) for step in last.needs()
+def test_words_are_no_paths_whatever_lies_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("teacher", "sounds", "a,b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "x.csv").touch()
+    flags = [
+        "--stage=teacher",
+        "--audio_dir=sounds",
+        "--evaluate_dir=a,b",
+        "--tables=x.csv,absent.csv",
+        '--subnet={"a": 0.5}',
+        "--fast",
     ]
+    expected = ["sounds", "a,b", "x.csv"]
+    assert list(map(str, steps.named_paths(flags))) == expected

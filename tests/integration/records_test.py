@@ -83,7 +83,7 @@ def pipeline(place, *more):
 
 @pytest.fixture(scope="module")
 def finished(place):
-    result = pipeline(place)
+    result = pipeline(place, "--jobs=2")
     assert result.returncode == 0, result.stdout + result.stderr
     return place / "runs" / "a, b"
 
@@ -136,7 +136,7 @@ def test_only_what_was_lost_is_made_again(place, finished):
 
 def start_again(module, record, flag, new, tmp_path):
     """Runs a command from its record, in another directory."""
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         module, f"--flagfile={record}", f"--{flag}={new}", cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
@@ -183,7 +183,7 @@ def test_other_stages_start_from_their_records(place, finished, tmp_path):
         ),
     ):
         run_dir = tmp_path / stage
-        result = commands.run_with_tensorflow(
+        result = commands.run(
             "ofa_aec_tf.train",
             f"--flagfile={place / 'flags' / stage}.cfg",
             f"--data_dir={finished / 'data'}",
@@ -212,7 +212,7 @@ def test_an_export_and_an_evaluation_start_from_their_records(
     )
     # As a path that is relative to where it is run.
     os.symlink(finished, tmp_path / "runs")
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.evaluate",
         "--model=runs/ofa/low/subnet.keras",
         "--data_dir=runs/data",

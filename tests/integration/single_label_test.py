@@ -8,7 +8,7 @@ import pytest
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.input_pipeline import load_split
 from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
-from ofa_aec_tf.evaluation.keras_predictor import load_keras_model
+from ofa_aec_tf.families.networks import load_model
 from tests import commands
 from tests.synthetic_data import write_dataset
 from tests.training.training_runs import SMALL
@@ -18,7 +18,7 @@ SOFTMAX = ("--score_activation=softmax", *SMALL)
 
 
 def run(module, *arguments):
-    result = commands.run_with_tensorflow(f"ofa_aec_tf.{module}", *arguments)
+    result = commands.run(f"ofa_aec_tf.{module}", *arguments)
     assert result.returncode == 0, result.stderr
     return result
 
@@ -83,7 +83,7 @@ def subnet(data_dir, teachers, tmp_path_factory):
 def test_scores_of_a_subnet_are_shares(subnet, data_dir):
     dataset = DatasetInfo.read(data_dir)
     log_mel, _, _ = load_split(data_dir, dataset, "test")
-    scores = load_keras_model(subnet).predict(log_mel, verbose=0)
+    scores = load_model(subnet).predict(log_mel, verbose=0)
     np.testing.assert_allclose(scores.sum(axis=-1), 1, atol=1e-5)
     assert (scores > 0).all()
 
@@ -122,14 +122,14 @@ def test_the_files_give_shares_too(subnet, data_dir, tmp_path, mode):
     model = TFLiteModel(path)
     scores = model.predict(log_mel)
     np.testing.assert_allclose(scores.sum(axis=-1), 1, atol=1e-2)
-    expected = load_keras_model(subnet).predict(log_mel, verbose=0)
+    expected = load_model(subnet).predict(log_mel, verbose=0)
     np.testing.assert_allclose(
         scores, expected, atol=1e-4 if mode == "float32" else 0.1
     )
 
 
 def test_a_sigmoid_teaches_no_softmax(teachers, data_dir, tmp_path):
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.train",
         "--stage=kd",
         f"--teacher={teachers[0]}",
@@ -144,7 +144,7 @@ def test_a_sigmoid_teaches_no_softmax(teachers, data_dir, tmp_path):
 
 def test_clips_with_several_classes_have_no_softmax(tmp_path):
     write_dataset(tmp_path)
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.train",
         "--stage=teacher",
         f"--data_dir={tmp_path}",

@@ -33,7 +33,7 @@ def inputs(tmp_path_factory):
 @pytest.mark.parametrize("method", ["exhaustive", "nsga2"])
 def test_ten_kills_change_nothing(inputs, tmp_path, method):
     arguments = [*inputs, f"--method={method}", "--population=4"]
-    whole = commands.run_with_tensorflow(
+    whole = commands.run(
         "ofa_aec_tf.search", *arguments, f"--workdir={tmp_path / 'whole'}"
     )
     assert whole.returncode == 0, whole.stderr
@@ -41,9 +41,7 @@ def test_ten_kills_change_nothing(inputs, tmp_path, method):
     rng = np.random.default_rng(0)
     num_killed = 0
     for _ in range(_NUM_KILLS):
-        process = commands.start_with_tensorflow(
-            tmp_path, "ofa_aec_tf.search", *arguments
-        )
+        process = commands.start(tmp_path, "ofa_aec_tf.search", *arguments)
         # From before it looks at its trials to after it has written results.
         process.join(rng.uniform(0.5, 5))
         num_killed += process.is_alive()
@@ -51,7 +49,7 @@ def test_ten_kills_change_nothing(inputs, tmp_path, method):
         process.join()
     # On a fast machine later ones find everything done, and end by themselves.
     assert num_killed >= 3
-    last = commands.run_with_tensorflow("ofa_aec_tf.search", *arguments)
+    last = commands.run("ofa_aec_tf.search", *arguments)
     assert last.returncode == 0, last.stderr
     for name in _OUTPUTS:
         assert (tmp_path / "killed" / name).read_bytes() == (
@@ -67,9 +65,7 @@ def test_two_processes_share_a_search(inputs, tmp_path):
     for output_dir in outputs:
         output_dir.mkdir()
         processes.append(
-            commands.start_with_tensorflow(
-                output_dir, "ofa_aec_tf.search", *arguments
-            )
+            commands.start(output_dir, "ofa_aec_tf.search", *arguments)
         )
         time.sleep(0.2)
     for process, output_dir in zip(processes, outputs):

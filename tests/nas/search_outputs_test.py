@@ -51,9 +51,7 @@ def test_finished_trials_of_an_ended_search_are_in_its_table(
         "--objective=mAP,int8_mAP,parameters",
         "--budget=any:parameters<=1M",
     ]
-    process = commands.start_with_tensorflow(
-        tmp_path, "ofa_aec_tf.search", *arguments
-    )
+    process = commands.start(tmp_path, "ofa_aec_tf.search", *arguments)
     while process.is_alive() and not (run / "trials.csv").exists():
         time.sleep(0.05)
     os.kill(process.pid, number)
@@ -69,7 +67,7 @@ def test_finished_trials_of_an_ended_search_are_in_its_table(
         assert len(rows) == results["num_trials"] == num_finished
         assert process.exitcode == 128 + number
         assert (tmp_path / "stderr").read_text().endswith("terminated\n")
-    again = commands.run_with_tensorflow("ofa_aec_tf.search", *arguments)
+    again = commands.run("ofa_aec_tf.search", *arguments)
     assert again.returncode == 0, again.stderr
     assert f"{num_finished} subnets were evaluated before" in again.stderr
     results = json.loads((run / "pareto.json").read_text())
@@ -83,7 +81,7 @@ def test_an_output_that_cannot_be_written_is_found_first(
 ):
     (tmp_path / "file").write_text("")
     (tmp_path / "run" / "report.html").mkdir(parents=True)
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.search", *inputs, f"--workdir={tmp_path / place}"
     )
     assert result.returncode == 2
@@ -95,9 +93,7 @@ def test_an_output_that_cannot_be_written_is_found_first(
 
 def test_a_damaged_database_ends_in_one_line(inputs, tmp_path):
     (tmp_path / "study.db").write_bytes(b"no database" * 100)
-    result = commands.run_with_tensorflow(
-        "ofa_aec_tf.search", *inputs, f"--workdir={tmp_path}"
-    )
+    result = commands.run("ofa_aec_tf.search", *inputs, f"--workdir={tmp_path}")
     assert result.returncode == 2
     *_, last = result.stderr.splitlines()
     assert "study.db cannot be opened" in last
@@ -110,7 +106,7 @@ def test_figures_of_few_classes_say_so_everywhere(tmp_path):
     # A clip to validate on and one to test, of the first of three classes.
     inputs = _inputs(tmp_path, (24, 1, 1))
     run = tmp_path / "run"
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.search",
         *inputs,
         f"--workdir={run}",
@@ -126,7 +122,7 @@ def test_figures_of_few_classes_say_so_everywhere(tmp_path):
     coverage = ("num_clips", "num_classes", "num_scored_classes")
     assert [results[name] for name in coverage] == [1, 3, 1]
 
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.evaluate",
         inputs[0],
         f"--model={tmp_path / 'supernet.keras'}",

@@ -209,7 +209,7 @@ def test_a_teacher_that_says_infinity_teaches_nothing(
     path = changed(teacher, tmp_path / "loud", overflow)
     result = train("kd", data_dir, tmp_path / "run", f"--teacher={path}")
     check_error(result, "A teacher's logits are not finite")
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.store_logits",
         f"--teacher={path}",
         f"--data_dir={data_dir}",

@@ -109,7 +109,7 @@ def test_fine_tuning_goes_on_from_a_network(teachers, data_dir, tmp_path, name):
 
 @pytest.mark.parametrize("name", ["ast", "efficientnet"])
 def test_a_network_is_evaluated(teachers, data_dir, tmp_path, name):
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.evaluate",
         f"--model={teachers[name]}",
         f"--data_dir={data_dir}",
@@ -275,7 +275,7 @@ def test_a_recorded_network_is_not_built_otherwise(
 
 
 def test_no_subnet_is_cut_out_of_it(teachers, data_dir, tmp_path):
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.materialize",
         f"--supernet={teachers['ast']}",
         f"--data_dir={data_dir}",

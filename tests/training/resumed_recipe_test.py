@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.families.networks import load_supernet
 from tests import commands
 
 SMALL = (
@@ -73,7 +73,7 @@ def teacher(data_dir, tmp_path_factory):
 
 
 def run(*arguments):
-    result = commands.run_with_tensorflow("ofa_aec_tf.train", *arguments)
+    result = commands.run("ofa_aec_tf.train", *arguments)
     assert result.returncode == 0, result.stderr
     return result
 
@@ -82,9 +82,7 @@ def run_killed(output_dir, workdir, *arguments):
     """Kills a run after its third epoch of six, and goes on with it."""
     arguments = (*arguments, f"--workdir={workdir}")
     output_dir.mkdir()
-    process = commands.start_with_tensorflow(
-        output_dir, "ofa_aec_tf.train", *arguments
-    )
+    process = commands.start(output_dir, "ofa_aec_tf.train", *arguments)
     # What names the newest checkpoints, written when these are whole.
     checkpoint = workdir / "checkpoints" / "checkpoint"
     deadline = time.monotonic() + 300
@@ -145,7 +143,7 @@ def test_calibrated_mean_of_epochs(data_dir, tmp_path):
 
 
 def check_saved_is_what_was_validated_last(workdir, data_dir, mean_ap):
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.evaluate",
         f"--model={workdir / 'subnet.keras'}",
         f"--data_dir={data_dir}",
@@ -232,7 +230,7 @@ def test_a_checkpoint_has_the_scale_of_float16(data_dir, tmp_path):
     ],
 )
 def test_settings_that_have_no_part_are_refused(arguments, parts, tmp_path):
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.train",
         "--stage=scratch",
         f"--data_dir={tmp_path}",

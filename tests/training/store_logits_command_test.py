@@ -21,11 +21,11 @@ TRAINING = [flag for flag in SMALL if "mixup" not in flag]
 
 
 def train(*arguments):
-    return commands.run_with_tensorflow("ofa_aec_tf.train", *arguments)
+    return commands.run("ofa_aec_tf.train", *arguments)
 
 
 def store(teachers, data_dir, directory, *arguments):
-    return commands.run_with_tensorflow(
+    return commands.run(
         "ofa_aec_tf.store_logits",
         f"--teacher={','.join(map(str, teachers))}",
         f"--data_dir={data_dir}",

@@ -72,7 +72,7 @@ def models(data_dir, tmp_path_factory):
 @pytest.fixture(scope="module")
 def stored(data_dir, models, tmp_path_factory):
     directory = tmp_path_factory.mktemp("stored")
-    result = commands.run_with_tensorflow(
+    result = commands.run(
         "ofa_aec_tf.store_logits",
         f"--teacher={models['teacher']}",
         f"--data_dir={data_dir}",

@@ -15,7 +15,7 @@ SMALL = (
 
 
 def run(*arguments):
-    return commands.run_with_tensorflow("ofa_aec_tf.train", *arguments)
+    return commands.run("ofa_aec_tf.train", *arguments)
 
 
 def check_error(result, *parts):

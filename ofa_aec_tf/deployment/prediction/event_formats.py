@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from ofa_aec_tf.deployment.prediction.events import Event
-from ofa_aec_tf.deployment.prediction.prediction import FilePrediction
-from ofa_aec_tf.deployment.prediction.prediction import WindowPrediction
+from ofa_aec_tf.deployment.prediction.file_prediction import FilePrediction
+from ofa_aec_tf.deployment.prediction.file_prediction import WindowPrediction
 
 TABLE, JSON, CSV = "table", "json", "csv"
 FORMATS = (TABLE, JSON, CSV)
@@ -239,6 +239,27 @@ class JsonWriter:
         else:
             self._stream.write(text)
             self._stream.flush()
+
+
+def make_writer(
+    output_format: str,
+    stream: TextIO,
+    class_names: Sequence[str],
+    settings: Mapping,
+    by_window: bool,
+    rewinds: bool,
+) -> TableWriter | CsvWriter | JsonWriter:
+    """The writer of a format.
+
+    Args:
+        output_format: one of `FORMATS`.
+        stream, class_names, settings, by_window, rewinds: as of the writers.
+    """
+    if output_format == JSON:
+        return JsonWriter(stream, settings, rewinds)
+    if output_format == CSV:
+        return CsvWriter(stream, by_window)
+    return TableWriter(stream, class_names, by_window)
 
 
 def _indented(value, num_blanks):

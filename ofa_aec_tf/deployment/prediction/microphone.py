@@ -15,9 +15,9 @@ from collections.abc import Iterator
 import numpy as np
 import soxr
 
-from ofa_aec_tf.deployment.prediction import prediction
+from ofa_aec_tf.deployment.prediction import file_prediction
 from ofa_aec_tf.deployment.prediction.events import EventSelector
-from ofa_aec_tf.deployment.prediction.prediction import WindowPrediction
+from ofa_aec_tf.deployment.prediction.file_prediction import WindowPrediction
 from ofa_aec_tf.deployment.prediction.scorers import Scorer
 
 _INSTALLATION = "pip install 'ofa_aec_tf[microphone]'"
@@ -227,7 +227,7 @@ def listen(
             ]
             return
 
-    for window in prediction.score_windows(
+    for window in file_prediction.score_windows(
         # One by one: the events of a window are wanted before the next.
         waveforms(),
         scorer,
@@ -239,5 +239,5 @@ def listen(
         ago_seconds = num_heard / rate_hz - window.start_seconds
         yield (
             end_time_seconds - ago_seconds,
-            prediction.predict_window(window, selector),
+            file_prediction.predict_window(window, selector),
         )

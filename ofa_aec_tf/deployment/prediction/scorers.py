@@ -135,8 +135,7 @@ def load_scorer(
         )
     # Only here: a `.tflite` runs without the seconds that TensorFlow takes to
     # start, and where it is not installed.
-    from ofa_aec_tf.deployment import keras_models
-    from ofa_aec_tf.runs import quiet_tensorflow  # noqa: F401
+    from ofa_aec_tf.evaluation import keras_models
 
     network = keras_models.load_network(path)
     _check_num_classes(network.output_shape, num_classes)

@@ -1,4 +1,4 @@
-"""Training of a quantization-aware network: short, and at a low rate."""
+"""Short training of a quantization-aware network at a low learning rate."""
 
 import dataclasses
 from collections.abc import Callable
@@ -16,14 +16,14 @@ class FineTuning:
     """How a quantized network is trained on.
 
     Args:
-        batches: iterable of dicts with `log_mel`, float32 of shape (batch,
-            num_frames, num_mel_bins) in dB, and `labels`, float32 of shape
-            (batch, num_classes). The run is as repeatable as they are.
+        batches: iterable of (log_mel, labels): float32 arrays of shapes
+            (batch, num_frames, num_mel_bins), in dB, and (batch,
+            num_classes). Only they can make a run differ from the last.
         loss_fn: function from `(log_mel, labels, logits)` to a scalar
-            float32 tensor. A teacher is its own matter.
+            float32 tensor. It calls the teacher itself, if there is one.
         num_steps: int, at least 1. One batch each.
-        learning_rate: float. Of Adam at the first step; it falls to 0 along a
-            cosine.
+        learning_rate: float. Learning rate of Adam at the first step; it
+            falls to 0 along a cosine.
     """
 
     batches: Iterable
@@ -47,7 +47,7 @@ def fine_tune(quantized, fine_tuning, library):
     Args:
         quantized: model of `library`, from log-mel spectrograms to logits.
         fine_tuning: FineTuning.
-        library: the module that the model is of, `keras` or `tf_keras`.
+        library: module of the model, `keras` or `tf_keras`.
 
     Returns:
         list of float, the loss of each step before its update.
@@ -74,8 +74,8 @@ def fine_tune(quantized, fine_tuning, library):
         return loss
 
     losses = []
-    for batch in fine_tuning.batches:
-        loss = float(train_step(batch["log_mel"], batch["labels"]))
+    for log_mel, labels in fine_tuning.batches:
+        loss = float(train_step(tf.constant(log_mel), tf.constant(labels)))
         if not np.isfinite(loss):
             raise ValueError(
                 f"The loss of fine-tuning step {len(losses) + 1} is {loss}. "

@@ -16,7 +16,7 @@ from ofa_aec_tf.deployment import parity
 from ofa_aec_tf.deployment.qat import activation_ranges
 from ofa_aec_tf.deployment.qat import folding
 from ofa_aec_tf.deployment.qat.fine_tuning import fine_tune
-from ofa_aec_tf.deployment.tflite import converter as tflite_converter
+from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.models.logits import score_activation
 from ofa_aec_tf.models.score_activations import SOFTMAX
 
@@ -117,11 +117,11 @@ def quantize(
             network has parts that cannot be quantized, or training fails.
     """
     module = load_engine(engine)
-    clips = tflite_converter.checked_clips(
+    clips = converter.checked_clips(
         representative_clips, num_frames, num_mel_bins
     )
-    tflite_converter.check_weights_are_finite(network)
-    network = tflite_converter.float32_model(network)
+    converter.check_weights_are_finite(network)
+    network = converter.float32_model(network)
     activation = score_activation(network)
     folded = folding.fold(network)
     parity.check_copy(
@@ -134,7 +134,7 @@ def quantize(
     losses = ()
     if fine_tuning is not None:
         losses = fine_tune(quantized, fine_tuning, module.LIBRARY)
-    content = tflite_converter.convert_fake_quantized(
+    content = converter.convert_fake_quantized(
         quantized, module.LIBRARY, num_frames, num_mel_bins, activation
     )
     return QuantizedNetwork(content, quantized, activation, tuple(losses))

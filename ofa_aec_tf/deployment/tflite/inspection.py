@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from ofa_aec_tf.deployment.tflite import flatbuffer as tflite_flatbuffer
+from ofa_aec_tf.deployment.tflite import flatbuffer
 
 
 def _names(enumeration: type) -> dict[int, str]:
@@ -85,7 +85,7 @@ def read_model(model_bytes: bytes) -> schema.Model:
     Raises:
         ValueError: if this is not a TFLite file.
     """
-    with tflite_flatbuffer.reading(model_bytes):
+    with flatbuffer.reading(model_bytes):
         return schema.Model.GetRootAs(model_bytes, 0)
 
 
@@ -119,7 +119,7 @@ def summarize(model_bytes: bytes) -> TFLiteSummary:
     Raises:
         ValueError: if this is not a TFLite file, or not a whole one.
     """
-    with tflite_flatbuffer.reading(model_bytes):
+    with flatbuffer.reading(model_bytes):
         return _summarize(read_model(model_bytes))
 
 
@@ -162,7 +162,7 @@ def _metadata(model):
 
 
 def _min_runtime_version(model):
-    index = _metadata(model).get(tflite_flatbuffer.MIN_RUNTIME_VERSION)
+    index = _metadata(model).get(flatbuffer.MIN_RUNTIME_VERSION)
     if index is None or not model.Buffers(index).DataLength():
         return None
     text = model.Buffers(index).DataAsNumpy().tobytes()
@@ -212,8 +212,8 @@ def float_constants(model_bytes: bytes) -> Iterator[tuple[str, np.ndarray]]:
     Raises:
         ValueError: if this is not a TFLite file.
     """
-    model = tflite_flatbuffer.unpack(model_bytes)
-    with tflite_flatbuffer.reading(model_bytes):
+    model = flatbuffer.unpack(model_bytes)
+    with flatbuffer.reading(model_bytes):
         for graph in model.subgraphs:
             for tensor in graph.tensors:
                 dtype = _FLOAT_DTYPES.get(tensor.type)

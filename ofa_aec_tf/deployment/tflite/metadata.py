@@ -19,7 +19,7 @@ import flatbuffers
 from flatbuffers import number_types
 
 from ofa_aec_tf.checks.argument_checks import check_class_names
-from ofa_aec_tf.deployment.tflite import flatbuffer as tflite_flatbuffer
+from ofa_aec_tf.deployment.tflite import flatbuffer
 from ofa_aec_tf.deployment.tflite import metadata_schema as schema
 
 LABELS = "labels.txt"
@@ -247,31 +247,15 @@ def attach(content: bytes, metadata: AudioMetadata) -> bytes:
     Raises:
         ValueError: if this is not a TFLite file.
     """
-    model = tflite_flatbuffer.unpack(content)
-    tflite_flatbuffer.set_metadata_buffer(model, _ENTRY, _serialize(metadata))
-    file = io.BytesIO(tflite_flatbuffer.pack(model))
+    model = flatbuffer.unpack(content)
+    flatbuffer.set_metadata_buffer(model, _ENTRY, _serialize(metadata))
+    file = io.BytesIO(flatbuffer.pack(model))
     file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
         for name, _, text in _packed_files(metadata):
             # With a date of its own, that of the epoch of the format.
             archive.writestr(zipfile.ZipInfo(name), text)
     return file.getvalue()
-
-
-def without_labels(content: bytes) -> bytes:
-    """The flatbuffer of a file, without the archive that may be behind it.
-
-    Args:
-        content: bytes of a TFLite file, with or without metadata.
-
-    Returns:
-        bytes.
-    """
-    file = io.BytesIO(content)
-    if not zipfile.is_zipfile(file):
-        return content
-    with zipfile.ZipFile(file) as archive:
-        return content[: min(e.header_offset for e in archive.infolist())]
 
 
 def _tensors(root):
@@ -360,9 +344,7 @@ def is_there(content: bytes) -> bool:
         ValueError: if this is not a TFLite file, or not a whole one.
     """
     return (
-        tflite_flatbuffer.metadata_buffer(
-            tflite_flatbuffer.unpack(content), _ENTRY
-        )
+        flatbuffer.metadata_buffer(flatbuffer.unpack(content), _ENTRY)
         is not None
     )
 
@@ -380,12 +362,10 @@ def read(content: bytes) -> AudioMetadata:
         ValueError: if this is not a TFLite file, or the metadata that an
             audio classifier needs are not there.
     """
-    serialized = tflite_flatbuffer.metadata_buffer(
-        tflite_flatbuffer.unpack(content), _ENTRY
-    )
+    serialized = flatbuffer.metadata_buffer(flatbuffer.unpack(content), _ENTRY)
     if serialized is None or serialized[4:8] != _IDENTIFIER:
         raise ValueError("The file has no TFLite Model Metadata.")
-    with tflite_flatbuffer.reading(content):
+    with flatbuffer.reading(content):
         return _read(content, serialized)
 
 

@@ -1,4 +1,4 @@
-"""Tables of variants: of the training, and of the search."""
+"""Tables of the ablations and of the search methods."""
 
 import math
 import re
@@ -10,9 +10,11 @@ from ofa_aec_tf.experiments.reports import statistics
 from ofa_aec_tf.experiments.reports.measurements import OFA
 from ofa_aec_tf.experiments.reports.measurements import SPLITS
 from ofa_aec_tf.experiments.reports.measurements import Measurement
+from ofa_aec_tf.reports import document
 from ofa_aec_tf.reports.document import Table
+from ofa_aec_tf.runs.text_tables import NO_VALUE
 
-# For each ablation its title, and what the others are compared with.
+# The title of each ablation, and the variant to compare others with.
 ABLATIONS = {
     "equal_steps": ("Baselines with the steps of the supernet", OFA),
     "sampling": ("Sampling rule", "uniform"),
@@ -28,14 +30,14 @@ _DIGITS = re.compile(r"(\d+)")
 def ablation(
     measurements: Sequence[Measurement], experiment: str
 ) -> list[Table]:
-    """Variants of the training beside the one that the others go by.
+    """Variants of the training, and their differences from the default.
 
     Args:
         measurements: sequence of Measurement.
         experiment: str. A key of ABLATIONS.
 
     Returns:
-        list of Table, one a split; empty if nothing was measured.
+        list of Table, one for each split; empty if nothing was measured.
     """
     title, reference = ABLATIONS[experiment]
     tables = []
@@ -43,38 +45,16 @@ def ablation(
         measured = measurements_lib.select(
             measurements, experiment, split=split
         )
-        rows = []
-        for budget, variant, cell in _variants(measured):
-            rows.append(
-                (
-                    budget or cells.NO_VALUE,
-                    variant,
-                    cell.parameters_text(),
-                    cell.score_text(),
-                    str(len(cell.scores)),
-                    *_less(
-                        cell,
-                        cells.cell(measured, reference, budget),
-                        variant != reference,
-                    ),
-                )
-            )
-        if rows:
-            tables.append(
-                Table(
-                    f"{title}, on the {split} split",
-                    (
-                        "budget",
-                        "variant",
-                        "#params, M",
-                        cells.MEAN_HEADER,
-                        "seeds",
-                        f"less {reference}, {cells.DIFFERENCE_HEADER}",
-                        "positive in",
-                    ),
-                    tuple(rows),
-                )
-            )
+        rows = [
+            {
+                "budget": budget or NO_VALUE,
+                "variant": variant,
+                **cell.columns(),
+                **_less(measured, cell, budget, variant, reference),
+            }
+            for budget, variant, cell in _variants(measured)
+        ]
+        tables += document.tables(f"{title}, on the {split} split", rows)
     return tables
 
 
@@ -85,7 +65,7 @@ def search_methods(measurements: Sequence[Measurement]) -> list[Table]:
         measurements: sequence of Measurement.
 
     Returns:
-        list of Table, one a split; empty if nothing was measured.
+        list of Table, one for each split; empty if nothing was measured.
     """
     tables = []
     for split in SPLITS:
@@ -93,46 +73,27 @@ def search_methods(measurements: Sequence[Measurement]) -> list[Table]:
         for m in measurements_lib.select(measurements, _METHODS, split=split):
             number = m.costs.get(_EVALUATIONS, math.inf)
             groups.setdefault(number, []).append(m)
-        rows = []
-        for number, measured in sorted(groups.items()):
-            for budget, method, cell in _variants(measured):
-                rows.append(
-                    (
-                        f"{number:,}" if number < math.inf else cells.NO_VALUE,
-                        budget or cells.NO_VALUE,
-                        method,
-                        cell.score_text(),
-                        _hypervolume_text(cell),
-                        str(len(cell.scores)),
-                        *_less(
-                            cell,
-                            cells.cell(measured, _RANDOM, budget),
-                            method != _RANDOM,
-                        ),
-                    )
-                )
-        if rows:
-            tables.append(
-                Table(
-                    f"Search methods: best subnet found, on the {split} split",
-                    (
-                        "evaluations",
-                        "budget",
-                        "method",
-                        f"best {cells.MEAN_HEADER}",
-                        "hypervolume: mean ± sd [interval]",
-                        "seeds",
-                        f"less {_RANDOM}, {cells.DIFFERENCE_HEADER}",
-                        "positive in",
-                    ),
-                    tuple(rows),
-                )
-            )
+        rows = [
+            {
+                "evaluations": f"{number:,}" if number < math.inf else NO_VALUE,
+                "budget": budget or NO_VALUE,
+                "method": method,
+                f"best {cells.MEAN_HEADER}": cell.score_text(),
+                "hypervolume: mean ± sd [interval]": _hypervolume_text(cell),
+                "seeds": str(len(cell.scores)),
+                **_less(measured, cell, budget, method, _RANDOM),
+            }
+            for number, measured in sorted(groups.items())
+            for budget, method, cell in _variants(measured)
+        ]
+        tables += document.tables(
+            f"Search methods: best subnet found, on the {split} split", rows
+        )
     return tables
 
 
 def _variants(measured) -> list[tuple[str, str, cells.Cell]]:
-    """Budget, series and cell of all that was measured, in order."""
+    """Budget, series and cell of everything measured, in order."""
     series = sorted({m.series for m in measured}, key=_natural)
     return [
         (budget, name, cell)
@@ -153,17 +114,18 @@ def _natural(name) -> list:
 def _hypervolume_text(cell) -> str:
     values = list(cell.values(_HYPERVOLUME).values())
     if not values:
-        return cells.NO_VALUE
+        return NO_VALUE
     return statistics.over_seeds(values).text(scale=1, decimals=4)
 
 
-def _less(cell, reference, compared) -> tuple[str, str]:
-    """The paired difference from a reference as text."""
+def _less(measured, cell, budget, name, reference) -> dict[str, str]:
+    """The columns of the paired difference from a reference."""
+    other = cells.cell(measured, reference, budget)
     difference = (
-        statistics.paired_difference(cell.scores, reference.scores)
-        if compared
-        else None
+        None
+        if name == reference
+        else statistics.paired_difference(cell.scores, other.scores)
     )
-    if difference is None:
-        return cells.NO_VALUE, cells.NO_VALUE
-    return difference.statistics.text(signed=True), difference.positive_text()
+    return cells.difference_columns(
+        difference, f"less {reference}, {cells.DIFFERENCE_HEADER}"
+    )

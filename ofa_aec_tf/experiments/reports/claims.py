@@ -1,10 +1,10 @@
-"""Whether the orderings that the paper reports are found again.
+"""Whether the orderings that the paper reports are reproduced.
 
-Each is decided by differences that are paired by seed. It holds if the whole
-interval of the mean difference is above 0, does not hold if it is below, and
-is undecided if 0 is in it or if there are fewer than three seeds. With three
-seeds an interval excludes 0 as soon as all have the same sign, which chance
-does in one case of four: such a verdict is weak.
+Each is judged by differences that are paired by seed. It holds if the whole
+interval of the mean difference is above 0, fails if it is below, and is
+undecided if it contains 0 or if there are fewer than three seeds. With three
+seeds an interval excludes 0 whenever all differences have the same sign, which
+happens by chance in one case of four: such a verdict is weak.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ _LAST_BLOCK, _ALL_BLOCKS = "[2,2,X]", "[X,X,X]"
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """One difference that a claim says is positive.
+    """A difference that is positive according to a claim.
 
     Args:
         text: str. What is compared.
@@ -53,7 +53,7 @@ class Comparison:
 
     @property
     def reason(self) -> str:
-        """The verdict in words, with what it rests on."""
+        """The verdict in words, with its reason."""
         if self.difference is None:
             return f"{UNDECIDED}: not measured in a common seed"
         number = self.difference.statistics.num_seeds
@@ -72,7 +72,7 @@ class Claim:
     Args:
         statement: str. The ordering.
         paper: str. The paper's own numbers for it.
-        comparisons: tuple of Comparison, all of which it needs.
+        comparisons: tuple of Comparison. It holds if all of them do.
     """
 
     statement: str
@@ -95,7 +95,7 @@ def claims(measurements: Sequence[Measurement]) -> list[Claim]:
         measurements: sequence of Measurement.
 
     Returns:
-        list of Claim, without those of which nothing was measured.
+        list of Claim, without those that nothing was measured for.
     """
     found = [
         _smallest_budget(measurements),
@@ -184,12 +184,12 @@ def _fine_tuning(measurements) -> Claim:
 
 
 def _budgets(measured) -> list[str]:
-    """Budgets, the smallest first, without that of the teacher."""
+    """Names of budgets, the smallest first; the teacher has none."""
     return [name for name in measurements_lib.budgets(measured) if name]
 
 
 def _subnet_moments(measurements, space) -> tuple[dict, dict]:
-    """For each budget the mean and the spread of its subnets a seed."""
+    """Mean and standard deviation of a space's subnets, by budget and seed."""
     means, spreads = {}, {}
     for budget in _budgets(
         measurements_lib.select(measurements, "figure4", space)
@@ -198,7 +198,7 @@ def _subnet_moments(measurements, space) -> tuple[dict, dict]:
         means[budget] = {
             seed: float(np.mean(values)) for seed, values in scores.items()
         }
-        # One subnet has no spread.
+        # One subnet has no standard deviation.
         spreads[budget] = {
             seed: float(np.std(values, ddof=1))
             for seed, values in scores.items()
@@ -211,9 +211,9 @@ def _difference_over_budgets(
     first: Mapping[str, Mapping[int, float]],
     second: Mapping[str, Mapping[int, float]],
 ) -> statistics.PairedDifference | None:
-    """The paired difference of means over the budgets that both have.
+    """The paired difference of means over the common budgets.
 
-    Seeds that lack one of these budgets are left out: they would be means
+    Seeds that lack one of these budgets are left out: their means would be
     over other budgets.
     """
     budgets = [

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from ofa_aec_tf.experiments.reports import cells
+from ofa_aec_tf.reports import document
 from ofa_aec_tf.reports.document import Table
+from ofa_aec_tf.runs.text_tables import NO_VALUE
 
 
 def tables(facts: Mapping) -> list[Table]:
     """The tables at the end of a report.
 
     Args:
-        facts: dict of JSON types, in the order to show: corpus, schedule,
-            machine, versions. Each dict in it becomes a table of its own,
-            everything else one table together.
+        facts: dict of JSON types, in the order to show. Each dict in it
+            becomes a table of its own; everything else is one table.
     """
     plain = {k: v for k, v in facts.items() if not isinstance(v, Mapping)}
     groups = {"Facts": plain} | {
@@ -21,13 +21,12 @@ def tables(facts: Mapping) -> list[Table]:
         if isinstance(value, Mapping)
     }
     return [
-        Table(
-            caption,
-            ("what", "value"),
-            tuple((str(name), _text(value)) for name, value in group.items()),
-        )
+        table
         for caption, group in groups.items()
-        if group
+        for table in document.tables(
+            caption,
+            [{"what": str(k), "value": _text(v)} for k, v in group.items()],
+        )
     ]
 
 
@@ -37,5 +36,5 @@ def _text(value) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, value))
     if value is None:
-        return cells.NO_VALUE
+        return NO_VALUE
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -18,6 +18,7 @@ from ofa_aec_tf.experiments.reports.fold_results import FoldResult
 from ofa_aec_tf.experiments.reports.fold_results import RunResults
 from ofa_aec_tf.reports import document
 from ofa_aec_tf.reports.document import Table
+from ofa_aec_tf.runs.text_tables import NO_VALUE
 
 
 def write_report(
@@ -33,8 +34,8 @@ def write_report(
     Args:
         directory: path of a directory; created.
         results: iterable of FoldResult.
-        folds: sequence of int. All folds that are to be measured.
-        num_wanted: int. Results when all is measured.
+        folds: sequence of int. All folds to measure.
+        num_wanted: int. Number of results once everything is measured.
         facts: dict of JSON types, as for `facts.tables`.
         title: str.
 
@@ -49,7 +50,7 @@ def write_report(
         for metric in fold_results.METRICS
         if any(metric in result.metrics for result in results)
     ]
-    # First, so that an error leaves an older report whole.
+    # Rendered first, so that an error leaves the older report as it is.
     files = document.render(
         jinja2.PackageLoader(__package__, "templates"),
         "fold_report.jinja",
@@ -60,11 +61,9 @@ def write_report(
         seeds=sorted({result.seed for result in results}),
         table_file=fold_results.RESULTS,
         scores=[
-            _scores(runs, metrics),
-            *(_scores_by_fold(runs, folds, metric) for metric in metrics),
-        ]
-        if runs
-        else [],
+            *_scores(runs, metrics),
+            *(t for metric in metrics for t in _scores_by_fold(runs, metric)),
+        ],
         differences=[
             table for metric in metrics for table in _differences(runs, metric)
         ],
@@ -73,74 +72,60 @@ def write_report(
         min_seeds=statistics.MIN_SEEDS,
     )
     fold_results.write_results(directory / fold_results.RESULTS, results)
-    # Last: it shows the others.
+    # Written last: the report refers to the table.
     document.write(directory, files)
 
 
-def _scores(runs: Mapping[str, RunResults], metrics) -> Table:
+def _scores(runs: Mapping[str, RunResults], metrics) -> list[Table]:
     rows = []
     for name, run in runs.items():
-        row = [
-            name,
-            run.teachers_text or cells.NO_VALUE,
-            cells.millions(run.parameters),
-        ]
+        row = {
+            "run": name,
+            "taught by": run.teachers_text or NO_VALUE,
+            cells.PARAMETERS_HEADER: cells.millions(run.parameters),
+        }
         for metric in metrics:
             seeds = run.seeds(metric)
+            over_folds = over_seeds = NO_VALUE
             if seeds:
-                means = run.seed_means(metric)
-                row.append(_over_folds(run.fold_means(metric, seeds)))
-                row.append(statistics.over_seeds(list(means.values())).text())
-            else:
-                row += [cells.NO_VALUE] * 2
-        rows.append((*row, str(len(run.seeds(metrics[0])))))
-    return Table(
-        "Mean over all folds",
-        (
-            "run",
-            "taught by",
-            "#params, M",
-            *(
-                f"{metric}, % {over}"
-                for metric in metrics
-                for over in (
-                    "over the folds: mean ± sd",
-                    "over the seeds: mean ± sd [interval]",
-                )
-            ),
-            "seeds",
-        ),
-        tuple(rows),
-    )
+                over_folds = _over_folds(run.fold_means(metric, seeds))
+                means = list(run.seed_means(metric).values())
+                over_seeds = statistics.over_seeds(means).text()
+            row |= {
+                f"{metric}, % over the folds: mean ± sd": over_folds,
+                f"{metric}, % over the seeds: mean ± sd [interval]": over_seeds,
+            }
+        rows.append({**row, "seeds": str(len(run.seeds(metrics[0])))})
+    return document.tables("Mean over all folds", rows)
+
+
+def _percent(values) -> str:
+    """The mean of scores in percent."""
+    return f"{100 * np.mean(values):.2f}" if values else NO_VALUE
 
 
 def _over_folds(means) -> str:
-    text = f"{100 * np.mean(means):.2f}"
-    if len(means) > 1:
-        text += f" ± {100 * np.std(means, ddof=1):.2f}"
-    return text
+    if len(means) < 2:
+        return _percent(means)
+    return f"{_percent(means)} ± {100 * np.std(means, ddof=1):.2f}"
 
 
-def _scores_by_fold(runs, folds, metric) -> Table:
+def _scores_by_fold(runs: Mapping[str, RunResults], metric) -> list[Table]:
     rows = []
     for name, run in runs.items():
-        by_fold = run.by_fold(metric).values()
+        by_fold = run.by_fold(metric)
         rows.append(
-            (
-                name,
-                *(
-                    f"{100 * np.mean(list(values.values())):.2f}"
-                    if values
-                    else cells.NO_VALUE
-                    for values in by_fold
-                ),
-                ", ".join(str(len(values)) for values in by_fold),
-            )
+            {
+                "run": name,
+                **{
+                    f"fold {fold}": _percent(list(values.values()))
+                    for fold, values in by_fold.items()
+                },
+                "seeds": ", ".join(str(len(v)) for v in by_fold.values()),
+            }
         )
-    return Table(
-        f"{metric}, % of each fold, mean over the seeds measured",
-        ("run", *(f"fold {fold}" for fold in folds), "seeds"),
-        tuple(rows),
+    return document.tables(
+        f"{metric}, % of each fold, mean over the seeds measured", rows
     )
 
 
@@ -157,23 +142,17 @@ def _differences(runs, metric) -> list[Table]:
         over_seeds = difference.over_seeds
         comparison = claims.Comparison(f"{later} less {earlier}", over_seeds)
         rows.append(
-            (
-                comparison.text,
-                over_seeds.statistics.text(signed=True),
-                over_seeds.positive_text(),
-                f"{difference.num_positive_folds} of {difference.num_folds}",
-                comparison.reason,
-            )
+            {
+                "compared": comparison.text,
+                cells.DIFFERENCE_HEADER: over_seeds.statistics.text(
+                    signed=True
+                ),
+                "positive in seeds": over_seeds.positive_text(),
+                "positive in folds": f"{difference.num_positive_folds} of "
+                f"{difference.num_folds}",
+                "verdict": comparison.reason,
+            }
         )
-    table = Table(
-        f"{metric}: is the first better than the second?",
-        (
-            "compared",
-            cells.DIFFERENCE_HEADER,
-            "positive in seeds",
-            "positive in folds",
-            "verdict",
-        ),
-        tuple(rows),
+    return document.tables(
+        f"{metric}: is the first better than the second?", rows
     )
-    return [table] if rows else []

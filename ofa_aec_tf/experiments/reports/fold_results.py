@@ -1,4 +1,4 @@
-"""What a cross-validation has measured, one line a network, fold and seed."""
+"""Results of a cross-validation, one for each network, fold and seed."""
 
 import csv
 import dataclasses
@@ -23,16 +23,16 @@ _NAMES = ("run", "taught by", "network", "fold", "seed")
 
 @dataclasses.dataclass(frozen=True)
 class FoldResult:
-    """What one network reached on the fold that tests it.
+    """The scores of one network on the fold that tests it.
 
     Args:
-        run: str. The training that it is from.
-        teachers: tuple of str. The runs that have taught it.
-        network: str. What networks of one architecture have in common.
-        fold: int. The fold that tests it and has not trained it.
-        seed: int. Of its training, and of its teachers'.
+        run: str. Name of the training.
+        teachers: tuple of str. Names of the runs that taught it.
+        network: str. Names the architecture.
+        fold: int. The fold that it was not trained on.
+        seed: int. Of its own training and those of its teachers.
         costs: dict of JSON numbers with `parameters`.
-        metrics: dict of numbers. None is the same as no value, and left out.
+        metrics: dict of numbers. None means that there is no value.
     """
 
     run: str
@@ -49,15 +49,15 @@ class FoldResult:
 
     @property
     def teachers_text(self) -> str:
-        """The teachers in a table; "" for none."""
+        """The teachers as text; "" if there are none."""
         return _TEACHERS_SEPARATOR.join(self.teachers)
 
 
 class RunResults:
     """The results of one run.
 
-    A seed counts as soon as all folds are measured: a mean over some folds is
-    of other clips.
+    A seed counts once all folds are measured: a mean over fewer folds would be
+    over other clips.
 
     Args:
         results: sequence of FoldResult of one run, one or more.
@@ -78,13 +78,13 @@ class RunResults:
                     f"{result.fold} and seed {result.seed}. Received: two."
                 )
             self._results[key] = result
-        # Architecture and teachers are the same in all.
+        # The same for all of its results.
         self.teachers_text = results[0].teachers_text
         self.network = results[0].network
         self.parameters = results[0].costs["parameters"]
 
     def by_fold(self, metric: str) -> dict[int, dict[int, float]]:
-        """Of each fold what the seeds reached, whether they count or not."""
+        """The values of a metric by fold and seed, of all seeds."""
         values: dict[int, dict[int, float]] = {f: {} for f in self._folds}
         for (seed, fold), result in self._results.items():
             if metric in result.metrics:
@@ -92,13 +92,13 @@ class RunResults:
         return values
 
     def seeds(self, metric: str) -> list[int]:
-        """The seeds that count, in their order."""
+        """The seeds that count, sorted."""
         return sorted(
             set.intersection(*map(set, self.by_fold(metric).values()))
         )
 
     def seed_means(self, metric: str) -> dict[int, float]:
-        """Of each seed that counts the mean over the folds."""
+        """The mean over the folds, of each seed that counts."""
         values = self.by_fold(metric)
         return {
             seed: math.fsum(values[f][seed] for f in self._folds)
@@ -107,7 +107,7 @@ class RunResults:
         }
 
     def fold_means(self, metric: str, seeds: Iterable[int]) -> list[float]:
-        """Of each fold the mean over seeds.
+        """The mean over seeds, of each fold.
 
         Args:
             metric: str.
@@ -123,7 +123,7 @@ class RunResults:
 def runs(
     results: Iterable[FoldResult], folds: Sequence[int]
 ) -> dict[str, RunResults]:
-    """The results by run, in the order of their first ones.
+    """The results by run, in order of appearance.
 
     Args:
         results: iterable of FoldResult.
@@ -137,12 +137,12 @@ def runs(
 
 @dataclasses.dataclass(frozen=True)
 class FoldDifference:
-    """The first run less the second.
+    """The difference of two runs.
 
     Args:
         over_seeds: PairedDifference of the means over the folds.
-        num_positive_folds: int. Folds in which the mean over the common seeds
-            is the larger one.
+        num_positive_folds: int. Folds in which the first run has the larger
+            mean over the common seeds.
         num_folds: int.
     """
 
@@ -154,7 +154,7 @@ class FoldDifference:
 def difference(
     first: RunResults, second: RunResults, metric: str
 ) -> FoldDifference | None:
-    """The first run less the second, over the seeds that count in both.
+    """The first run minus the second, over the seeds that count in both.
 
     Args:
         first: RunResults.
@@ -176,14 +176,14 @@ def difference(
             second.fold_means(metric, common),
         )
     )
-    # Rounded, so that a tie stays one.
+    # Rounded, so that ties stay ties.
     return FoldDifference(
         over_seeds, sum(round(a - b, 12) > 0 for a, b in pairs), len(pairs)
     )
 
 
 def write_results(path, results: Sequence[FoldResult]) -> None:
-    """Writes results as CSV, in their order.
+    """Writes results as CSV, in the order given.
 
     Args:
         path: path of the file.

@@ -1,4 +1,4 @@
-"""What a reproduction of the paper has measured, one tidy line each.
+"""Measurements of a reproduction of the paper, in tidy form.
 
 | experiment | series | budget | split |
 | - | - | - | - |
@@ -12,9 +12,9 @@
 
 Search spaces are called `[2,2,X]`, `[2,X,X]`, `[X,X,X]` and `EW-only`.
 Variants are compared with `OFA`, `uniform`, `calibrated`, `K=4` and `static`,
-methods with `random`, seed by seed. Of `methods` the costs may have
-`evaluations`, and the metrics `hypervolume`. The teacher's budget is "": it is
-larger than all.
+search methods with `random`, seed by seed. For `methods` there may be a cost
+`evaluations` and a metric `hypervolume`. The teacher's budget is "": it is
+larger than all budgets.
 """
 
 import csv
@@ -22,10 +22,10 @@ import dataclasses
 import io
 import json
 import math
-import pathlib
 from collections.abc import Iterable
 from collections.abc import Mapping
 
+from ofa_aec_tf.checks.argument_checks import check_choice
 from ofa_aec_tf.runs import workdir
 
 MEASUREMENTS = "measurements.csv"
@@ -51,21 +51,21 @@ _COST, _METRIC = "costs.", "metrics."
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """What one network reached on one split.
+    """The scores of one network on one split.
 
     Args:
         experiment: str. One of EXPERIMENTS.
-        series: str. The row or curve that it belongs to.
-        budget: str. Name of the budget, such as `"0.9M"`; "" where none is.
-        seed: int. Of everything that was trained for it.
+        series: str. The row or curve in which it is shown.
+        budget: str. Name of the budget, such as `"0.9M"`; "" for none.
+        seed: int. Of all trainings for it.
         subnet: dict of JSON types from decisions to choices, or None.
         costs: dict of JSON numbers with `parameters`.
-        metrics: dict of numbers with `mAP` in [0, 1]. None is the same as
-            no value, and left out.
+        metrics: dict of numbers with `mAP` in [0, 1]. Those that are None,
+            which have no value, are left out.
         split: str. One of SPLITS.
 
     Raises:
-        ValueError: for anything else; the text begins with the field.
+        ValueError: for anything else.
     """
 
     experiment: str
@@ -83,18 +83,23 @@ class Measurement:
         object.__setattr__(self, "costs", dict(self.costs))
         if self.subnet is not None:
             object.__setattr__(self, "subnet", dict(self.subnet))
-        _check("experiment", self.experiment, EXPERIMENTS)
-        _check("split", self.split, SPLITS)
-        for field in ("series", "budget"):
-            if not getattr(self, field).isprintable():
+        check_choice("experiment", self.experiment, EXPERIMENTS)
+        check_choice("split", self.split, SPLITS)
+        if not (self.series and (self.series + self.budget).isprintable()):
+            raise ValueError(
+                "`series` and `budget` must be names on one line. Received: "
+                f"series={self.series!r}, budget={self.budget!r}"
+            )
+        for name, values, maximum in (
+            ("parameters", self.costs, math.inf),
+            (METRIC, known, 1),
+        ):
+            # A missing value and NaN are out of bounds too.
+            if not 0 <= values.get(name, math.nan) <= maximum:
                 raise ValueError(
-                    f"{field}: expected a name on one line. Received: "
-                    f"{getattr(self, field)!r}"
+                    f"`{name}` must be a number from 0 to {maximum}. "
+                    f"Received: {values.get(name)}"
                 )
-        if not self.series:
-            raise ValueError("series: expected a name. Received: ''")
-        _check_numbers(_COST, self.costs, "parameters", math.inf)
-        _check_numbers(_METRIC, known, METRIC, 1)
 
     @property
     def parameters(self) -> int | float:
@@ -102,7 +107,7 @@ class Measurement:
         return self.costs["parameters"]
 
     def key(self) -> tuple:
-        """What is measured at most once, as sortable str and int."""
+        """Identifies what was measured; sortable."""
         return (
             EXPERIMENTS.index(self.experiment),
             self.budget,
@@ -114,44 +119,19 @@ class Measurement:
         )
 
 
-def _check(field, value, choices) -> None:
-    if value not in choices:
-        raise ValueError(
-            f"{field}: expected one of {', '.join(choices)}. Received: "
-            f"{value!r}"
-        )
-
-
-def _check_numbers(prefix, values, required, maximum) -> None:
-    if required not in values:
-        raise ValueError(
-            f"{prefix}{required}: expected a number. Received: none"
-        )
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise ValueError(
-                f"{prefix}{name}: expected a finite number. Received: {value}"
-            )
-    if not 0 <= values[required] <= maximum:
-        raise ValueError(
-            f"{prefix}{required}: expected a number in [0, {maximum}]. "
-            f"Received: {values[required]}"
-        )
-
-
 def _json(value) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def measurements_table(measurements: Iterable[Measurement]) -> str:
-    """Measurements as CSV, in an order that does not depend on theirs.
+    """Measurements as CSV, sorted.
 
     Args:
         measurements: iterable of Measurement.
 
     Returns:
-        str. Columns: the fields, with `subnet` as JSON, then a column
-        `costs.<name>` a cost and a column `metrics.<name>` a metric.
+        str. The columns are the fields, with `subnet` as JSON, then
+        `costs.<name>` and `metrics.<name>` for each cost and metric.
 
     Raises:
         ValueError: if a thing was measured twice.
@@ -201,108 +181,6 @@ def write_measurements(path, measurements: Iterable[Measurement]) -> None:
     workdir.write_text(path, measurements_table(measurements))
 
 
-def read_measurements(path) -> list[Measurement]:
-    """Reads what `write_measurements` has written.
-
-    Args:
-        path: path of a CSV file.
-
-    Returns:
-        list of Measurement, in the order of the file.
-
-    Raises:
-        ValueError: for a file that is missing or wrong, naming line and
-            column.
-    """
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise ValueError(f"There are no measurements {path}.")
-    # Spreadsheets put a byte order mark before the first name.
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file)
-        header = next(reader, [])
-        _check_header(path, header)
-        measurements = {}
-        for row in reader:
-            line = f"{path}, line {reader.line_num}"
-            if len(row) != len(header):
-                raise ValueError(
-                    f"{line}: expected {len(header)} columns. Received: "
-                    f"{len(row)}"
-                )
-            try:
-                measurement = _measurement(dict(zip(header, row)))
-            except ValueError as error:
-                raise ValueError(f"{line}, column {error}") from None
-            if measurement.key() in measurements:
-                raise ValueError(f"{line}: {_measured_twice(measurement)}")
-            measurements[measurement.key()] = measurement
-    return list(measurements.values())
-
-
-def _check_header(path, header) -> None:
-    for name in _NAMES:
-        if name not in header:
-            raise ValueError(
-                f"{path}, line 1: expected a column {name}. Received: "
-                f"{', '.join(header)}"
-            )
-    for index, name in enumerate(header):
-        known = name in _NAMES or name.startswith((_COST, _METRIC))
-        if not known or name in header[:index]:
-            raise ValueError(
-                f"{path}, line 1, column {name}: expected each of "
-                f"{', '.join(_NAMES)}, {_COST}... and {_METRIC}... once. "
-                f"Received: {', '.join(header)}"
-            )
-
-
-def _measurement(row) -> Measurement:
-    return Measurement(
-        experiment=row["experiment"],
-        series=row["series"],
-        budget=row["budget"],
-        seed=_parsed(row, "seed", int, "an integer"),
-        subnet=_parsed(row, "subnet", _subnet, "a JSON object, or nothing"),
-        costs=_numbers(row, _COST),
-        metrics=_numbers(row, _METRIC),
-        split=row["split"],
-    )
-
-
-def _parsed(row, column, parse, expected):
-    try:
-        return parse(row[column])
-    except ValueError:
-        raise ValueError(
-            f"{column}: expected {expected}. Received: {row[column]!r}"
-        ) from None
-
-
-def _subnet(text) -> dict | None:
-    if not text:
-        return None
-    choices = json.loads(text)
-    if not isinstance(choices, dict):
-        raise ValueError(text)
-    return choices
-
-
-def _numbers(row, prefix) -> dict:
-    return {
-        column.removeprefix(prefix): _parsed(row, column, _number, "a number")
-        for column, text in row.items()
-        if column.startswith(prefix) and text
-    }
-
-
-def _number(text) -> int | float:
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
-
-
 def select(
     measurements: Iterable[Measurement],
     experiment: str,
@@ -310,7 +188,7 @@ def select(
     budget: str | None = None,
     split: str | None = None,
 ) -> list[Measurement]:
-    """The measurements of an experiment; None keeps all of a kind."""
+    """The measurements of an experiment; None selects all values."""
     return [
         m
         for m in measurements
@@ -322,7 +200,7 @@ def select(
 
 
 def budgets(measurements: Iterable[Measurement]) -> list[str]:
-    """Names of the budgets, that of the smallest networks first."""
+    """Names of the budgets, ordered by the sizes of their networks."""
     parameters: dict[str, list] = {}
     for m in measurements:
         parameters.setdefault(m.budget, []).append(m.parameters)
@@ -338,7 +216,7 @@ def budgets(measurements: Iterable[Measurement]) -> list[str]:
 def values_by_seed(
     measurements: Iterable[Measurement], metric: str = METRIC
 ) -> dict[int, float]:
-    """A metric of each seed, in their order.
+    """The values of a metric by seed, sorted.
 
     Args:
         measurements: iterable of Measurement of one series, budget and split.

@@ -1,15 +1,12 @@
 """The figures of the paper, from measurements, as PNG."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import figure
 from matplotlib import lines
 from matplotlib import patches
 from matplotlib import ticker
 from matplotlib import transforms
-from matplotlib.backends import backend_agg
 
 from ofa_aec_tf.experiments.reports import cells
 from ofa_aec_tf.experiments.reports import measurements as measurements_lib
@@ -18,30 +15,29 @@ from ofa_aec_tf.experiments.reports.measurements import KD
 from ofa_aec_tf.experiments.reports.measurements import SCRATCH
 from ofa_aec_tf.experiments.reports.measurements import TEACHER
 from ofa_aec_tf.experiments.reports.measurements import Measurement
+from ofa_aec_tf.reports import figures
 
-# Of Okabe and Ito: distinct for the color-blind too. Each has a marker, so
-# that nothing depends on color.
+# Of Okabe and Ito: distinct for color-blind people too. Each also has a marker,
+# so that nothing depends on color alone.
 _COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _HATCHES = ("", "///", "...", "xxx", "\\\\\\", "ooo")
 _BASELINES = {KD: ("#444444", "X"), SCRATCH: ("#888888", "*")}
-_DPI = 150
 _LEGEND_COLUMNS = 4
-# Width of a budget's boxes; budgets are 1 apart.
+# Width of all boxes of a budget; budgets are 1 apart.
 _GROUP_WIDTH = 0.8
-# Of Figure 3's lines from each other, or bars of equal sizes would cover
-# each other.
+# Distance between the lines of Figure 3, whose bars would overlap otherwise.
 _DODGE_POINTS = 3
-# Of all of a seed's points in a box together, in square points.
+# Of all points of a seed in a box together, in square points.
 _POINT_AREA = 300
 _GOLDEN_RATIO = 0.6180339887
 
 
 def figure3(measurements: Sequence[Measurement]) -> bytes | None:
-    """mAP against parameters, a line a search space.
+    """mAP against parameters, with a line for each search space.
 
-    Points are means over the seeds and bars standard deviations; the teacher
-    and the networks that were trained alone are those of Table 1.
+    Points are means over the seeds, bars standard deviations. The teacher and
+    the baselines are those of Table 1.
 
     Args:
         measurements: sequence of Measurement.
@@ -53,7 +49,7 @@ def figure3(measurements: Sequence[Measurement]) -> bytes | None:
     if not measured:
         return None
     alone = measurements_lib.select(measurements, "table1", split="test")
-    canvas, axes = _canvas("both")
+    figure, axes = _panel("both")
     names = cells.spaces(measured)
     for position, space in enumerate(names):
         index = _style_index(names, space)
@@ -67,7 +63,7 @@ def figure3(measurements: Sequence[Measurement]) -> bytes | None:
             lw=1.8,
             transform=axes.transData
             + transforms.ScaledTranslation(
-                aside / 72, 0, canvas.figure.dpi_scale_trans
+                aside / 72, 0, figure.dpi_scale_trans
             ),
         )
     for series, (color, marker) in _BASELINES.items():
@@ -94,15 +90,15 @@ def figure3(measurements: Sequence[Measurement]) -> bytes | None:
     axes.set_ylabel("Test mAP (%)")
     axes.margins(x=0.06, y=0.08)
     handles, labels = axes.get_legend_handles_labels()
-    return _png(canvas, handles, labels)
+    return _png(figure, handles, labels)
 
 
 def figure4(measurements: Sequence[Measurement]) -> bytes | None:
-    """The spread of subnets of similar size, a box a space and budget.
+    """The spread of subnets of similar size.
 
-    Boxes are quartiles of all seeds' subnets, whiskers reach the last subnet
-    within 1.5 times their distance; each subnet is a point, each seed another
-    marker.
+    There is a box plot for each budget and search space, over the subnets of
+    all seeds. Whiskers reach the last subnet within 1.5 times the interquartile
+    range. Each subnet is a point, and each seed has its own marker.
 
     Args:
         measurements: sequence of Measurement.
@@ -115,7 +111,7 @@ def figure4(measurements: Sequence[Measurement]) -> bytes | None:
     )
     if not measured:
         return None
-    canvas, axes = _canvas("y")
+    figure, axes = _panel("y")
     names = cells.spaces(measured)
     styles = [_style_index(names, space) for space in names]
     budgets = measurements_lib.budgets(measured)
@@ -156,34 +152,19 @@ def figure4(measurements: Sequence[Measurement]) -> bytes | None:
         )
         for index, seed in enumerate(seeds)
     ]
-    return _png(canvas, handles, [handle.get_label() for handle in handles])
+    return _png(figure, handles, [handle.get_label() for handle in handles])
 
 
-def _canvas(grid_axis):
-    # Not pyplot: it would keep state, and look for a screen.
-    canvas = backend_agg.FigureCanvasAgg(
-        figure.Figure(figsize=(10, 6), layout="constrained")
-    )
-    axes = canvas.figure.subplots()
+def _panel(grid_axis):
+    figure, (axes,) = figures.panels(10, 6)
     axes.grid(axis=grid_axis, alpha=0.25)
     axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    return canvas, axes
+    return figure, axes
 
 
-def _png(canvas, handles, labels) -> bytes:
-    legend = canvas.figure.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=_LEGEND_COLUMNS,
-        frameon=False,
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-    content = io.BytesIO()
-    canvas.figure.savefig(content, dpi=_DPI)
-    return content.getvalue()
+def _png(figure, handles, labels) -> bytes:
+    figures.add_legend(figure, handles, labels, _LEGEND_COLUMNS)
+    return figures.png(figure)
 
 
 def _style(styles, index):
@@ -191,7 +172,7 @@ def _style(styles, index):
 
 
 def _style_index(names, space) -> int:
-    """The same for a space of the paper, whichever others are there."""
+    """The style of a space, which does not depend on the other ones."""
     if space in cells.PAPER_SPACES:
         return cells.PAPER_SPACES.index(space)
     others = [name for name in names if name not in cells.PAPER_SPACES]
@@ -203,7 +184,7 @@ def _pale(color) -> tuple[str, float]:
 
 
 def _row(measured, series) -> list[cells.Cell]:
-    """The cells of a series, in the order of their budgets."""
+    """The cells of a series, ordered by size."""
     row = (
         cells.cell(measured, series, budget)
         for budget in measurements_lib.budgets(measured)
@@ -212,7 +193,7 @@ def _row(measured, series) -> list[cells.Cell]:
 
 
 def _draw_points(axes, row, label, lw, **style) -> None:
-    """Means with bars; one seed has none."""
+    """Draws means with error bars; a single seed has no bar."""
     if not row:
         return
     found = [cell.statistics for cell in row]
@@ -226,7 +207,7 @@ def _draw_points(axes, row, label, lw, **style) -> None:
         label=label,
         **style,
     )
-    # Lines that stand aside don't count for the limits of the axes.
+    # Matplotlib ignores shifted lines when it chooses the limits of the axes.
     for cell, statistics in zip(row, found):
         deviation = statistics.standard_deviation or 0
         axes.update_datalim(
@@ -244,7 +225,7 @@ def _draw_box(axes, scores, seeds, center, width, index) -> None:
         positions=[center],
         widths=0.85 * width,
         manage_ticks=False,
-        # All subnets are drawn below.
+        # Each subnet is drawn as a point below.
         showfliers=False,
         patch_artist=True,
         boxprops={
@@ -256,7 +237,7 @@ def _draw_box(axes, scores, seeds, center, width, index) -> None:
         whiskerprops={"color": color},
         capprops={"color": color},
     )
-    # Seeds side by side within the box, their subnets scattered evenly.
+    # Seeds stand side by side in a box; their subnets are scattered evenly.
     lane = 0.8 * width / len(seeds)
     largest = max(map(len, scores.values()))
     size = np.clip(_POINT_AREA / largest, 2, 16)

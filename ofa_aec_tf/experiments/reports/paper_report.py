@@ -38,11 +38,11 @@ def write_report(
     facts: Mapping,
     title: str = "Reproduction of the paper",
 ) -> None:
-    """Writes the report beside its measurements and figures.
+    """Writes the report, its measurements and its figures.
 
     The files are `report.md`, `report.html` (which needs no other file),
-    `measurements.csv`, and `figure3.png` and `figure4.png` as far as they were
-    measured. What was not measured is left out, and named.
+    `measurements.csv`, `figure3.png` and `figure4.png`. The report lists what
+    has not been measured yet.
 
     Args:
         directory: path of a directory; created.
@@ -56,13 +56,13 @@ def write_report(
     directory = pathlib.Path(directory)
     measurements = sorted(measurements, key=Measurement.key)
     results = _results(measurements)
-    # First, so that an error leaves an older report whole.
+    # Rendered first, so that an error leaves the older report as it is.
     files = document.render(
         jinja2.PackageLoader(__package__, "templates"),
         "paper_report.jinja",
         title,
         num_measurements=len(measurements),
-        # Those of search methods are of their draws, on one supernet.
+        # Search methods have other seeds, all on one supernet.
         seeds=sorted(
             {m.seed for m in measurements if m.experiment != "methods"}
         ),
@@ -85,12 +85,12 @@ def write_report(
         for block in blocks:
             if isinstance(block, Picture):
                 workdir.write_bytes(directory / block.file, block.png)
-    # Last: they show the others.
+    # Written last: the report shows the other files.
     document.write(directory, files)
 
 
 def _results(measurements) -> dict[str, list[Table | Picture]]:
-    """What is shown below each heading, if anything."""
+    """Tables and figures by heading; none where nothing was measured."""
     return {
         "Table 1": paper_tables.table1(measurements),
         "Table 2": paper_tables.table2(measurements),
@@ -115,21 +115,15 @@ def _figure(file, png) -> list[Picture]:
 
 
 def _claim_table(claim) -> Table:
-    return Table(
+    (table,) = document.tables(
         f"{claim.statement}: {claim.verdict}",
-        ("compared", cells.DIFFERENCE_HEADER, "positive in", "verdict"),
-        tuple(map(_comparison, claim.comparisons)),
+        [
+            {
+                "compared": comparison.text,
+                **cells.difference_columns(comparison.difference),
+                "verdict": comparison.reason,
+            }
+            for comparison in claim.comparisons
+        ],
     )
-
-
-def _comparison(comparison) -> tuple[str, ...]:
-    difference = comparison.difference
-    numbers = (
-        (cells.NO_VALUE, cells.NO_VALUE)
-        if difference is None
-        else (
-            difference.statistics.text(signed=True),
-            difference.positive_text(),
-        )
-    )
-    return (comparison.text, *numbers, comparison.reason)
+    return table

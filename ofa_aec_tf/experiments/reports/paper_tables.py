@@ -19,13 +19,13 @@ from ofa_aec_tf.experiments.reports.measurements import OFA_SHORT
 from ofa_aec_tf.experiments.reports.measurements import SCRATCH
 from ofa_aec_tf.experiments.reports.measurements import TEACHER
 from ofa_aec_tf.experiments.reports.measurements import Measurement
+from ofa_aec_tf.reports import document
 from ofa_aec_tf.reports.document import Table
-
-_COMPARISON_HEADER = ("relative, %", cells.DIFFERENCE_HEADER, "positive in")
+from ofa_aec_tf.runs.text_tables import NO_VALUE
 
 
 def table1(measurements: Sequence[Measurement]) -> list[Table]:
-    """Teacher, training from scratch, distillation and OFA a budget.
+    """Teacher, training from scratch, distillation and OFA at each budget.
 
     Args:
         measurements: sequence of Measurement.
@@ -41,49 +41,47 @@ def table1(measurements: Sequence[Measurement]) -> list[Table]:
         for budget in measurements_lib.budgets(measured)
         for series in (SCRATCH, KD, OFA)
     ]
-    rows = []
+
+    def percent(value):
+        if not teacher:
+            return NO_VALUE
+        return f"{100 * value(cell) / value(teacher):.1f}"
+
+    scores = []
     for series, budget in keys:
         cell = cells.cell(measured, series, budget)
         if cell:
-            rows.append(
-                (
-                    series,
-                    budget or cells.NO_VALUE,
-                    cell.parameters_text(),
-                    _percent(teacher, cell, lambda c: c.parameters),
-                    cell.score_text(),
-                    _percent(teacher, cell, lambda c: c.statistics.mean),
-                    str(len(cell.scores)),
-                )
+            scores.append(
+                {
+                    "model": series,
+                    "budget": budget or NO_VALUE,
+                    cells.PARAMETERS_HEADER: cell.parameters_text(),
+                    "#params, % of the teacher's": percent(
+                        lambda c: c.parameters
+                    ),
+                    cells.MEAN_HEADER: cell.score_text(),
+                    "mAP, % of the teacher's": percent(
+                        lambda c: c.statistics.mean
+                    ),
+                    "seeds": str(len(cell.scores)),
+                }
             )
-    scores = Table(
-        "Table 1: models on the test split",
-        (
-            "model",
-            "budget",
-            "#params, M",
-            "#params, % of the teacher's",
-            cells.MEAN_HEADER,
-            "mAP, % of the teacher's",
-            "seeds",
+    improvements = [
+        {"budget": budget, "over": series, **comparison}
+        for budget in measurements_lib.budgets(measured)
+        for series in (SCRATCH, KD)
+        for comparison in _comparisons(measured, budget, OFA, series)
+    ]
+    return [
+        *document.tables("Table 1: models on the test split", scores),
+        *document.tables(
+            "Improvement of OFA, over the seeds that both have", improvements
         ),
-        tuple(rows),
-    )
-    improvements = Table(
-        "Improvement of OFA, over the seeds that both have",
-        ("budget", "over", *_COMPARISON_HEADER),
-        tuple(
-            (budget, series, *comparison)
-            for budget in measurements_lib.budgets(measured)
-            for series in (SCRATCH, KD)
-            for comparison in _comparisons(measured, budget, OFA, series)
-        ),
-    )
-    return _with_rows(scores, improvements)
+    ]
 
 
 def table2(measurements: Sequence[Measurement]) -> list[Table]:
-    """Continual fine-tuning of the subnets that were found.
+    """Fine-tuning of the subnets that were found.
 
     Args:
         measurements: sequence of Measurement.
@@ -93,38 +91,40 @@ def table2(measurements: Sequence[Measurement]) -> list[Table]:
         are any; empty if nothing was measured.
     """
     measured = measurements_lib.select(measurements, "table2", split="test")
-    columns = (OFA, OFA_SHORT, OFA_LONG, INIT_LONG)
-    rows = []
+    scores = []
     for budget in measurements_lib.budgets(measured):
-        row = [cells.cell(measured, series, budget) for series in columns]
-        # All of a row are of the same subnets.
-        longest = max(row, key=lambda cell: len(cell.scores))
+        row = {
+            series: cells.cell(measured, series, budget)
+            for series in (OFA, OFA_SHORT, OFA_LONG, INIT_LONG)
+        }
+        # All cells of a row have the same architecture.
+        longest = max(row.values(), key=lambda cell: len(cell.scores))
         if longest:
-            rows.append(
-                (
-                    budget,
-                    longest.parameters_text(),
-                    *(cell.score_text() for cell in row),
-                    _numbers_text([len(cell.scores) for cell in row]),
-                )
+            numbers = [str(len(cell.scores)) for cell in row.values()]
+            scores.append(
+                {
+                    "budget": budget,
+                    cells.PARAMETERS_HEADER: longest.parameters_text(),
+                    **{series: c.score_text() for series, c in row.items()},
+                    "seeds": ", ".join(
+                        numbers if len(set(numbers)) > 1 else numbers[:1]
+                    ),
+                }
             )
-    scores = Table(
-        "Table 2: continual fine-tuning on the test split, "
-        + cells.MEAN_HEADER,
-        ("budget", "#params, M", *columns, "seeds"),
-        tuple(rows),
-    )
-    gains = Table(
-        "Gain over OFA, over the seeds that both have",
-        ("budget", "of", *_COMPARISON_HEADER),
-        tuple(
-            (budget, series, *comparison)
-            for budget in measurements_lib.budgets(measured)
-            for series in (OFA_SHORT, OFA_LONG, INIT_LONG)
-            for comparison in _comparisons(measured, budget, series, OFA)
+    gains = [
+        {"budget": budget, "of": series, **comparison}
+        for budget in measurements_lib.budgets(measured)
+        for series in (OFA_SHORT, OFA_LONG, INIT_LONG)
+        for comparison in _comparisons(measured, budget, series, OFA)
+    ]
+    return [
+        *document.tables(
+            "Table 2: continual fine-tuning on the test split, "
+            + cells.MEAN_HEADER,
+            scores,
         ),
-    )
-    return _with_rows(scores, gains)
+        *document.tables("Gain over OFA, over the seeds that both have", gains),
+    ]
 
 
 def subnets_found(measurements: Sequence[Measurement]) -> list[Table]:
@@ -137,33 +137,14 @@ def subnets_found(measurements: Sequence[Measurement]) -> list[Table]:
         list of at most one Table.
     """
     measured = measurements_lib.select(measurements, "figure3", split="test")
-    keys = [
-        (space, budget)
-        for space in cells.spaces(measured)
-        for budget in measurements_lib.budgets(measured)
-    ]
-    found = [(key, cells.cell(measured, *key)) for key in keys]
-    return _with_rows(
-        Table(
-            "Search spaces: subnets found, on the test split",
-            (
-                "search space",
-                "budget",
-                "#params, M",
-                cells.MEAN_HEADER,
-                "seeds",
-            ),
-            tuple(
-                (
-                    *key,
-                    cell.parameters_text(),
-                    cell.score_text(),
-                    str(len(cell.scores)),
-                )
-                for key, cell in found
-                if cell
-            ),
-        )
+    return document.tables(
+        "Search spaces: subnets found, on the test split",
+        [
+            {"search space": space, "budget": budget, **cell.columns()}
+            for space in cells.spaces(measured)
+            for budget in measurements_lib.budgets(measured)
+            if (cell := cells.cell(measured, space, budget))
+        ],
     )
 
 
@@ -186,39 +167,35 @@ def subnet_variance(measurements: Sequence[Measurement]) -> list[Table]:
             if not scores:
                 continue
             means = [float(np.mean(values)) for values in scores.values()]
+            # One subnet has no standard deviation.
             spreads = [
                 float(np.std(values, ddof=1))
                 for values in scores.values()
                 if len(values) > 1
             ]
-            sizes = [len(values) for values in scores.values()]
-            low, high = min(sizes), max(sizes)
+            sizes = sorted({len(values) for values in scores.values()})
             rows.append(
-                (
-                    space,
-                    budget,
-                    str(low) if low == high else f"{low} to {high}",
-                    statistics.over_seeds(means).text(),
-                    statistics.over_seeds(spreads).text()
-                    if spreads
-                    else cells.NO_VALUE,
-                    str(len(scores)),
-                )
+                {
+                    "search space": space,
+                    "budget": budget,
+                    "subnets a seed": " to ".join(
+                        map(str, dict.fromkeys((sizes[0], sizes[-1])))
+                    ),
+                    f"mean {cells.MEAN_HEADER}": statistics.over_seeds(
+                        means
+                    ).text(),
+                    f"sd of the mAP, {cells.DIFFERENCE_HEADER}": (
+                        statistics.over_seeds(spreads).text()
+                        if spreads
+                        else NO_VALUE
+                    ),
+                    "seeds": str(len(scores)),
+                }
             )
-    return _with_rows(
-        Table(
-            "Search spaces: all subnets of similar size, on the validation "
-            "split; over the seeds, of the subnets' mean and spread",
-            (
-                "search space",
-                "budget",
-                "subnets a seed",
-                f"mean {cells.MEAN_HEADER}",
-                f"sd of the mAP, {cells.DIFFERENCE_HEADER}",
-                "seeds",
-            ),
-            tuple(rows),
-        )
+    return document.tables(
+        "Search spaces: all subnets of similar size, on the validation split; "
+        "over the seeds, of the subnets' mean and spread",
+        rows,
     )
 
 
@@ -235,37 +212,20 @@ def scores_of_subnets(
     return scores
 
 
-def _comparisons(measured, budget, first, second) -> list[tuple[str, ...]]:
-    """One row of the first series less the second, or none."""
+def _comparisons(measured, budget, first, second) -> list[dict[str, str]]:
+    """Columns of the first series minus the second, if both were measured."""
     difference = statistics.paired_difference(
         cells.cell(measured, first, budget).scores,
         cells.cell(measured, second, budget).scores,
     )
-    return [] if difference is None else [comparison_row(difference)]
-
-
-def comparison_row(difference: statistics.PairedDifference) -> tuple[str, ...]:
-    """What stands below a comparison's headers."""
+    if difference is None:
+        return []
     relative = difference.relative
-    return (
-        cells.NO_VALUE if relative is None else f"{100 * relative:+.1f}",
-        difference.statistics.text(signed=True),
-        difference.positive_text(),
-    )
-
-
-def _numbers_text(numbers) -> str:
-    """Numbers, or the one that all of them are."""
-    return ", ".join(
-        map(str, numbers if len(set(numbers)) > 1 else numbers[:1])
-    )
-
-
-def _percent(teacher, cell, value) -> str:
-    if not teacher:
-        return cells.NO_VALUE
-    return f"{100 * value(cell) / value(teacher):.1f}"
-
-
-def _with_rows(*tables) -> list[Table]:
-    return [table for table in tables if table.rows]
+    return [
+        {
+            "relative, %": NO_VALUE
+            if relative is None
+            else f"{100 * relative:+.1f}",
+            **cells.difference_columns(difference),
+        }
+    ]

@@ -1,12 +1,11 @@
-"""Statistics over seeds: means, spreads, paired differences.
+"""Statistics over seeds: means, standard deviations, paired differences.
 
-An interval is a bootstrap percentile interval of the mean. It can't know more
-than the seeds do: of two or three values it is the range from the lowest to
-the highest. For values that lie evenly around their mean that range has the
-mean in it with a probability of 1 - 2 / 2**n: 50 % for two values, 75 % for
-three, and not 95 %. For more values it is too narrow still: of normal ones it
-has the mean in it in 84 % of the cases for five, in 91 % for ten (simulated).
-One value has no interval.
+Intervals are bootstrap percentile intervals of the mean. With few seeds they
+are too narrow. For two or three values the interval is the range of the values:
+if these are distributed symmetrically around the mean, it contains the mean
+with a probability of 1 - 2 / 2**n, so 50 % for two values and 75 % for three
+instead of 95 %. For normally distributed values the coverage is 84 % with five
+values and 91 % with ten (simulated). One value has no interval.
 """
 
 import dataclasses
@@ -17,7 +16,7 @@ import numpy as np
 import scipy.stats
 
 CONFIDENCE = 0.95
-# Below it no comparison is decided.
+# With fewer seeds every comparison is undecided.
 MIN_SEEDS = 3
 _NUM_RESAMPLES = 9999
 _SEED = 0
@@ -25,7 +24,7 @@ _SEED = 0
 
 @dataclasses.dataclass(frozen=True)
 class SeedStatistics:
-    """One number of several seeds.
+    """Statistics of one number over several seeds.
 
     Args:
         num_seeds: int.
@@ -55,13 +54,13 @@ class SeedStatistics:
 
 @dataclasses.dataclass(frozen=True)
 class PairedDifference:
-    """The difference of two series, seed by seed.
+    """The difference of two series, paired by seed.
 
     Args:
         statistics: SeedStatistics of the differences.
-        num_positive: int. Seeds in which the first series is the larger one.
-        relative: float. The mean difference as a part of the second series'
-            mean over the same seeds; None if that is 0.
+        num_positive: int. Seeds in which the first series is larger.
+        relative: float. The mean difference divided by the mean of the second
+            series over the same seeds; None if that is 0.
     """
 
     statistics: SeedStatistics
@@ -69,7 +68,7 @@ class PairedDifference:
     relative: float | None
 
     def positive_text(self) -> str:
-        """In how many seeds of how many it is positive."""
+        """The number of positive seeds, such as "2 of 3"."""
         return f"{self.num_positive} of {self.statistics.num_seeds}"
 
 
@@ -77,7 +76,7 @@ def over_seeds(values: Sequence[float]) -> SeedStatistics:
     """Mean, standard deviation and interval of values.
 
     Args:
-        values: sequence of float, one a seed.
+        values: sequence of float, one for each seed.
 
     Raises:
         ValueError: if there are none.
@@ -95,7 +94,7 @@ def over_seeds(values: Sequence[float]) -> SeedStatistics:
         np.mean,
         n_resamples=_NUM_RESAMPLES,
         confidence_level=CONFIDENCE,
-        # Others need a spread, or more values than seeds are.
+        # Other methods need distinct or more values.
         method="percentile",
         rng=np.random.default_rng(_SEED),
     ).confidence_interval
@@ -110,19 +109,19 @@ def over_seeds(values: Sequence[float]) -> SeedStatistics:
 def paired_difference(
     first: Mapping[int, float], second: Mapping[int, float]
 ) -> PairedDifference | None:
-    """The first series less the second, over the seeds that both have.
+    """The first series minus the second, over the common seeds.
 
     Args:
         first: dict from seeds to values.
         second: dict from seeds to values.
 
     Returns:
-        PairedDifference, or None if no seed is common.
+        PairedDifference, or None if there is no common seed.
     """
     seeds = sorted(first.keys() & second.keys())
     if not seeds:
         return None
-    # Rounded, so that a tie stays one: 0.58 - 0.5 is not 0.08.
+    # Rounded, so that ties stay ties: 0.58 - 0.5 is not 0.08.
     differences = [round(first[seed] - second[seed], 12) for seed in seeds]
     statistics = over_seeds(differences)
     base = float(np.mean([second[seed] for seed in seeds]))

@@ -6,8 +6,8 @@ import pytest
 
 from ofa_aec_tf.deployment.prediction import event_formats
 from ofa_aec_tf.deployment.prediction.events import Event
-from ofa_aec_tf.deployment.prediction.prediction import FilePrediction
-from ofa_aec_tf.deployment.prediction.prediction import WindowPrediction
+from ofa_aec_tf.deployment.prediction.file_prediction import FilePrediction
+from ofa_aec_tf.deployment.prediction.file_prediction import WindowPrediction
 
 _RAIN = Event("rain", 0.75, 1.0, 1.5)
 _DOG = Event("big dog", 0.5, 0.0, 1.0)

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from scipy.special import logit
 
-from ofa_aec_tf.deployment import exporter
 from ofa_aec_tf.deployment import parity
+from ofa_aec_tf.deployment.export.network_export import NetworkExporter
 from ofa_aec_tf.deployment.qat import activation_ranges
 from ofa_aec_tf.deployment.qat import folding
 from ofa_aec_tf.deployment.qat.fine_tuning import FineTuning
@@ -47,13 +47,9 @@ def quantized(network, calibration_clips):
 
 def _check(quantized, network, clips):
     """What the export does with the file; returns its ExportedFile."""
-    return exporter.check_and_measure(
-        quantized.content,
-        network,
-        "int8_qat",
-        clips,
-        quantized.predict(clips),
-        num_latency_runs=3,
+    exporter = NetworkExporter(network, clips, num_latency_runs=3)
+    return exporter.check(
+        quantized.content, "int8_qat", quantized.predict(clips)
     )
 
 
@@ -134,7 +130,7 @@ def _distillation(teacher, num_steps):
     def batches():
         for seed in range(num_steps):
             log_mel = small_models.make_clips(8, seed=100 + seed)
-            yield {"log_mel": log_mel, "labels": np.zeros((8, 10), np.float32)}
+            yield log_mel, np.zeros((8, 10), np.float32)
 
     return FineTuning(batches(), loss_fn, num_steps, 1e-3)
 

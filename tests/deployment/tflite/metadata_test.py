@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from ofa_aec_tf.deployment import file_checks
+from ofa_aec_tf.deployment.tflite import file_checks
 from ofa_aec_tf.deployment.tflite import flatbuffer
 from ofa_aec_tf.deployment.tflite import metadata
 from ofa_aec_tf.deployment.tflite.runner import TFLiteModel

@@ -1,0 +1,1 @@
+"""From a trained Keras model to TFLite files that passed every check."""
