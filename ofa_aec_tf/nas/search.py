@@ -195,8 +195,7 @@ def search(
         try:
             trials = trial_runner.run_trials(
                 shared,
-                search_methods.make_batches(
-                    method,
+                search_methods.Proposals(
                     space,
                     costs_of,
                     wanted,
@@ -205,7 +204,7 @@ def search(
                     config.population,
                     config.max_evaluations,
                     config.calibration_clips.seed,
-                ),
+                ).batches(method),
                 evaluate,
                 # Subnets that share most follow each other; the trials are
                 # the same in any order.

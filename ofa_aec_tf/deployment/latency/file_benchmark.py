@@ -20,6 +20,7 @@ from ofa_aec_tf.deployment.tflite import inspection
 from ofa_aec_tf.deployment.tflite import isolation
 from ofa_aec_tf.deployment.tflite import runner
 from ofa_aec_tf.runs import machine
+from ofa_aec_tf.runs import several_models
 from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import workdir
 
@@ -145,37 +146,31 @@ def _costs_here(path, seed):
 
 
 def usable(what: str, items: Sequence, function: Callable) -> dict:
-    """Calls a function on each item; those that it refuses are skipped.
+    """Calls a function on each file, skipping those that it refuses.
 
     Args:
-        what: str. What the items are, for messages.
-        items: sequence.
-        function: function of one item.
+        what: str. What the files are, for messages.
+        items: sequence of paths.
+        function: function of one path.
 
     Returns:
-        dict from item to result.
+        dict from path to result.
 
     Raises:
-        ValueError: if the function refuses every item.
+        ValueError: if the function refuses every file.
     """
-    results = {}
-    for item in items:
-        try:
-            results[item] = function(item)
-        except (ValueError, OSError) as error:
-            print(f"warning: skipped {item}: {error}", file=sys.stderr)
+    results, skipped = several_models.for_each(items, function)
     if not results:
         raise ValueError(
             f"None of the {len(items)} {what} can be used; the warnings above "
             "say why."
         )
-    num_skipped = len(items) - len(results)
-    if num_skipped:
+    if skipped:
         print(
-            f"warning: skipped {num_skipped} of {len(items)} {what}",
+            f"warning: skipped {len(skipped)} of {len(items)} {what}",
             file=sys.stderr,
         )
-    return results
+    return {item: results[str(item)] for item in items if str(item) in results}
 
 
 def usable_costs(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, dict]:
