@@ -271,7 +271,9 @@ def test_status_is_two_when_no_answer_has_timings(models, tmp_path):
         *models,
     )
     assert result.returncode == 2
-    assert "error: expected one line with" in result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: expected one line with")
+    assert line.endswith(f"(in {tmp_path / 'a.txt'})")
     assert not (tmp_path / "table.json").exists()
 
 
