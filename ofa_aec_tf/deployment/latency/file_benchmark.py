@@ -272,22 +272,18 @@ def table_text(rows: Sequence[dict]) -> str:
     Args:
         rows: sequence of dict.
     """
-    cells = [[header for header, _, _ in _COLUMNS]]
-    for row in rows:
-        # Phones give no more than the number of operators.
-        num_undelegated = row.get("num_undelegated")
-        values = {
-            "undelegated_operators": num_undelegated,
-            **row,
-            **row["latency_ms"],
-        }
-        cells.append(
-            [
-                "-" if values.get(key) is None else form(values[key])
-                for _, key, form in _COLUMNS
-            ]
-        )
-    return text_tables.aligned(cells)
+    return text_tables.table(
+        [
+            # Phones give no more than the number of operators.
+            {
+                "undelegated_operators": row.get("num_undelegated"),
+                **row,
+                **row["latency_ms"],
+            }
+            for row in rows
+        ],
+        _COLUMNS,
+    )
 
 
 def _mebibytes(num_bytes):
@@ -301,15 +297,15 @@ def _not_delegated(operators):
 
 
 _COLUMNS = (
-    ("file", "file", str),
-    ("threads", "threads", str),
-    ("median ms", "median", "{:.2f}".format),
-    ("p95 ms", "p95", "{:.2f}".format),
-    ("mean ms", "mean", "{:.2f}".format),
-    ("min ms", "min", "{:.2f}".format),
-    ("first ms", "first_run_ms", "{:.2f}".format),
-    ("init ms", "initialization_ms", "{:.1f}".format),
-    ("bytes", "num_bytes", "{:,}".format),
+    ("file", "file", ""),
+    ("threads", "threads", ""),
+    ("median ms", "median", ".2f"),
+    ("p95 ms", "p95", ".2f"),
+    ("mean ms", "mean", ".2f"),
+    ("min ms", "min", ".2f"),
+    ("first ms", "first_run_ms", ".2f"),
+    ("init ms", "initialization_ms", ".1f"),
+    ("bytes", "num_bytes", ","),
     ("MMACs", "macs", lambda macs: f"{macs / 1e6:,.1f}"),
     ("live MiB", "peak_live_bytes", _mebibytes),
     ("RSS MiB", "peak_rss_bytes", _mebibytes),
