@@ -1,13 +1,13 @@
-"""What a TFLite file says of itself: sound format, class names, thresholds.
+"""Metadata of a TFLite file: sound format, class names and thresholds.
 
 MediaPipe Tasks and the TFLite Task Library load an audio classifier only with
-this. It is a flatbuffer of its own inside the file, of the schema "TFLite Model
-Metadata" (`metadata_schema.fbs`, identifier M001), and a zip archive with the
-labels behind the file.
+them. They are a flatbuffer in the file, of the schema "TFLite Model Metadata"
+(`metadata_schema.fbs`, identifier M001), and a zip archive with the labels after
+the file.
 
-Thresholds of classes are a score calibration: each score is kept as it is, as
-the logistic function of its own logit, unless it is below the least score of
-its class, and 0 then. That is what these libraries have of the kind.
+Thresholds of classes are stored as a score calibration, which is all that these
+libraries offer: a score is kept, as the logistic function of its own logit, or
+becomes 0 if it is below the minimum score of its class.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from ofa_aec_tf.deployment.tflite import metadata_schema as schema
 
 LABELS = "labels.txt"
 _CALIBRATION = "score_calibration.csv"
-# Scale, slope and offset that change no score; behind them the least score.
+# Scale, slope and offset that change no score. The minimum score follows them.
 _IDENTITY = (1.0, 1.0, 0.0)
 
 _ENTRY = "TFLITE_METADATA"
@@ -32,10 +32,10 @@ _IDENTIFIER = b"M001"
 # The first version of the schema with a sound format.
 _MIN_PARSER_VERSION = "1.3.0"
 
-# Less than that is no sound format, but a damaged file.
+# A lower rate is the sign of a damaged file.
 _MIN_RATE_HZ = 4000
 
-# What archives raise that are encrypted, of unknown compression or damaged.
+# Errors of archives that are encrypted, damaged or of unknown compression.
 _UNREADABLE = (
     RuntimeError,
     EOFError,
@@ -48,18 +48,18 @@ _UNREADABLE = (
 
 @dataclasses.dataclass(frozen=True)
 class AudioMetadata:
-    """What an audio classifier says of itself.
+    """Metadata of an audio classifier.
 
     Args:
         name: str.
         description: str.
-        version: str. Of the model.
-        sample_rate_hz: int. Of the waveform that it takes.
+        version: str. Version of the model.
+        sample_rate_hz: int. Sample rate of its input.
         num_channels: int. 1: the front end takes mono.
-        labels: tuple of str. One for each output, in their order.
+        labels: tuple of str, one for each output, in order.
         thresholds: tuple of float or None, one for each output: the lowest
-            score that is reported, None for a class that never is. None
-            where all scores are.
+            score that is reported, or None if the class never is. None
+            without thresholds.
     """
 
     name: str
@@ -119,7 +119,7 @@ def _file(builder, name, file_type):
 
 
 def _score_calibration(builder):
-    """A unit that does to the scores what the file of calibration says."""
+    """A process unit that applies the calibration file to the scores."""
     options = schema.table(
         builder,
         schema.NUM_CALIBRATION_FIELDS,
@@ -139,18 +139,18 @@ def _score_calibration(builder):
 
 
 def _packed_files(metadata):
-    """Names and texts of the files in the archive, and their types."""
+    """Names, types and texts of the files in the archive."""
     labels = "\n".join(metadata.labels) + "\n"
     files = [(LABELS, schema.TENSOR_AXIS_LABELS, labels)]
     if metadata.thresholds is not None:
         lines = [
-            # A class without a line is never reported.
+            # A class with an empty line is never reported.
             ""
             if threshold is None
             else ",".join(map(repr, (*_IDENTITY, float(threshold))))
             for threshold in metadata.thresholds
         ]
-        # Without an end of its own: that would be the line of another class.
+        # Without a final line break, which would add a class.
         text = "\n".join(lines)
         files.append((_CALIBRATION, schema.TENSOR_AXIS_SCORE_CALIBRATION, text))
     return files
@@ -166,7 +166,7 @@ def _input_tensor(builder, metadata):
                 f"Samples in [-1, 1] at {metadata.sample_rate_hz} Hz"
             ),
             schema.TENSOR_CONTENT: _audio_content(builder, metadata),
-            # Task Library refuses a tensor without the table.
+            # The Task Library refuses a tensor without this table.
             schema.TENSOR_STATISTICS: schema.table(
                 builder, schema.NUM_STATISTICS_FIELDS, {}
             ),
@@ -234,15 +234,15 @@ def _serialize(metadata: AudioMetadata) -> bytes:
 
 
 def attach(content: bytes, metadata: AudioMetadata) -> bytes:
-    """Puts metadata into a TFLite file, in place of what it may have.
+    """Puts metadata into a TFLite file, in place of any that it has.
 
     Args:
         content: bytes of a TFLite file from a waveform to scores.
         metadata: AudioMetadata.
 
     Returns:
-        bytes of the file, of which the model computes what it did. The same
-        arguments give the same bytes.
+        bytes of the file; the model in it is not changed. The same arguments
+        give the same bytes.
 
     Raises:
         ValueError: if this is not a TFLite file.
@@ -253,7 +253,7 @@ def attach(content: bytes, metadata: AudioMetadata) -> bytes:
     file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
         for name, _, text in _packed_files(metadata):
-            # With a date of its own, that of the epoch of the format.
+            # A `ZipInfo` has a fixed date.
             archive.writestr(zipfile.ZipInfo(name), text)
     return file.getvalue()
 
@@ -347,7 +347,7 @@ def _read_thresholds(content, tensor):
     for line in _read_text(content, names[0], "score calibration").split("\n"):
         values = [float(text) for text in line.split(",")] if line else None
         if values is not None and (*values[:3],) != _IDENTITY:
-            # Of another tool: it changes scores, which only apps apply.
+            # Written by another tool: it changes scores, which only apps do.
             return None
         thresholds.append(values and (*values[3:], 0.0)[0])
     return tuple(thresholds)
@@ -375,8 +375,8 @@ def read(content: bytes) -> AudioMetadata:
         AudioMetadata.
 
     Raises:
-        ValueError: if this is not a TFLite file, or the metadata that an
-            audio classifier needs are not there.
+        ValueError: if this is not a TFLite file, or if it lacks the metadata
+            of an audio classifier.
     """
     serialized = flatbuffer.metadata_buffer(flatbuffer.unpack(content), _ENTRY)
     if serialized is None or serialized[4:8] != _IDENTIFIER:

@@ -1,4 +1,4 @@
-"""Tables of the schema "TFLite Model Metadata", by positions of their fields.
+"""Tables of the schema "TFLite Model Metadata", by positions of fields.
 
 The schema is `metadata_schema.fbs`.
 """
@@ -35,7 +35,7 @@ def vector(builder, offsets):
 
     Args:
         builder: flatbuffers.Builder.
-        offsets: list of int, of tables that are built.
+        offsets: list of int. Offsets of tables that are built.
 
     Returns:
         int. Its offset.
@@ -47,13 +47,13 @@ def vector(builder, offsets):
 
 
 def table(builder, num_fields, offsets, add_scalars=lambda: None):
-    """A table of fields that are offsets, and of scalars.
+    """A table of offsets and scalars.
 
     Args:
         builder: flatbuffers.Builder.
-        num_fields: int. Of its kind of table.
-        offsets: dict from position to offset of what is built.
-        add_scalars: callable without arguments, which adds the others.
+        num_fields: int. Number of fields of this kind of table.
+        offsets: dict from position to the offset of a child that is built.
+        add_scalars: function without arguments that adds the other fields.
 
     Returns:
         int. Its offset.
@@ -76,18 +76,18 @@ class Reader:
         self._table = table
 
     def _offset(self, field):
-        # The first two of a table's own table are sizes.
+        # The first two entries of a vtable are sizes.
         return self._table.Offset(4 + 2 * field)
 
     def text(self, field):
-        """The str in a field, or an empty one."""
+        """The text in a field, empty if there is none."""
         offset = self._offset(field)
         if not offset:
             return ""
         return self._table.String(self._table.Pos + offset).decode()
 
     def scalar(self, field, number_type):
-        """The number in a field, or 0."""
+        """The number in a field, 0 if there is none."""
         offset = self._offset(field)
         if not offset:
             return 0
@@ -116,7 +116,7 @@ class Reader:
 
 
 def read_root(serialized: bytes) -> Reader:
-    """The table that all others are in.
+    """The root table.
 
     Args:
         serialized: bytes of a flatbuffer.
