@@ -7,7 +7,7 @@ from ofa_aec_tf.deployment.qat import folding
 from ofa_aec_tf.deployment.qat.network_graph import NetworkGraph
 
 # Layers that stay in float32 when they are applied to the input; their result
-# is quantized. Quantizing the input itself would round it to steps of half a dB.
+# is quantized. Quantizing the input itself would give steps of half a dB.
 _INPUT_LAYERS = (
     keras.layers.InputLayer,
     keras.layers.BatchNormalization,

@@ -2,7 +2,7 @@
 
 MediaPipe Tasks and the TFLite Task Library load an audio classifier only with
 them. They are a flatbuffer in the file, of the schema "TFLite Model Metadata"
-(`metadata_schema.fbs`, identifier M001), and a zip archive with the labels after
+(`metadata_schema.fbs`, identifier M001), and a zip archive of labels after
 the file.
 
 Thresholds of classes are stored as a score calibration, which is all that these
