@@ -20,7 +20,6 @@ from ofa_aec_tf.experiments import steps
 from ofa_aec_tf.experiments import tasks as tasks_lib
 from ofa_aec_tf.experiments.fold_runs import Ensemble
 from ofa_aec_tf.experiments.fold_runs import Run
-from ofa_aec_tf.experiments.preprocessed_data import PreprocessedData
 from ofa_aec_tf.experiments.reports import fold_report
 from ofa_aec_tf.experiments.reports.fold_results import FoldResult
 from ofa_aec_tf.experiments.run_settings import RunSettings
@@ -156,7 +155,7 @@ def run(config: CrossValidationSettings) -> pathlib.Path:
     with config.locked_directory() as directory:
         data, datasets = {}, {}
         for fold in config.folds():
-            data_dir = _preprocess(config, directory, fold)
+            data_dir = _preprocess(config, fold)
             datasets[fold] = DatasetInfo.read(data_dir)
             data[fold] = Data(data_dir, datasets[fold].fingerprint)
             others = datasets[fold].source.get(OTHER_FOLDS)
@@ -184,18 +183,14 @@ def run(config: CrossValidationSettings) -> pathlib.Path:
     return directory / _REPORT / document.MARKDOWN_REPORT
 
 
-def _preprocess(config, directory, fold) -> pathlib.Path:
+def _preprocess(config, fold) -> pathlib.Path:
     """The directory of the data with one fold for testing."""
     others = [n for n in range(1, config.num_folds + 1) if n != fold]
-    data = PreprocessedData(
-        directory,
+    data = config.preprocessed(
         config.preprocess,
-        (
-            *config.preprocess_arguments(),
-            f"--train_folds={','.join(map(str, others))}",
-            "--validation_folds=",
-            f"--test_folds={fold}",
-        ),
+        f"--train_folds={','.join(map(str, others))}",
+        "--validation_folds=",
+        f"--test_folds={fold}",
         title=f"data of fold {fold}",
     )
     data.make()

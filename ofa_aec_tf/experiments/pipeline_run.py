@@ -8,8 +8,8 @@ from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.experiments import steps
-from ofa_aec_tf.experiments.preprocessed_data import PreprocessedData
-from ofa_aec_tf.experiments.run_settings import RunSettings
+from ofa_aec_tf.experiments.run_settings import PREPROCESS
+from ofa_aec_tf.experiments.run_settings import StagedRunSettings
 from ofa_aec_tf.experiments.step_runner import StepRunner
 from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.steps import Output
@@ -28,18 +28,13 @@ _SUMMARY_MODES = ("float32", "int8")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PipelineSettings(RunSettings):
+class PipelineSettings(StagedRunSettings):
     """What a pipeline runs, and on which data."""
 
     flags_dir: str = setting(
         settings.REQUIRED,
         "Directory with teacher.cfg, supernet.cfg, search.cfg, export.cfg, and "
         "where they are needed preprocess.cfg and the baselines' files.",
-        is_path=True,
-    )
-    data_dir: str | None = setting(
-        None,
-        "Data that is preprocessed already. By default preprocess.cfg is run.",
         is_path=True,
     )
     labels_csv: str | None = setting(
@@ -64,7 +59,8 @@ class PipelineSettings(RunSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        self.check_only_one_source("labels_csv", "overwrite_data")
+        if self.overwrite_data:
+            self._check_no_data_given("overwrite_data")
 
     def flagfile(self, name: str) -> pathlib.Path:
         """The flagfile of a stage.
@@ -72,7 +68,7 @@ class PipelineSettings(RunSettings):
         Raises:
             ValueError: if it is not there.
         """
-        path = pathlib.Path(self.flags_dir) / f"{name}.cfg"
+        path = super().flagfile(name)
         if not path.is_file():
             raise ValueError(
                 f"There is no {path}. Name a directory such as "
@@ -82,17 +78,16 @@ class PipelineSettings(RunSettings):
 
     def check_flagfiles(self) -> None:
         """Reads all flagfiles, so that a mistake is found before step one."""
-        preprocess = ["preprocess"] if self.data_dir is None else []
+        preprocess = [PREPROCESS] if self.data_dir is None else []
         for name in (*preprocess, *_STAGES, *self.baseline):
             flagfiles.read(self.flagfile(name))
 
-    def preprocess_arguments(self) -> list[str]:
+    def preprocess_flags(self) -> dict[str, str]:
         """Flags to pass on to data_pipeline.preprocess."""
-        labels = [] if self.labels_csv is None else [self.labels_csv]
-        return [
-            *super().preprocess_arguments(),
-            *(f"--labels_csv={path}" for path in labels),
-        ]
+        labels = (
+            {} if self.labels_csv is None else {"labels_csv": self.labels_csv}
+        )
+        return super().preprocess_flags() | labels
 
 
 def run(config: PipelineSettings) -> None:
@@ -107,7 +102,7 @@ def run(config: PipelineSettings) -> None:
     """
     config.check_flagfiles()
     with config.locked_directory() as directory:
-        data_dir, seconds = _preprocess(config, directory)
+        data_dir, seconds = config.make_data(_DATA, config.overwrite_data)
         data = Data(
             data_dir,
             DatasetInfo.read(data_dir).fingerprint,
@@ -115,19 +110,6 @@ def run(config: PipelineSettings) -> None:
         )
         runner = StepRunner(directory, config.jobs)
         _Pipeline(config, data, runner).run(seconds)
-
-
-def _preprocess(config, directory) -> tuple[pathlib.Path, float]:
-    """The directory of the data, and how many seconds they took to make."""
-    if config.data_dir is not None:
-        return pathlib.Path(config.data_dir), 0.0
-    data = PreprocessedData(
-        directory,
-        config.flagfile("preprocess"),
-        config.preprocess_arguments(),
-        name=_DATA,
-    )
-    return data.directory, data.make(config.overwrite_data)
 
 
 class _Pipeline:

@@ -12,10 +12,10 @@ from ofa_aec_tf.experiments import paper_experiments
 from ofa_aec_tf.experiments import preprocessed_data
 from ofa_aec_tf.experiments import run_settings
 from ofa_aec_tf.experiments.paper_steps import PaperSteps
-from ofa_aec_tf.experiments.preprocessed_data import PreprocessedData
 from ofa_aec_tf.experiments.reports import measurements
 from ofa_aec_tf.experiments.reports import paper_report
-from ofa_aec_tf.experiments.run_settings import RunSettings
+from ofa_aec_tf.experiments.run_settings import PREPROCESS
+from ofa_aec_tf.experiments.run_settings import StagedRunSettings
 from ofa_aec_tf.experiments.step_runner import StepRunner
 from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.tasks import Task
@@ -27,14 +27,13 @@ from ofa_aec_tf.runs import machine
 from ofa_aec_tf.runs import run_record
 
 _REPORT = "report"
-_PREPROCESS = "preprocess.cfg"
 _BASELINE_FORM = re.compile(
     r"(?P<name>[^:]+):width=(?P<width>\d+(\.\d+)?),depth=(?P<depth>\d+)"
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ReproductionSettings(RunSettings):
+class ReproductionSettings(StagedRunSettings):
     """What is reproduced, and on which data."""
 
     flags_dir: str = setting(
@@ -42,11 +41,6 @@ class ReproductionSettings(RunSettings):
         "Directory with teacher.cfg, supernet.cfg, scratch.cfg, kd.cfg, "
         "finetune_short.cfg, finetune_long.cfg, search.cfg, and preprocess.cfg "
         "where there is no --data_dir.",
-        is_path=True,
-    )
-    data_dir: str | None = setting(
-        None,
-        "Data that is preprocessed already. By default preprocess.cfg is run.",
         is_path=True,
     )
     title: str = setting("Reproduction of the paper", "Title of the report.")
@@ -76,7 +70,6 @@ class ReproductionSettings(RunSettings):
 
     def __post_init__(self):
         super().__post_init__()
-        self.check_only_one_source()
         if not self.budget:
             raise ValueError("Give a --budget for each size of the tables.")
         self.baselines()
@@ -118,15 +111,15 @@ class ReproductionSettings(RunSettings):
 
     def facts(self, dataset: DatasetInfo) -> dict:
         """How it was measured, for the report."""
-        flags = pathlib.Path(self.flags_dir).glob("*.cfg")
+        files = sorted(pathlib.Path(self.flags_dir).glob("*.cfg"))
+        if self.data_dir is not None:
+            files = [path for path in files if path.stem != PREPROCESS]
         return {
             "Machine": machine.description(),
             "Versions": run_record.versions(),
             "Data": preprocessed_data.facts(dataset),
             "Flags of the stages": {
-                path.name: " ".join(flagfiles.read(path))
-                for path in sorted(flags)
-                if self.data_dir is None or path.name != _PREPROCESS
+                path.name: " ".join(flagfiles.read(path)) for path in files
             },
         }
 
@@ -177,7 +170,7 @@ def run(config: ReproductionSettings) -> pathlib.Path:
         SystemExit: with the status of a step that has failed.
     """
     with config.locked_directory() as directory:
-        data_dir = _data_dir(config, directory)
+        data_dir, _ = config.make_data()
         dataset = DatasetInfo.read(data_dir)
         shape = (
             len(dataset.class_map),
@@ -194,15 +187,3 @@ def run(config: ReproductionSettings) -> pathlib.Path:
 
         measure_all(planned, StepRunner(directory, config.jobs), report)
     return directory / _REPORT / document.MARKDOWN_REPORT
-
-
-def _data_dir(config, directory) -> pathlib.Path:
-    if config.data_dir is not None:
-        return pathlib.Path(config.data_dir)
-    data = PreprocessedData(
-        directory,
-        pathlib.Path(config.flags_dir) / _PREPROCESS,
-        config.preprocess_arguments(),
-    )
-    data.make()
-    return data.directory

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 
 from ofa_aec_tf.checks import settings
 from ofa_aec_tf.checks.settings import setting
+from ofa_aec_tf.experiments.preprocessed_data import PreprocessedData
 from ofa_aec_tf.runs import workdir
+
+# The flagfile of data_pipeline.preprocess among those of the stages.
+PREPROCESS = "preprocess"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,28 +44,68 @@ class RunSettings(settings.Settings):
         with workdir.lock(self.directory):
             yield self.directory
 
-    def preprocess_arguments(self) -> list[str]:
+    def preprocess_flags(self) -> dict[str, str]:
         """Flags to pass on to data_pipeline.preprocess."""
-        if self.audio_dir is None:
-            return []
-        return [f"--audio_dir={self.audio_dir}"]
+        return {} if self.audio_dir is None else {"audio_dir": self.audio_dir}
 
-    def check_only_one_source(self, *others: str) -> None:
-        """Refuses settings of preprocessing next to `data_dir`.
+    def preprocessed(self, flagfile, *arguments: str, **options):
+        """The data that data_pipeline.preprocess makes in this directory.
 
         Args:
-            *others: names of fields for preprocessing, apart from
-                `audio_dir`.
-
-        Raises:
-            ValueError: if `data_dir` and one of these are given.
+            flagfile: path of its flagfile.
+            *arguments: further flags.
+            **options: further arguments of PreprocessedData.
         """
-        for name in ("audio_dir", *others):
-            if self.data_dir is not None and getattr(self, name):
-                raise ValueError(
-                    f"--{name} is for preprocessing, which --data_dir leaves "
-                    "out. Give one or the other."
-                )
+        given = [f"--{n}={v}" for n, v in self.preprocess_flags().items()]
+        return PreprocessedData(
+            self.directory, flagfile, (*given, *arguments), **options
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StagedRunSettings(RunSettings):
+    """Base class of the settings of a run with a flagfile for each stage."""
+
+    # Each kind of run says which flagfiles it needs there.
+    flags_dir: str
+    data_dir: str | None = setting(
+        None,
+        "Data that is preprocessed already. By default preprocess.cfg is run.",
+        is_path=True,
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._check_no_data_given(*self.preprocess_flags())
+
+    def _check_no_data_given(self, *given):
+        """Refuses settings of preprocessing that are given with `data_dir`."""
+        if self.data_dir is not None and given:
+            raise ValueError(
+                f"--{given[0]} is for preprocessing, which --data_dir leaves "
+                "out. Give one or the other."
+            )
+
+    def flagfile(self, name: str) -> pathlib.Path:
+        """The path of the flagfile of a stage."""
+        return pathlib.Path(self.flags_dir) / f"{name}.cfg"
+
+    def make_data(
+        self, name: str | None = None, overwrite: bool = False
+    ) -> tuple[pathlib.Path, float]:
+        """Makes the data, unless they are given or up to date.
+
+        Args:
+            name: str or None, as of PreprocessedData.
+            overwrite: bool. Whether to make them in any case.
+
+        Returns:
+            Their directory, and the seconds that it took to make them.
+        """
+        if self.data_dir is not None:
+            return pathlib.Path(self.data_dir), 0.0
+        data = self.preprocessed(self.flagfile(PREPROCESS), name=name)
+        return data.directory, data.make(overwrite)
 
 
 def check_distinct(name: str, numbers: tuple[int, ...]) -> None:

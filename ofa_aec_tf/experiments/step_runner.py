@@ -67,7 +67,9 @@ class StepRunner:
 
     def is_done(self, step: Step) -> bool:
         """Whether a step is done, and all steps that it needs."""
-        return all(map(self.is_done, step.needs())) and self._is_kept(step)
+        return all(map(self.is_done, step.needs())) and self._is_kept(
+            step, self._made_of(step)
+        )
 
     def run(self, wanted: Sequence[Step]) -> Iterator[tuple[Step, bool]]:
         """Runs steps and those that they need, unless they are done.
@@ -112,9 +114,13 @@ class StepRunner:
             if any(s.identity not in self._seconds for s in step.needs()):
                 continue
             waiting.remove(step)
-            if not self._is_kept(step):
+            # Before it runs: flagfiles may be edited in the meantime.
+            made_of = self._made_of(step)
+            if not self._is_kept(step, made_of):
                 place = min(set(range(self._num_jobs)) - set(running))
-                running[place] = _Job(self, step, place, self._num_jobs)
+                running[place] = _Job(
+                    self, step, made_of, place, self._num_jobs
+                )
 
     def _collect(self, running) -> set[str]:
         """Notes the steps that have ended; returns their identities."""
@@ -122,7 +128,7 @@ class StepRunner:
         for place, job in list(running.items()):
             if job.has_ended():
                 del running[place]
-                self._note(job.step, job.seconds)
+                self._note(job)
                 ended.add(job.step.identity)
         return ended
 
@@ -130,20 +136,20 @@ class StepRunner:
         name = step.file_stem if step.place else self.directory(step).name
         return self._records / f"{name}.json"
 
-    def _note(self, step, seconds):
+    def _note(self, job):
         """Records that a step is done."""
-        directory = self.directory(step)
+        directory = self.directory(job.step)
         files = {
             file
-            for pattern in step.command.results
+            for pattern in job.step.command.results
             for file in directory.glob(pattern)
             if file.is_file()
         }
         workdir.write_json(
-            self._record(step),
+            self._record(job.step),
             {
-                "made_of": self._made_of(step),
-                "seconds": seconds,
+                "made_of": job.made_of,
+                "seconds": job.seconds,
                 # Relative, so that the working directory can be moved.
                 "results": {
                     str(file.relative_to(directory)): workdir.file_digest(file)
@@ -151,7 +157,7 @@ class StepRunner:
                 },
             },
         )
-        self._seconds[step.identity] = seconds
+        self._seconds[job.step.identity] = job.seconds
 
     def _made_of(self, step) -> dict:
         inputs = [
@@ -160,14 +166,14 @@ class StepRunner:
         ]
         return {**step.made_of(), "inputs": inputs}
 
-    def _is_kept(self, step) -> bool:
+    def _is_kept(self, step, made_of) -> bool:
         """Whether a step is done, given that those it needs are."""
         if step.identity in self._seconds:
             return True
         record = read_record(
             self._record(step), made_of=dict, seconds=int | float, results=dict
         )
-        if record.get("made_of") != self._made_of(step):
+        if record.get("made_of") != made_of:
             return False
         directory = self.directory(step)
         is_whole = bool(record["results"]) and all(
@@ -208,8 +214,10 @@ class StepRunner:
 class _Job:
     """A step that is running, on its share of the cores."""
 
-    def __init__(self, runner, step, place, num_jobs):
+    def __init__(self, runner, step, made_of, place, num_jobs):
         self.step = step
+        self.made_of = made_of
+        self.seconds = 0.0
         self._log = None
         words = runner.words(step)
         directory = runner.directory(step)
@@ -233,11 +241,6 @@ class _Job:
                 share_of_cores(os.sched_getaffinity(0), place, num_jobs),
             )
 
-    @property
-    def seconds(self) -> float:
-        """Seconds since it started."""
-        return round(time.monotonic() - self._start_seconds, 1)
-
     def has_ended(self) -> bool:
         """Whether it has ended.
 
@@ -251,6 +254,7 @@ class _Job:
         if status and self._log is not None:
             where = f"see {self._log}: {_last_line(self._log)}"
         child_commands.check(self.step.title, status, where)
+        self.seconds = round(time.monotonic() - self._start_seconds, 1)
         print(f"-- {self.step.title}: {self.seconds:.0f} s", flush=True)
         return True
 

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import threading
+import time
 
 import pytest
 
@@ -133,6 +135,31 @@ def test_files_and_data_decide(tmp_path, make_step, data):
     others = Data(data.directory, "xyz")
     assert run(tmp_path, step(data=others)) == ["a"]
     assert run(tmp_path, step(data=others)) == []
+
+
+def test_a_flagfile_that_is_edited_while_its_step_runs_is_run_again(
+    tmp_path, make_step, data
+):
+    flagfile = tmp_path / "stage.cfg"
+    flagfile.write_text("--num_steps=1\n")
+    # The step waits for another one.
+    (data.directory / "meet").write_text("2")
+    runner = StepRunner(tmp_path / "run, 1", 1)
+
+    def edit():
+        while not noted_calls(data):
+            time.sleep(0.05)
+        flagfile.write_text("--num_steps=2\n")
+        with (data.directory / "calls").open("a") as calls:
+            calls.write("edited\n")
+
+    editor = threading.Thread(target=edit)
+    editor.start()
+    list(runner.run([make_step("a", flagfile=flagfile, place="a")]))
+    editor.join()
+    (data.directory / "meet").unlink()
+    again = make_step("a", flagfile=flagfile, place="a")
+    assert run(tmp_path, again) == ["a"]
 
 
 def test_one_step_on_two_data_sets_is_two(tmp_path, make_step, data):

@@ -83,7 +83,7 @@ def pipeline(place, *more):
 
 @pytest.fixture(scope="module")
 def finished(place):
-    result = pipeline(place)
+    result = pipeline(place, "--jobs=2")
     assert result.returncode == 0, result.stdout + result.stderr
     return place / "runs" / "a, b"
 
