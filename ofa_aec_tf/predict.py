@@ -37,14 +37,12 @@ def main(arguments):
         )
     if options.output_file is not None:
         workdir.check_writable(options.output_file)
-    paths = prediction_job.find_audio_files(
-        [path_flags.local_path(argument) for argument in arguments]
-    )
     job = PredictionJob(_MODEL.value, options)
     if options.microphone:
         job.listen()
-    else:
-        job.predict_files(paths)
+        return
+    paths = [path_flags.local_path(argument) for argument in arguments]
+    job.predict_files(prediction_job.find_audio_files(paths))
 
 
 if __name__ == "__main__":

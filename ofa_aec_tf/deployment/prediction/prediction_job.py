@@ -157,7 +157,7 @@ def find_audio_files(paths: Sequence[str]) -> list[str]:
                 file=sys.stderr,
             )
         found += sounds
-    if paths and not found:
+    if not found:
         raise ValueError(
             f"There is no audio file in the directory {paths[0]}. "
             f"Expected names that end with {list(audio.AUDIO_SUFFIXES)}."
