@@ -13,36 +13,12 @@ from ofa_aec_tf.audio import ogg_pages
 from ofa_aec_tf.audio.errors import AudioError
 
 # In order of preference, for clips that exist in several formats.
-AUDIO_SUFFIXES = (
-    ".wav",
-    ".flac",
-    ".ogg",
-    ".oga",
-    ".opus",
-    ".mp3",
-    ".m4a",
-    ".webm",
-    ".mp4",
-    ".mkv",
-    ".aiff",
-    ".aif",
-    ".au",
-    ".caf",
-    ".wave",
-    ".w64",
-    ".rf64",
-    ".aifc",
-    ".snd",
-    ".mp2",
-    ".aac",
-    ".wma",
-    ".3gp",
-    ".mka",
-    ".amr",
-    ".ac3",
-    ".ape",
-    ".wv",
-    ".tta",
+AUDIO_SUFFIXES = tuple(
+    """
+    .wav .flac .ogg .oga .opus .mp3 .m4a .webm .mp4 .mkv .aiff .aif .au .caf
+    .wave .w64 .rf64 .aifc .snd .mp2 .aac .wma .3gp .mka .amr .ac3 .ape .wv
+    .tta
+    """.split()
 )
 
 WAV = "WAV"

@@ -21,6 +21,7 @@ from flatbuffers import number_types
 from ofa_aec_tf.checks.argument_checks import check_class_names
 from ofa_aec_tf.deployment.tflite import flatbuffer
 from ofa_aec_tf.deployment.tflite import metadata_schema as schema
+from ofa_aec_tf.deployment.tflite.metadata_schema import Number
 
 LABELS = "labels.txt"
 _CALIBRATION = "score_calibration.csv"
@@ -87,57 +88,6 @@ class AudioMetadata:
         check_class_names(self.labels)
 
 
-def _audio_content(builder, metadata):
-    def add_format():
-        builder.PrependUint32Slot(
-            schema.AUDIO_SAMPLE_RATE, metadata.sample_rate_hz, 0
-        )
-        builder.PrependUint32Slot(
-            schema.AUDIO_CHANNELS, metadata.num_channels, 0
-        )
-
-    properties = schema.table(builder, schema.NUM_AUDIO_FIELDS, {}, add_format)
-    return _content(builder, schema.AUDIO_PROPERTIES, properties)
-
-
-def _content(builder, content_type, properties):
-    return schema.table(
-        builder,
-        schema.NUM_CONTENT_FIELDS,
-        {schema.CONTENT_PROPERTIES: properties},
-        lambda: builder.PrependUint8Slot(schema.CONTENT_TYPE, content_type, 0),
-    )
-
-
-def _file(builder, name, file_type):
-    return schema.table(
-        builder,
-        schema.NUM_FILE_FIELDS,
-        {schema.FILE_NAME: builder.CreateString(name)},
-        lambda: builder.PrependInt8Slot(schema.FILE_TYPE, file_type, 0),
-    )
-
-
-def _score_calibration(builder):
-    """A process unit that applies the calibration file to the scores."""
-    options = schema.table(
-        builder,
-        schema.NUM_CALIBRATION_FIELDS,
-        {},
-        lambda: builder.PrependInt8Slot(
-            schema.CALIBRATION_TRANSFORMATION, schema.INVERSE_LOGISTIC, 0
-        ),
-    )
-    return schema.table(
-        builder,
-        schema.NUM_UNIT_FIELDS,
-        {schema.UNIT_OPTIONS: options},
-        lambda: builder.PrependUint8Slot(
-            schema.UNIT_TYPE, schema.SCORE_CALIBRATION, 0
-        ),
-    )
-
-
 def _packed_files(metadata):
     """Names, types and texts of the files in the archive."""
     labels = "\n".join(metadata.labels) + "\n"
@@ -156,80 +106,72 @@ def _packed_files(metadata):
     return files
 
 
-def _input_tensor(builder, metadata):
-    return schema.table(
-        builder,
-        schema.NUM_TENSOR_FIELDS,
-        {
-            schema.TENSOR_NAME: builder.CreateString("waveform"),
-            schema.TENSOR_DESCRIPTION: builder.CreateString(
-                f"Samples in [-1, 1] at {metadata.sample_rate_hz} Hz"
-            ),
-            schema.TENSOR_CONTENT: _audio_content(builder, metadata),
-            # The Task Library refuses a tensor without this table.
-            schema.TENSOR_STATISTICS: schema.table(
-                builder, schema.NUM_STATISTICS_FIELDS, {}
-            ),
-        },
-    )
+def _content(content_type, properties):
+    return {
+        schema.CONTENT_TYPE: Number("Uint8", content_type),
+        schema.CONTENT_PROPERTIES: properties,
+    }
 
 
-def _output_tensor(builder, metadata):
-    files = [
-        _file(builder, name, kind) for name, kind, _ in _packed_files(metadata)
-    ]
-    units = {}
+def _input_tensor(metadata):
+    return {
+        schema.TENSOR_NAME: "waveform",
+        schema.TENSOR_DESCRIPTION: (
+            f"Samples in [-1, 1] at {metadata.sample_rate_hz} Hz"
+        ),
+        schema.TENSOR_CONTENT: _content(
+            schema.AUDIO_PROPERTIES,
+            {
+                schema.AUDIO_SAMPLE_RATE: Number(
+                    "Uint32", metadata.sample_rate_hz
+                ),
+                schema.AUDIO_CHANNELS: Number("Uint32", metadata.num_channels),
+            },
+        ),
+        # The Task Library refuses a tensor without this table.
+        schema.TENSOR_STATISTICS: {},
+    }
+
+
+def _output_tensor(metadata):
+    tensor = {
+        schema.TENSOR_NAME: "scores",
+        schema.TENSOR_DESCRIPTION: "Probability of each class",
+        schema.TENSOR_CONTENT: _content(schema.FEATURE_PROPERTIES, {}),
+        schema.TENSOR_STATISTICS: {},
+        schema.TENSOR_FILES: [
+            {schema.FILE_NAME: name, schema.FILE_TYPE: Number("Int8", kind)}
+            for name, kind, _ in _packed_files(metadata)
+        ],
+    }
     if metadata.thresholds is not None:
-        units[schema.TENSOR_PROCESS_UNITS] = schema.vector(
-            builder, [_score_calibration(builder)]
-        )
-    return schema.table(
-        builder,
-        schema.NUM_TENSOR_FIELDS,
-        {
-            **units,
-            schema.TENSOR_NAME: builder.CreateString("scores"),
-            schema.TENSOR_DESCRIPTION: builder.CreateString(
-                "Probability of each class"
-            ),
-            schema.TENSOR_CONTENT: _content(
-                builder, schema.FEATURE_PROPERTIES, schema.table(builder, 0, {})
-            ),
-            schema.TENSOR_STATISTICS: schema.table(
-                builder, schema.NUM_STATISTICS_FIELDS, {}
-            ),
-            schema.TENSOR_FILES: schema.vector(builder, files),
-        },
-    )
+        # Applies the calibration file to the scores.
+        unit = {
+            schema.UNIT_TYPE: Number("Uint8", schema.SCORE_CALIBRATION),
+            schema.UNIT_OPTIONS: {
+                schema.CALIBRATION_TRANSFORMATION: Number(
+                    "Int8", schema.INVERSE_LOGISTIC
+                )
+            },
+        }
+        tensor[schema.TENSOR_PROCESS_UNITS] = [unit]
+    return tensor
 
 
 def _serialize(metadata: AudioMetadata) -> bytes:
-    builder = flatbuffers.Builder(1024)
-    graph = schema.table(
-        builder,
-        schema.NUM_SUBGRAPH_FIELDS,
-        {
-            schema.SUBGRAPH_INPUTS: schema.vector(
-                builder, [_input_tensor(builder, metadata)]
-            ),
-            schema.SUBGRAPH_OUTPUTS: schema.vector(
-                builder, [_output_tensor(builder, metadata)]
-            ),
-        },
-    )
-    texts = {
+    graph = {
+        schema.SUBGRAPH_INPUTS: [_input_tensor(metadata)],
+        schema.SUBGRAPH_OUTPUTS: [_output_tensor(metadata)],
+    }
+    model = {
         schema.MODEL_NAME: metadata.name,
         schema.MODEL_DESCRIPTION: metadata.description,
         schema.MODEL_VERSION: metadata.version,
+        schema.MODEL_SUBGRAPHS: [graph],
         schema.MODEL_MIN_PARSER_VERSION: _MIN_PARSER_VERSION,
     }
-    fields = {
-        field: builder.CreateString(text) for field, text in texts.items()
-    }
-    fields[schema.MODEL_SUBGRAPHS] = schema.vector(builder, [graph])
-    builder.Finish(
-        schema.table(builder, schema.NUM_MODEL_FIELDS, fields), _IDENTIFIER
-    )
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(schema.build(builder, model), _IDENTIFIER)
     return bytes(builder.Output())
 
 
