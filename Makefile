@@ -32,7 +32,7 @@ test-qat: $(QAT_VENV)/.installed
 
 # KerasHub brings much that nothing else here uses.
 test-hub: $(HUB_VENV)/.installed
-	$(HUB_VENV)/bin/python -m pytest -m hub tests/families/imagenet_test.py
+	$(HUB_VENV)/bin/python -m pytest -m hub tests/families
 
 lint: $(VENV)/.installed-test
 	$(VENV)/bin/ruff check .

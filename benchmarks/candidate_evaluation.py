@@ -24,7 +24,7 @@ import workload
 from ofa_aec_tf.data.class_map import ClassMap
 from ofa_aec_tf.data.dataset_info import MULTI_LABEL
 from ofa_aec_tf.evaluation import staged_evaluation
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.nas.subnet_evaluator import make_subnet_evaluator
 
@@ -52,9 +52,9 @@ _CACHE_GIB = flags.DEFINE_float(
 
 def _distinct_subnets(space, count, rng):
     """Random subnets of a space, no two alike."""
-    if count > len(space):
+    if count > space.num_subnets:
         raise ValueError(
-            f"The space has {len(space)} subnets, and "
+            f"The space has {space.num_subnets} subnets, and "
             f"{measurement.NUM_WARMUP_STEPS} are evaluated before those that "
             f"are timed. Use fewer --steps. Received: {count} subnets"
         )
@@ -74,14 +74,14 @@ def main(_):
     )
     if _ORDER.value == "stages":
         # The middle of the search, not the part with the smallest subnets.
-        order = staged_evaluation.stage_order(registry.build_supernet(family))
+        order = staged_evaluation.stage_order(networks.build_supernet(family))
         in_order = sorted(family.search_space().enumerate(), key=order)
         first = (len(in_order) - len(subnets)) // 2
         subnets = in_order[first : first + len(subnets)]
     macs = [family.complexity(s, values.frames).macs for s in subnets]
     keras.utils.set_random_seed(values.seed)
     with precision_scope(values.dtype):
-        supernet = registry.build_supernet(family, algorithm=values.convolution)
+        supernet = networks.build_supernet(family, algorithm=values.convolution)
     num_clips = _NUM_CALIBRATION_CLIPS.value + _NUM_VALIDATION_CLIPS.value
     clips = workload.random_clips(rng, num_clips, values.frames, family)
     calibration = slice(_NUM_CALIBRATION_CLIPS.value)

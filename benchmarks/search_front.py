@@ -27,8 +27,8 @@ from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_models
 from ofa_aec_tf.evaluation import staged_evaluation
-from ofa_aec_tf.models.materialization import materialize_subnet
-from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.families.materialization import materialize_subnet
+from ofa_aec_tf.families.networks import load_supernet
 from ofa_aec_tf.nas.subnet_evaluator import make_subnet_evaluator
 
 _WHAT = "search_front"

@@ -22,7 +22,7 @@ from ofa_aec_tf.command_flags import command_line
 # What else imports TensorFlow comes after the quiet import of it.
 # isort: split
 from ofa_aec_tf.experiments import search_comparison
-from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.families.networks import load_supernet
 from ofa_aec_tf.nas import report
 from ofa_aec_tf.nas.objectives import Objectives
 

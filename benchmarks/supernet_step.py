@@ -19,7 +19,7 @@ import keras
 import numpy as np
 import workload
 
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.training.distiller import SupernetDistiller
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
@@ -52,7 +52,7 @@ def main(_):
     )
     with precision_scope(values.dtype):
         teacher = workload.make_teacher(family, values.convolution)
-        supernet = registry.build_supernet(
+        supernet = networks.build_supernet(
             family, _EXECUTION.value, values.convolution
         )
         distiller = SupernetDistiller(

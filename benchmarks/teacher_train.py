@@ -18,9 +18,9 @@ import keras
 import numpy as np
 import workload
 
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
-from ofa_aec_tf.models.training_twin import build_training_twin
 from ofa_aec_tf.training.distiller import NetworkDistiller
 
 _WHAT = "teacher_train"
@@ -36,7 +36,9 @@ def main(_):
     macs = family.complexity(None, values.frames).macs
     keras.utils.set_random_seed(values.seed)
     with precision_scope(values.dtype):
-        network = build_training_twin(family, algorithm=values.convolution)
+        network = networks.builders(family).build_training_twin(
+            algorithm=values.convolution
+        )
         distiller = NetworkDistiller(logits_model(network))
     clips = workload.random_clips(
         np.random.default_rng(values.seed), values.batch, values.frames, family

@@ -17,7 +17,7 @@ import measurement
 import numpy as np
 import tensorflow as tf
 
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.keras_files import save_keras_file
 from ofa_aec_tf.models.precision import precision_scope
@@ -76,9 +76,9 @@ def make_teacher(family, algorithm):
         Callable from log-mel spectrograms to logits.
     """
     with precision_scope("float32"):
-        network = registry.build_network(family)
+        network = networks.build_network(family)
     details = {
-        "family": {"name": family.name, **family.to_json()},
+        "family": family.record(),
         "subnet": dict(family.search_space().largest()),
     }
     with tempfile.TemporaryDirectory() as directory:

@@ -16,6 +16,7 @@ from ofa_aec_tf.command_flags import setting_flags
 from ofa_aec_tf.command_flags import training_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.model_info import ModelInfo
+from ofa_aec_tf.families import registry
 from ofa_aec_tf.runs import run_record
 from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.training import inputs as train_inputs
@@ -52,8 +53,6 @@ def _settings() -> tuple[TrainConfig, TrainInputs]:
 
 def _family_and_subnet(dataset, inputs):
     """The family to train, and its subnet or None for a supernet."""
-    from ofa_aec_tf.families import registry
-
     is_supernet = STAGES[inputs.stage].is_supernet
     if inputs.initial is not None:
         return _recorded(inputs.initial, dataset, is_supernet)
@@ -65,14 +64,12 @@ def _family_and_subnet(dataset, inputs):
         registry.check_is_elastic(family)
         return family, None
     if inputs.subnet == "largest":
-        network_flags.check_has_all_channels(family)
+        family.check_largest_is_whole()
     return family, family.search_space().parse(inputs.subnet)
 
 
 def _recorded(model_path, dataset, is_supernet=False):
     """The family of a model's record, and its subnet or None."""
-    from ofa_aec_tf.families import registry
-
     train_inputs.check_model(model_path, dataset, is_supernet)
     details = ModelInfo.read(model_path).details
     if "family" not in details or ("subnet" not in details) != is_supernet:
@@ -105,9 +102,8 @@ def main(unused_arguments):
     train_inputs.check_data(dataset, config)
     for path in inputs.teacher:
         train_inputs.check_model(path, dataset)
-    # Not before: what has been checked, and --help, need no TensorFlow.
-
     family, subnet = _family_and_subnet(dataset, inputs)
+    # Not before: what has been checked, and --help, need no TensorFlow.
     from ofa_aec_tf.training import trainer
     from ofa_aec_tf.training.job import TrainingJob
 
@@ -118,7 +114,7 @@ def main(unused_arguments):
         dataset,
         family,
         subnet,
-        network_flags.builder_options(),
+        network_flags.training_options(family),
         _DETERMINISTIC.value,
     )
     path = trainer.model_path(job, _WORKDIR.value)

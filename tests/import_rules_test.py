@@ -71,6 +71,10 @@ _PLANTED = {
         "ofa_aec_tf/training/losses.py",
         "from ofa_aec_tf.families.cnn10 import network",
     ),
+    "No family knows the registry": (
+        "ofa_aec_tf/families/ast/network.py",
+        "from ofa_aec_tf.families import registry",
+    ),
 }
 
 

@@ -7,6 +7,8 @@ makes its flag, and `dataclasses.asdict` its record.
 
 import dataclasses
 import math
+import types
+import typing
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -66,6 +68,46 @@ def setting(default, help: str, **options):
 def of(field: dataclasses.Field) -> Setting | None:
     """What is known of a field; None if it was not made by `setting`."""
     return field.metadata.get(_KEY)
+
+
+def kind(annotation):
+    """The type of a value, or of each of several; and whether it is these."""
+    if isinstance(annotation, types.UnionType):
+        (annotation,) = (
+            kind
+            for kind in typing.get_args(annotation)
+            if kind is not types.NoneType
+        )
+    if typing.get_origin(annotation) is tuple:
+        return typing.get_args(annotation)[0], True
+    return annotation, False
+
+
+def read(settings_class: type, texts: Mapping[str, str]) -> dict:
+    """Values of the settings of a dataclass from the texts of flags.
+
+    Args:
+        settings_class: dataclass.
+        texts: dict from names of flags, also of other flags, to what was
+            given, "" for a flag that stands alone.
+
+    Returns:
+        dict from names of fields to values, of the flags that are there.
+    """
+    values = {}
+    for field in dataclasses.fields(settings_class):
+        known = of(field)
+        text = None if known is None else texts.get(known.flag or field.name)
+        if text is None:
+            continue
+        of_one, is_tuple = kind(field.type)
+        if of_one is bool:
+            values[field.name] = text.lower() in ("", "true", "1")
+        elif is_tuple:
+            values[field.name] = tuple(map(of_one, text.split(",")))
+        else:
+            values[field.name] = of_one(text)
+    return values
 
 
 def check(values) -> None:

@@ -1,7 +1,6 @@
 """Flags that are made of settings, the fields of a dataclass."""
 
 import dataclasses
-import types
 import typing
 
 from absl import flags
@@ -49,16 +48,19 @@ class SettingFlags:
             ValueError: if a value cannot be, or a flag is given that has no
                 part in anything.
         """
+        built = self._class(**{**self.field_values(), **others})
+        self._check_all_matter(built)
+        return built
+
+    def field_values(self) -> dict:
+        """The values that the flags give, by field."""
         values = {
             name: _value(self._class, name, holder)
             for name, holder in self._holders.items()
         }
-        values |= {
+        return values | {
             name: nested.values() for name, nested in self._nested.items()
         }
-        built = self._class(**{**values, **others})
-        self._check_all_matter(built)
-        return built
 
     def _check_all_matter(self, built):
         for field in dataclasses.fields(self._class):
@@ -93,9 +95,17 @@ class SettingFlags:
             if allowed is not True
         )
 
+    def given_fields(self) -> dict[str, str]:
+        """Fields of this dataclass whose flags were given, with their flags."""
+        return {
+            name: holder.name
+            for name, holder in self._holders.items()
+            if holder.present
+        }
+
     def given(self) -> list[str]:
         """Names of the flags that were given."""
-        given = [h.name for h in self._holders.values() if h.present]
+        given = list(self.given_fields().values())
         for nested in self._nested.values():
             given += nested.given()
         return given
@@ -167,7 +177,7 @@ def _module(settings_class, name):
 
 
 def _define(field, known, default, options):
-    kind, is_tuple = _kind(field.type)
+    kind, is_tuple = settings.kind(field.type)
     name = known.flag or field.name
     if default is settings.REQUIRED:
         default, options = None, {**options, "required": True}
@@ -199,19 +209,6 @@ def _plain(value):
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _kind(annotation):
-    """The type of a value, or of each of several; and whether it is these."""
-    if isinstance(annotation, types.UnionType):
-        (annotation,) = (
-            kind
-            for kind in typing.get_args(annotation)
-            if kind is not types.NoneType
-        )
-    if typing.get_origin(annotation) is tuple:
-        return typing.get_args(annotation)[0], True
-    return annotation, False
-
-
 def _value(settings_class, name, holder):
     """What a flag gives its field: tuples for lists."""
     (field,) = (
@@ -219,7 +216,7 @@ def _value(settings_class, name, holder):
         for field in dataclasses.fields(settings_class)
         if field.name == name
     )
-    kind, is_tuple = _kind(field.type)
+    kind, is_tuple = settings.kind(field.type)
     if not is_tuple or holder.value is None:
         return holder.value
     try:

@@ -21,6 +21,7 @@ from ofa_aec_tf.evaluation import evaluator
 from ofa_aec_tf.evaluation import keras_models
 from ofa_aec_tf.evaluation import metrics
 from ofa_aec_tf.evaluation.batch_norm_calibration import CalibrationSettings
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.runs import several_models
 
 # No model has this name: models have a suffix.
@@ -95,7 +96,7 @@ def _load(path, dataset, audio_dir):
         )
     suffix = pathlib.Path(path).suffix
     if suffix == ".keras":
-        return keras_models.load_keras_model(path)
+        return networks.load_model(path)
     if suffix != ".tflite":
         raise ValueError(
             f"Expected a `.keras` or a `.tflite` file. Received: --model={path}"

@@ -3,29 +3,11 @@
 import tensorflow as tf
 
 from ofa_aec_tf.evaluation import batch_norm_calibration
-
-# Registers the supernets, so that Keras can load their files.
-from ofa_aec_tf.families import registry  # noqa: F401
-from ofa_aec_tf.models.keras_files import load_keras_file
+from ofa_aec_tf.families.networks import load_model
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import ranking_logits
 from ofa_aec_tf.models.logits import score_activation
 from ofa_aec_tf.models.supernet import Supernet
-
-
-def load_keras_model(path):
-    """Loads a plain network or a supernet.
-
-    Args:
-        path: path of a `.keras` file.
-
-    Returns:
-        keras.Model, not compiled; a Supernet if the file holds one.
-
-    Raises:
-        ValueError: if the file is missing or broken.
-    """
-    return load_keras_file(path)
 
 
 def load_network(path):
@@ -43,7 +25,7 @@ def load_network(path):
         ValueError: if the file is missing or broken, or holds something else,
             such as a supernet.
     """
-    model = load_keras_file(path)
+    model = load_model(path)
     shapes = [
         getattr(model, f"{end}_shape", None) for end in ("input", "output")
     ]

@@ -5,12 +5,14 @@ import pathlib
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from ofa_aec_tf.checks import settings
 from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.experiments import steps
 from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.steps import Output
 from ofa_aec_tf.experiments.steps import Step
-from ofa_aec_tf.families.cnn10.family import Cnn10Family
+from ofa_aec_tf.families import registry
+from ofa_aec_tf.families.family import Family
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.report import PARETO_REPORT
 from ofa_aec_tf.runs import workdir
@@ -31,16 +33,6 @@ SPACES = {
 }
 SHORT, LONG = "short", "long"
 _BASELINE_DEPTHS = "XXX"
-# What a family is made of, among the flags of `train`.
-_FAMILY_FLAGS = {
-    "channels": lambda text: tuple(map(int, text.split(","))),
-    "hidden_units": int,
-    "width_ratios": lambda text: tuple(map(float, text.split(","))),
-    "depth_pattern": str,
-    "elastic_stem": lambda text: text.lower() in ("", "true", "1"),
-    "width_granularity": str,
-    "channel_multiple": int,
-}
 
 
 class PaperSteps:
@@ -75,25 +67,23 @@ class PaperSteps:
     def _flagfile(self, name) -> pathlib.Path:
         return self._flags_dir / f"{name}.cfg"
 
-    def family(self, **variant) -> Cnn10Family:
+    def family(self, **variant) -> Family:
         """The family of a supernet.
 
         Args:
             variant: flags of `train` in addition to those of supernet.cfg.
         """
-        values = {
-            "num_classes": self._num_classes,
-            "num_mel_bins": self._num_mel_bins,
-        }
-        texts = [
-            *flagfiles.read(self._flagfile("supernet")),
-            *(f"--{name}={value}" for name, value in variant.items()),
-        ]
-        for text in texts:
-            name, _, value = text.lstrip("-").partition("=")
-            if name in _FAMILY_FLAGS:
-                values[name] = _FAMILY_FLAGS[name](value)
-        return Cnn10Family(**values)
+        texts = dict(
+            text.lstrip("-").partition("=")[::2]
+            for text in flagfiles.read(self._flagfile("supernet"))
+        )
+        texts |= {name: str(value) for name, value in variant.items()}
+        family = registry.family_class(texts.get("network"))
+        return family(
+            num_classes=self._num_classes,
+            num_mel_bins=self._num_mel_bins,
+            **settings.read(family, texts),
+        )
 
     def space(self, **variant) -> SearchSpace:
         """The search space of a supernet."""

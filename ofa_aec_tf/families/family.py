@@ -1,11 +1,19 @@
-"""What all model families have in common."""
+"""What the rest of the package relies on in a family of networks.
 
+Free of TensorFlow. The counterpart that builds Keras models is
+`families.builders`.
+"""
+
+import abc
 import dataclasses
 from collections.abc import Mapping
+from typing import ClassVar
 
 from ofa_aec_tf.checks import json_kinds
-from ofa_aec_tf.checks.argument_checks import check_choice
+from ofa_aec_tf.checks.settings import Settings
+from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.models.score_activations import SCORE_ACTIVATIONS
+from ofa_aec_tf.models.score_activations import SIGMOID
 from ofa_aec_tf.search_space import complexity
 from ofa_aec_tf.search_space import space as search_spaces
 
@@ -19,12 +27,115 @@ _KINDS = {
 }
 
 
-class Family:
-    """Base of the dataclasses that describe the networks of a family.
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """Named sizes of a family, each of which sets several of its fields.
 
-    A family has a `name`, as flags and records write it, a `title`, as
-    messages do, and lists the layers of a subnet as `layer_costs`.
+    Args:
+        flag: str. Name of the flag that chooses one.
+        help: str. Of that flag.
+        default: str. Name of the default size.
+        values: dict from names of sizes to dicts from fields to values.
     """
+
+    flag: str
+    help: str
+    default: str
+    values: Mapping[str, Mapping]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields that a size sets."""
+        return tuple(self.values[self.default])
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions(Settings):
+    """Options of a family that change how its networks train.
+
+    They are arguments of the family's builder, and in no record of a model: a
+    trained network is the same with and without them.
+    """
+
+
+@dataclasses.dataclass(frozen=True)
+class Family(Settings, abc.ABC):
+    """A set of networks of one kind, described without building any.
+
+    A subclass is a frozen dataclass. Fields made by `setting` become flags of
+    `train`; `num_classes`, `num_mel_bins` and `num_frames`, if there is such a
+    field, come from the data set.
+
+    Class attributes:
+        name: str. As flags and records write it.
+        title: str. As messages write it.
+        is_elastic: bool. Whether it has a supernet: see `ElasticFamily`.
+        image_weights: str or None. For the help of `--initial_weights`: which
+            weights of image models its networks can start with.
+        sizes: Sizes or None.
+        training_options: a subclass of TrainingOptions.
+
+    Args:
+        num_classes: int. Sound event classes.
+        num_mel_bins: int. Mel bands of the input.
+    """
+
+    num_classes: int
+    _: dataclasses.KW_ONLY
+    num_mel_bins: int = 64
+    score_activation: str = setting(
+        SIGMOID,
+        "What makes scores of logits, and which loss goes with it: sigmoids "
+        "and binary cross-entropy, or for data with one class a clip a "
+        "softmax and cross-entropy.",
+        choices=SCORE_ACTIVATIONS,
+    )
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    is_elastic: ClassVar[bool] = False
+    image_weights: ClassVar[str | None] = None
+    sizes: ClassVar[Sizes | None] = None
+    training_options: ClassVar[type[TrainingOptions]] = TrainingOptions
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.num_classes < 1:
+            raise ValueError(
+                "`num_classes` must be positive. "
+                f"Received: num_classes={self.num_classes}"
+            )
+
+    def search_space(self) -> search_spaces.SearchSpace:
+        """All subnets: one without choices, where nothing is elastic."""
+        return search_spaces.SearchSpace(())
+
+    @abc.abstractmethod
+    def fewest_filters(self, subnet: Mapping[str, float] | None = None) -> int:
+        """Filters of the narrowest convolution.
+
+        `--precision=auto` avoids bfloat16 where they are few.
+
+        Args:
+            subnet: Subnet of this family's space; None is the largest.
+        """
+
+    @abc.abstractmethod
+    def layer_costs(
+        self, subnet: Mapping[str, float] | None, num_frames: int
+    ) -> list[complexity.LayerCost]:
+        """The layers of a subnet with their costs.
+
+        Args:
+            subnet: Subnet of this family's space; None is the largest.
+            num_frames: int. Frames of the input clip.
+
+        Returns:
+            list of LayerCost, from the input on.
+
+        Raises:
+            ValueError: if clips of this length cannot pass the network.
+        """
 
     def complexity(
         self, subnet: Mapping[str, float] | None, num_frames: int
@@ -32,16 +143,22 @@ class Family:
         """Parameters, MACs and peaks of activations of a subnet.
 
         Args:
-            subnet: Subnet of this family's space; None is the largest.
-            num_frames: int. Frames of the input clip.
+            subnet, num_frames: as for `layer_costs`.
         """
         return complexity.total_complexity(
             self.layer_costs(subnet, num_frames), num_frames * self.num_mel_bins
         )
 
-    def to_json(self) -> dict:
-        """This family as a dict of JSON types."""
-        return dataclasses.asdict(self)
+    def check_largest_is_whole(self) -> None:
+        """Refuses settings whose largest subnet is smaller than they say.
+
+        Raises:
+            ValueError: naming the flags to change.
+        """
+
+    def record(self) -> dict:
+        """This family with its name, as records of models hold it."""
+        return {"name": self.name, **self.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping) -> "Family":
@@ -70,22 +187,28 @@ class Family:
         return cls(**values)
 
 
-class SingleNetworkFamily(Family):
-    """Base of families that are one network each: nothing is elastic."""
+class ElasticFamily(Family):
+    """A family whose networks are the subnets of one supernet."""
 
-    def __post_init__(self):
-        check_choice(
-            "score_activation", self.score_activation, SCORE_ACTIVATIONS
-        )
+    is_elastic = True
 
-    def _check_positive(self, *names):
-        for name in names:
-            if not getattr(self, name) > 0:
-                raise ValueError(
-                    f"`{name}` must be positive. "
-                    f"Received: {name}={getattr(self, name)}"
-                )
-
+    @abc.abstractmethod
     def search_space(self) -> search_spaces.SearchSpace:
-        """The space of the one subnet that decides nothing."""
-        return search_spaces.SearchSpace(())
+        """All subnets."""
+
+    @abc.abstractmethod
+    def filters(
+        self, subnet: Mapping[str, float] | None = None
+    ) -> tuple[tuple[int, ...], ...]:
+        """Filters of every convolution whose width or presence is elastic.
+
+        Args:
+            subnet: Subnet of this family's space; None is the largest.
+
+        Returns:
+            For each part of the network a tuple of the filters of its
+            convolutions.
+        """
+
+    def fewest_filters(self, subnet: Mapping[str, float] | None = None) -> int:
+        return min(min(part) for part in self.filters(subnet) if part)

@@ -1,4 +1,4 @@
-"""What every plain network of this project has: a layer named `logits`."""
+"""The end of every plain network: a layer named `logits`, and scores."""
 
 import math
 

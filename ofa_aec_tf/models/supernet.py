@@ -4,16 +4,15 @@ Sampler, training step, BN calibration, search and materialization know this
 interface only.
 """
 
+import abc
 import dataclasses
 import functools
-import pathlib
 from collections.abc import Callable
+from typing import ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
-
-from ofa_aec_tf.models.keras_files import load_keras_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,25 +58,43 @@ class Stage:
     steps: tuple[CalibrationStep, ...]
 
 
-class Supernet(keras.Model):
+class Supernet(keras.Model, abc.ABC):
     """One set of weights that holds all networks of a family.
 
-    A subclass sets `family` and `execution` and implements `stem`,
-    `stem_steps`, `stages` and `build_subnet`. The stem is what all subnets
-    share exactly, so that one step computes it once for several of them.
+    The constructor of a subclass makes all layers. The stem is what all
+    subnets share exactly, so that one step computes it once for several of
+    them.
+
+    Class attributes:
+        family_class: the class of the family.
 
     Args:
-        family: the family, with `search_space()`, `complexity(...)` and
-            `score_activation`.
+        family: the family, or the dict of its `to_json`.
         execution: `"slice"` or `"mask"`.
     """
+
+    family_class: ClassVar[type]
 
     def __init__(self, family, execution="slice", **kwargs):
         # Not autocast: the features are in dB, which bfloat16 would round.
         super().__init__(autocast=False, **kwargs)
+        if isinstance(family, dict):
+            family = self.family_class.from_json(family)
         self.family = family
         self.execution = execution
+        self.built = True
 
+    def build(self, input_shape=None):
+        """Does nothing: the constructor knows all sizes."""
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "family": self.family.to_json(),
+            "execution": self.execution,
+        }
+
+    @abc.abstractmethod
     def stem(self, inputs, training=False, moments=None):
         """The part that does not depend on the subnet.
 
@@ -91,19 +108,18 @@ class Supernet(keras.Model):
         Returns:
             `(features, batch_moments)`.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no `stem`.")
 
+    @abc.abstractmethod
     def stem_steps(self):
         """The stem in parts: a tuple of CalibrationStep."""
-        raise NotImplementedError(f"{type(self).__name__} has no `stem_steps`.")
 
+    @abc.abstractmethod
     def stages(self):
         """The parts of the body, from the stem on.
 
         Returns:
             tuple of Stage.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no `stages`.")
 
     def body(self, features, subnet, training=False, moments=None):
         """The part that depends on the subnet.
@@ -127,23 +143,13 @@ class Supernet(keras.Model):
             reported.update(batch_moments)
         return features, reported
 
-    def build_subnet(self, subnet, **options):
-        """The plain Keras model of a subnet, with fresh weights."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has no `build_subnet`."
-        )
-
+    @abc.abstractmethod
     def stem_variables(self):
         """The trainable variables of the stem."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has no `stem_variables`."
-        )
 
+    @abc.abstractmethod
     def weighted_layers(self):
-        """The layers that own weights, named as in `build_subnet`."""
-        raise NotImplementedError(
-            f"{type(self).__name__} has no `weighted_layers`."
-        )
+        """The layers that own weights, named as in the plain networks."""
 
     def call(self, inputs, subnet=None, training=False, moments=None):
         """Logits of one subnet.
@@ -234,33 +240,3 @@ class Supernet(keras.Model):
                 for i in range(0, len(log_mel), batch_size)
             ]
         )
-
-
-def load_supernet(path):
-    """Loads a supernet that training has saved.
-
-    Args:
-        path: path of a `supernet.keras` file.
-
-    Returns:
-        Supernet, in float32.
-
-    Raises:
-        ValueError: if the file is missing or holds no supernet.
-    """
-    # Registers the class that the file names.
-    from ofa_aec_tf.families import registry  # noqa: F401
-
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise ValueError(
-            f"There is no supernet at {path}. Train one with `python -m "
-            "ofa_aec_tf.train --stage=supernet`."
-        )
-    model = load_keras_file(path)
-    if not isinstance(model, Supernet):
-        raise ValueError(
-            f"{path} holds a plain network, not a supernet. Name the "
-            "`supernet.keras` of a `--stage=supernet` run."
-        )
-    return model

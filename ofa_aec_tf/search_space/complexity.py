@@ -74,15 +74,19 @@ def conv2d_cost(
     out_channels: int,
     height: int,
     width: int,
+    stride: int = 1,
 ) -> LayerCost:
-    """A convolution of stride 1 with same padding and without bias."""
+    """A convolution with same padding and without bias.
+
+    Height and width are those of its input.
+    """
     weights = kernel_size * kernel_size * in_channels * out_channels
-    positions = height * width
+    positions = -(-height // stride) * -(-width // stride)
     return LayerCost(
         name,
         parameters=weights,
         macs=weights * positions,
-        input_elements=positions * in_channels,
+        input_elements=height * width * in_channels,
         output_elements=positions * out_channels,
     )
 

@@ -29,8 +29,9 @@ class Decision:
         name: str. Unique in its space, such as `"block2_width"`.
         choices: tuple of numbers, ascending; the last one is the largest.
         requires: `(name, choice)` of an earlier decision, or None. The
-            decision matters only where the earlier one made that choice: the
-            width of a second layer needs a block of depth 2.
+            decision matters only where the earlier one made that choice or a
+            larger one: the width of a second layer needs a block of at least
+            depth 2.
     """
 
     name: str
@@ -43,6 +44,13 @@ class Decision:
                 f"Choices of `{self.name}` must be distinct and ascending. "
                 f"Received: choices={self.choices}"
             )
+
+    def matters(self, choices: Mapping[str, Choice]) -> bool:
+        """Whether it has a part in a subnet with these earlier choices."""
+        if self.requires is None:
+            return True
+        name, least = self.requires
+        return name in choices and choices[name] >= least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,12 +120,6 @@ class SearchSpace:
                     )
             seen[decision.name] = decision
 
-    def _matters(self, decision, choices: Mapping[str, Choice]) -> bool:
-        if decision.requires is None:
-            return True
-        name, choice = decision.requires
-        return name in choices and choices[name] == choice
-
     def subnet(self, choices: Mapping[str, Choice]) -> Subnet:
         """The canonical subnet with these choices.
 
@@ -145,7 +147,7 @@ class SearchSpace:
             )
         kept: dict[str, Choice] = {}
         for decision in self.decisions:
-            if not self._matters(decision, kept):
+            if not decision.matters(kept):
                 continue
             if decision.name not in choices:
                 raise ValueError(
@@ -206,18 +208,26 @@ class SearchSpace:
             yield Subnet.of(chosen)
             return
         decision = self.decisions[position]
-        if not self._matters(decision, chosen):
+        if not decision.matters(chosen):
             yield from self._extensions(chosen, position + 1)
             return
         for choice in decision.choices:
             extended = {**chosen, decision.name: choice}
             yield from self._extensions(extended, position + 1)
 
-    def __len__(self) -> int:
-        """Number of distinct subnets."""
-        if all(d.requires is None for d in self.decisions):
-            return math.prod(len(d.choices) for d in self.decisions)
-        return sum(1 for _ in self.enumerate())
+    @property
+    def num_subnets(self) -> int:
+        """Number of distinct subnets. `len` can't say more than 2^63 - 1."""
+        # For each decision, how many ways there are to decide those that
+        # require it, directly or not, by its own choice. Later ones first.
+        ways = {d.name: dict.fromkeys(d.choices, 1) for d in self.decisions}
+        for decision in reversed(self.decisions):
+            if decision.requires is not None:
+                own = sum(ways.pop(decision.name).values())
+                name, least = decision.requires
+                for choice in ways[name]:
+                    ways[name][choice] *= own if choice >= least else 1
+        return math.prod(sum(each.values()) for each in ways.values())
 
     def neighbours(self, subnet: Mapping[str, Choice]) -> list[Subnet]:
         """The subnets that differ in one decision, each once.

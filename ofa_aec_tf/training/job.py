@@ -77,7 +77,7 @@ class TrainingJob:
         """What decides the result, for the record of the run."""
         return {
             "config": self.config.to_json(),
-            "family": {"name": self.family.name, **self.family.to_json()},
+            "family": self.family.record(),
             "subnet": None if self.subnet is None else dict(self.subnet),
             "data_fingerprint": self.dataset.fingerprint,
             **self.inputs.identity(),

@@ -6,33 +6,30 @@ import keras
 import tensorflow as tf
 
 from ofa_aec_tf.evaluation.batch_norm_calibration import NetworkCalibrator
-from ofa_aec_tf.evaluation.evaluator import evaluate
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import ranking_logits
 from ofa_aec_tf.models.precision import precision_scope
-from ofa_aec_tf.models.training_twin import build_training_twin
-from ofa_aec_tf.models.training_twin import to_plain_network
 from ofa_aec_tf.training.distiller import NetworkDistiller
-from ofa_aec_tf.training.run import TrainingRun
+from ofa_aec_tf.training.run import ClassifierRun
 
 
-class NetworkRun(TrainingRun):
+class NetworkRun(ClassifierRun):
     """Trains the fast twin of a plain network, and saves the plain network.
 
     Args:
         job: TrainingJob.
     """
 
-    roles = ("",)
+    plateau_metrics = ("mAP",)
 
     def __init__(self, job):
         super().__init__(job)
         teacher = job.teacher()
         config, inputs = job.config, job.inputs
-        self.model = build_training_twin(
-            job.family,
+        self._builders = networks.builders(job.family)
+        self.model = self._builders.build_training_twin(
             job.subnet,
             config.convolution,
             block_dropout=config.block_dropout,
@@ -40,7 +37,7 @@ class NetworkRun(TrainingRun):
             **job.network_options,
         )
         if inputs.initial_weights is not None:
-            registry.load_initial_weights(
+            networks.load_initial_weights(
                 self.model, job.family, inputs.initial_weights, job.subnet
             )
         if inputs.initial is not None:
@@ -63,9 +60,7 @@ class NetworkRun(TrainingRun):
 
     def _plain_network(self) -> keras.Model:
         with precision_scope("float32"):
-            return to_plain_network(
-                self.model, self.job.family, self.job.subnet
-            )
+            return self._builders.to_plain_network(self.model, self.job.subnet)
 
     def _calibrate(self):
         self._calibrated.set_weights(self.model.get_weights())
@@ -86,15 +81,7 @@ class NetworkRun(TrainingRun):
         """Evaluates what would be saved now."""
         if self._calibrator is not None:
             self._calibrate()
-        yield (
-            "",
-            evaluate(
-                self._predict,
-                ((b["log_mel"], b["labels"].numpy()) for b in batches),
-                self.job.dataset.class_map,
-                self.job.dataset.label_type,
-            ),
-        )
+        return self.classifier_metrics(self._predict, batches)
 
     def finished_model(self):
         """The plain network, of stock layers."""

@@ -5,6 +5,8 @@ that agree in all decisions up to a stage pass it with the same values, batch
 moments included, and need it computed once.
 """
 
+import itertools
+
 import tensorflow as tf
 
 
@@ -28,19 +30,11 @@ class SubnetGroups:
                 "Each decision of the space must belong to one stage. "
                 f"Expected: {sorted(names)}. Received: {sorted(owned)}"
             )
-        # Decisions as the digits of a number, those of early stages first:
-        # sorted numbers put subnets that share stages next to each other.
-        factors = [0] * len(names)
-        factor = 1
-        self._divisors = []
-        for stage in reversed(stages):
-            self._divisors.insert(0, factor)
-            for name in reversed(stage.decisions):
-                position = names.index(name)
-                factors[position] = factor
-                factor *= len(space.decisions[position].choices)
-        self._factors = factors
-        self._past_all = factor
+        self._columns = [names.index(name) for name in owned]
+        # How many decisions belong to a stage and those before it.
+        self._ends = list(
+            itertools.accumulate(len(stage.decisions) for stage in stages)
+        )
 
     def sort(self, subnets, count):
         """Puts subnets that share stages next to each other.
@@ -51,16 +45,27 @@ class SubnetGroups:
 
         Returns:
             `(subnets, keys)`: the subnets in order, those not visited last;
-            and an int64 tensor of shape (num_stages, num_subnets) with equal
-            values where two subnets share the stage and all before it.
+            and an int32 tensor of shape (num_stages, num_subnets) with equal
+            values where two visited subnets share the stage and all before
+            it.
         """
-        factors = tf.constant(self._factors, tf.int64)
-        numbers = tf.reduce_sum(tf.cast(subnets, tf.int64) * factors, axis=1)
-        visited = tf.range(tf.shape(subnets)[0]) < count
-        numbers = tf.where(visited, numbers, self._past_all)
-        order = tf.argsort(numbers, stable=True)
-        divisors = tf.constant(self._divisors, tf.int64)
-        keys = tf.gather(numbers, order)[None] // divisors[:, None]
+        num_subnets = tf.shape(subnets)[0]
+        is_last = tf.cast(tf.range(num_subnets) >= count, tf.int32)
+        digits = tf.gather(subnets, self._columns, axis=1)
+        digits = tf.concat([is_last[:, None], digits], axis=1)
+        # Their lexicographic order, by the first digit in which two differ. A
+        # space may be too large to number its subnets by int64.
+        first = _first_true(tf.not_equal(digits[:, None], digits[None]))
+        own = tf.gather(digits, first, batch_dims=1)
+        num_before = tf.math.count_nonzero(tf.transpose(own) < own, axis=1)
+        order = tf.argsort(num_before, stable=True)
+        digits = tf.gather(digits, order)[:, 1:]
+        differs = tf.not_equal(digits[1:], digits[:-1])
+        first = _first_true(
+            tf.concat([differs, tf.ones_like(differs[:, :1])], axis=1)
+        )
+        is_new = tf.cast(first < tf.constant(self._ends)[:, None], tf.int32)
+        keys = tf.pad(tf.cumsum(is_new, axis=1), [[0, 0], [1, 0]])
         return tf.gather(subnets, order), keys
 
     @staticmethod
@@ -78,3 +83,8 @@ class SubnetGroups:
         """
         same = tf.equal(keys[stage, first:last], keys[stage, first])
         return tf.reduce_sum(tf.cast(same, tf.int32))
+
+
+def _first_true(values):
+    """Position of the first True along the last axis; 0 if there is none."""
+    return tf.argmax(tf.cast(values, tf.int32), axis=-1, output_type=tf.int32)

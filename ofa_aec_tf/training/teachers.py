@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families import registry
-from ofa_aec_tf.models.inference_twin import build_inference_twin
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import score_activation
@@ -105,8 +105,8 @@ def load_teacher(
         family = registry.family_from_json(details["family"])
         with _precision_scope(precision, family, details["subnet"]):
             twin = logits_model(
-                build_inference_twin(
-                    family, details["subnet"], teacher, algorithm
+                networks.builders(family).build_inference_twin(
+                    details["subnet"], teacher, algorithm
                 )
             )
         return lambda log_mel: _in_halves(twin, log_mel)

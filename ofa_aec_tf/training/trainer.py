@@ -69,7 +69,7 @@ def _save(model, job, path):
     details = {
         "stage": job.config.stage,
         "seed": job.config.seed,
-        "family": {"name": job.family.name, **job.family.to_json()},
+        "family": job.family.record(),
         "complexity": job.family.complexity(
             subnet, job.dataset.num_frames
         ).to_json(),

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import workload
 
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.training.distiller import SupernetDistiller
@@ -25,7 +25,7 @@ def family():
 
 
 def test_macs_of_a_step_are_those_of_a_hand_count(family):
-    supernet = registry.build_supernet(family)
+    supernet = networks.build_supernet(family)
     space = family.search_space()
     subnets = [
         space.subnet(
@@ -48,7 +48,7 @@ def test_macs_of_a_step_are_those_of_a_hand_count(family):
 
 def test_an_elastic_stem_is_no_stem():
     family = Cnn10Family(5, channels=hand_count.CHANNELS, elastic_stem=True)
-    supernet = registry.build_supernet(family)
+    supernet = networks.build_supernet(family)
     assert workload.stem_macs(supernet, hand_count.FRAMES) == 0
 
 
@@ -72,7 +72,7 @@ def test_counted_subnets_are_those_that_were_trained(family):
 
     space = family.search_space()
     distiller = SupernetDistiller(
-        registry.build_supernet(family),
+        networks.build_supernet(family),
         RecordingSampler(space, 3, "uniform", 0, seed=5),
         NetworkTeacher([workload.make_teacher(family, "auto")]),
     )

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ofa_aec_tf.evaluation.keras_models import load_network
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 
 
@@ -46,7 +46,7 @@ def test_archive_without_a_model_is_refused(tmp_path):
 
 def test_supernet_is_refused_with_the_way_out(tmp_path):
     family = Cnn10Family(3, channels=(4, 4, 4, 4), hidden_units=4)
-    supernet = registry.build_supernet(family)
+    supernet = networks.build_supernet(family)
     path = tmp_path / "supernet.keras"
     supernet.save(path)
     with pytest.raises(ValueError, match="ofa_aec_tf.materialize"):

@@ -11,9 +11,9 @@ from ofa_aec_tf.deployment.tflite import costs as tflite_costs
 from ofa_aec_tf.deployment.tflite import file_checks
 from ofa_aec_tf.deployment.tflite import inspection
 from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
-from ofa_aec_tf.families import registry
 from ofa_aec_tf.families.ast.family import AstFamily
 from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
+from ofa_aec_tf.families.networks import build_network
 from tests.deployment import small_models
 from tests.deployment.tflite.tflite_graphs import convert
 
@@ -40,7 +40,7 @@ def _clips(num_clips, seed):
 
 def _network(family):
     keras.utils.set_random_seed(0)
-    network = registry.build_network(family)
+    network = build_network(family)
     network.compile(keras.optimizers.Adam(3e-3), "binary_crossentropy")
     network.fit(*_labelled_clips(32, seed=1), epochs=40, verbose=0)
     return network

@@ -7,11 +7,11 @@ import tensorflow as tf
 
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation.batch_norm_calibration import NetworkCalibrator
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
+from ofa_aec_tf.families.materialization import materialize_subnet
 from ofa_aec_tf.models.logits import logits_model
-from ofa_aec_tf.models.materialization import materialize_subnet
 
 
 def _clips(num_clips, seed=0):
@@ -61,7 +61,7 @@ def _assert_close(ours, theirs):
 def test_no_batch_size_changes_a_subnet(options, execution):
     keras.utils.set_random_seed(0)
     family = _family(**options)
-    supernet = registry.build_supernet(family, execution)
+    supernet = networks.build_supernet(family, execution)
     subnet = family.search_space().sample(np.random.default_rng(2))
     whole = batch_norm_calibration.calibrate(supernet, subnet, [CLIPS])
     expected = supernet.predict_logits(CLIPS, subnet, whole)
@@ -78,7 +78,7 @@ def test_one_batch_of_all_clips_is_normalized_as_in_training():
     """What is estimated layer by layer is what one step would see."""
     keras.utils.set_random_seed(0)
     family = _family()
-    supernet = registry.build_supernet(family)
+    supernet = networks.build_supernet(family)
     subnet = family.search_space().largest()
     indices = family.search_space().to_indices(subnet)
     features, expected = supernet.stem(CLIPS, training=True)
@@ -92,7 +92,7 @@ def test_one_batch_of_all_clips_is_normalized_as_in_training():
 def test_bfloat16_is_calibrated_alike_by_any_batches():
     keras.utils.set_random_seed(0)
     family = _family()
-    supernet = registry.build_supernet(family, dtype="mixed_bfloat16")
+    supernet = networks.build_supernet(family, dtype="mixed_bfloat16")
     subnet = family.search_space().largest()
     whole, parts = (
         batch_norm_calibration.calibrate(supernet, subnet, batches)
@@ -110,7 +110,7 @@ def test_bfloat16_is_calibrated_alike_by_any_batches():
 def test_memory_changes_no_statistics(monkeypatch, max_kept_bytes):
     keras.utils.set_random_seed(0)
     family = _family()
-    supernet = registry.build_supernet(family)
+    supernet = networks.build_supernet(family)
     subnet = family.search_space().smallest()
     expected = batch_norm_calibration.calibrate(supernet, subnet, _batches(8))
     monkeypatch.setattr(
@@ -124,12 +124,12 @@ def test_memory_changes_no_statistics(monkeypatch, max_kept_bytes):
 
 @pytest.mark.parametrize(
     "family",
-    [_family(), EfficientNetFamily(5, 64, 0.25, 0.3)],
+    [_family(), EfficientNetFamily(5, 0.25, 0.3)],
     ids=["cnn10", "efficientnet"],
 )
 def test_no_batch_size_changes_a_plain_network(family):
     keras.utils.set_random_seed(0)
-    network = registry.build_network(family)
+    network = networks.build_network(family)
     outputs = []
     for batch_size in (1, 3, 8, len(CLIPS)):
         NetworkCalibrator(network, _batches(batch_size)).calibrate()
@@ -177,7 +177,7 @@ def test_moments_between_batches_count():
 def test_statistics_are_those_of_the_subnet_that_a_network_was():
     keras.utils.set_random_seed(0)
     family = Cnn10Family(5, channels=(6, 8, 10, 12), hidden_units=16)
-    supernet = registry.build_supernet(family)
+    supernet = networks.build_supernet(family)
     batches = [_clips(6), _clips(3, seed=1)]
     subnet = family.search_space().smallest()
     moments = batch_norm_calibration.calibrate(supernet, subnet, batches)
@@ -195,13 +195,13 @@ def test_statistics_are_those_of_the_subnet_that_a_network_was():
     "family",
     [
         Cnn10Family(5, channels=(6, 8, 10, 12), hidden_units=16),
-        EfficientNetFamily(5, 64, 0.25, 0.3),
+        EfficientNetFamily(5, 0.25, 0.3),
     ],
     ids=["cnn10", "efficientnet"],
 )
 def test_one_batch_passes_as_in_training(family):
     keras.utils.set_random_seed(0)
-    network = registry.build_network(family)
+    network = networks.build_network(family)
     clips = _clips(16)
     # Without a momentum, Keras keeps the statistics of the last batch.
     for layer in _normalizations(network):
@@ -228,8 +228,8 @@ def test_one_batch_passes_as_in_training(family):
 def test_dropout_does_not_change_statistics():
     keras.utils.set_random_seed(0)
     family = Cnn10Family(5, channels=(6, 8, 10, 12), hidden_units=16)
-    network = registry.build_network(family)
-    dropping = registry.build_network(family, block_dropout=0.5)
+    network = networks.build_network(family)
+    dropping = networks.build_network(family, block_dropout=0.5)
     dropping.set_weights(network.get_weights())
     for model in (network, dropping):
         NetworkCalibrator(model, [_clips(4)]).calibrate()
@@ -239,7 +239,7 @@ def test_dropout_does_not_change_statistics():
 
 def test_statistics_are_of_the_weights_that_a_network_has_now():
     keras.utils.set_random_seed(0)
-    network = registry.build_network(
+    network = networks.build_network(
         Cnn10Family(5, channels=(6, 8, 10, 12), hidden_units=16)
     )
     calibrator = NetworkCalibrator(network, [_clips(4)])
@@ -264,7 +264,7 @@ def test_a_network_without_batch_normalization_is_refused():
 
 
 def test_calibration_needs_a_batch():
-    network = registry.build_network(
+    network = networks.build_network(
         Cnn10Family(5, channels=(6, 8, 10, 12), hidden_units=16)
     )
     with pytest.raises(ValueError, match="at least one batch of training"):

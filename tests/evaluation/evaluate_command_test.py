@@ -14,7 +14,7 @@ from ofa_aec_tf.data.model_info import EXPORT_REPORT
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.evaluation import batch_norm_calibration
-from ofa_aec_tf.models.materialization import materialize_subnet
+from ofa_aec_tf.families.materialization import materialize_subnet
 from tests import commands
 from tests.nas.small_supernet import save_supernet
 from tests.synthetic_data import write_dataset

@@ -4,6 +4,7 @@ import scipy.special
 import tensorflow as tf
 
 from ofa_aec_tf.evaluation import keras_models
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.network import build_cnn10
 from tests.nas.small_supernet import make_supernet
 
@@ -17,7 +18,7 @@ def log_mel():
 def test_a_network_predicts_the_logits_behind_its_scores(log_mel, tmp_path):
     network = build_cnn10(((4,), (4,)), num_classes=3, hidden_units=4)
     network.save(tmp_path / "network.keras")
-    loaded = keras_models.load_keras_model(tmp_path / "network.keras")
+    loaded = networks.load_model(tmp_path / "network.keras")
     assert not keras_models.is_supernet(loaded)
     logits = keras_models.network_predictor(loaded)(log_mel).numpy()
     np.testing.assert_allclose(
@@ -43,7 +44,7 @@ def test_many_networks_predict_without_a_warning(log_mel, monkeypatch):
 def test_a_supernet_is_known_again_after_loading(log_mel, tmp_path):
     supernet = make_supernet(3)
     supernet.save(tmp_path / "supernet.keras")
-    loaded = keras_models.load_keras_model(tmp_path / "supernet.keras")
+    loaded = networks.load_model(tmp_path / "supernet.keras")
     assert keras_models.is_supernet(loaded)
     subnet = supernet.family.search_space().smallest()
     logits = [

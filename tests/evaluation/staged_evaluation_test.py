@@ -8,7 +8,7 @@ import pytest
 from ofa_aec_tf.evaluation import batch_norm_calibration
 from ofa_aec_tf.evaluation import staged_evaluation
 from ofa_aec_tf.evaluation.staged_evaluation import StagedEvaluation
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 
 
@@ -21,7 +21,7 @@ def make_supernet(**options):
         width_ratios=(0.5, 1.0),
         **options,
     )
-    return registry.build_supernet(family)
+    return networks.build_supernet(family)
 
 
 def clips(num_clips, seed):

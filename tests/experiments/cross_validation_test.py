@@ -196,7 +196,7 @@ def network_name(flags_dir, tmp_path, dataset, family, subnet):
     (model,) = dict(task.step.arguments)["model"]
     ModelInfo.for_dataset(
         dataset,
-        family={"name": family.name, **family.to_json()},
+        family=family.record(),
         subnet=dict(subnet),
         complexity=family.complexity(subnet, 101).to_json(),
     ).write(runner.path(model))
@@ -223,7 +223,7 @@ def test_networks_are_compared_whatever_space_or_loss_they_have(
 
     def ast(**settings):
         sizes = {"width": 8, "num_heads": 2, "depth": 1, **settings}
-        return AstFamily(3, 101, 64, **sizes)
+        return AstFamily(3, 101, **sizes)
 
     plain = name("plain", cnn10())
     assert plain == name("wide", cnn10(depth_pattern="XXX"))

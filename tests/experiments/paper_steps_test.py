@@ -61,7 +61,7 @@ def test_the_baselines_have_the_parameters_of_the_paper(monkeypatch):
 def test_the_spaces_are_those_of_the_paper(monkeypatch):
     paper = _paper(monkeypatch)
     sizes = {
-        name: len(paper.space(**variant))
+        name: paper.space(**variant).num_subnets
         for name, variant in paper_steps.SPACES.items()
     }
     assert sizes == {

@@ -8,7 +8,7 @@ import pytest
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.data.input_pipeline import load_split
 from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
-from ofa_aec_tf.evaluation.keras_models import load_keras_model
+from ofa_aec_tf.families.networks import load_model
 from tests import commands
 from tests.synthetic_data import write_dataset
 from tests.training.training_runs import SMALL
@@ -83,7 +83,7 @@ def subnet(data_dir, teachers, tmp_path_factory):
 def test_scores_of_a_subnet_are_shares(subnet, data_dir):
     dataset = DatasetInfo.read(data_dir)
     log_mel, _, _ = load_split(data_dir, dataset, "test")
-    scores = load_keras_model(subnet).predict(log_mel, verbose=0)
+    scores = load_model(subnet).predict(log_mel, verbose=0)
     np.testing.assert_allclose(scores.sum(axis=-1), 1, atol=1e-5)
     assert (scores > 0).all()
 
@@ -122,7 +122,7 @@ def test_the_files_give_shares_too(subnet, data_dir, tmp_path, mode):
     model = TFLiteModel(path)
     scores = model.predict(log_mel)
     np.testing.assert_allclose(scores.sum(axis=-1), 1, atol=1e-2)
-    expected = load_keras_model(subnet).predict(log_mel, verbose=0)
+    expected = load_model(subnet).predict(log_mel, verbose=0)
     np.testing.assert_allclose(
         scores, expected, atol=1e-4 if mode == "float32" else 0.1
     )

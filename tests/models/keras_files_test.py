@@ -7,7 +7,7 @@ import soundfile
 
 from ofa_aec_tf.checks.finite import NotFiniteError
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.keras_files import save_keras_file
@@ -76,11 +76,11 @@ def spoiled(tmp_path_factory):
     directory = tmp_path_factory.mktemp("spoiled")
     dataset, _ = write_dataset(directory)
     family = Cnn10Family(3, channels=(6, 8, 10, 12), hidden_units=16)
-    record = {"name": family.name, **family.to_json()}
+    record = family.record()
     subnet = dict(family.search_space().largest())
     for name, model, details in (
-        ("network", registry.build_network(family), {"subnet": subnet}),
-        ("supernet", registry.build_supernet(family), {"stage": "supernet"}),
+        ("network", networks.build_network(family), {"subnet": subnet}),
+        ("supernet", networks.build_supernet(family), {"stage": "supernet"}),
     ):
         variable = model.trainable_weights[-1]
         variable.assign(np.full(variable.shape, np.nan))

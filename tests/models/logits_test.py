@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.special
 
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.logits import ranking_logits
 from ofa_aec_tf.models.logits import score_activation
@@ -39,7 +39,7 @@ def test_a_network_ends_in_the_activation_of_its_family(activation):
     family = Cnn10Family(
         num_classes=3, channels=(4, 4, 4, 4), score_activation=activation
     )
-    network = registry.build_network(family)
+    network = networks.build_network(family)
     assert score_activation(network) == activation
     scores = network.predict(np.zeros((1, 32, 64), np.float32), verbose=0)
     assert (abs(scores.sum() - 1) < 1e-6) == (activation == "softmax")

@@ -8,7 +8,7 @@ import pytest
 
 from ofa_aec_tf.data.model_info import ModelInfo
 from ofa_aec_tf.evaluation import batch_norm_calibration
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.runs import workdir
 from tests import commands
@@ -28,7 +28,7 @@ def files(tmp_path_factory):
     dataset, _ = write_dataset(data_dir)
     path = tmp_path_factory.mktemp("supernet") / "supernet.keras"
     keras.utils.set_random_seed(0)
-    registry.build_supernet(FAMILY).save(path)
+    networks.build_supernet(FAMILY).save(path)
     ModelInfo.for_dataset(dataset, stage="supernet").write(path)
     return dataset, path, (f"--data_dir={data_dir}", f"--supernet={path}")
 

@@ -9,12 +9,13 @@ import pytest
 import tensorflow as tf
 
 from ofa_aec_tf.evaluation.batch_norm_calibration import calibrate
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families import registry
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.families.cnn10.network import build_cnn10
+from ofa_aec_tf.families.materialization import materialize_subnet
+from ofa_aec_tf.families.networks import load_supernet
 from ofa_aec_tf.models.logits import logits_model
-from ofa_aec_tf.models.materialization import materialize_subnet
-from ofa_aec_tf.models.supernet import load_supernet
 
 TOLERANCE = 1e-5
 
@@ -34,7 +35,7 @@ def small_family(**options):
 
 def make_supernet(family, execution="slice", algorithm="auto", seed=0):
     keras.utils.set_random_seed(seed)
-    supernet = registry.build_supernet(family, execution, algorithm)
+    supernet = networks.build_supernet(family, execution, algorithm)
     rng = np.random.default_rng(seed)
     for layer in supernet.weighted_layers():
         values = layer.get_weights()
@@ -172,7 +173,7 @@ def test_subnets_give_different_outputs():
 
 
 def test_supernet_has_the_parameters_of_its_largest_subnet():
-    supernet = registry.build_supernet(Cnn10Family(527))
+    supernet = networks.build_supernet(Cnn10Family(527))
     count = sum(np.prod(v.shape) for v in supernet.trainable_variables)
     assert count == 5_219_279
 
@@ -267,7 +268,7 @@ def test_a_plain_network_is_refused_as_a_supernet(tmp_path):
 def test_bfloat16_supernet_agrees_with_float32_roughly():
     family = small_family()
     supernet = make_supernet(family)
-    half = registry.build_supernet(family, dtype="mixed_bfloat16")
+    half = networks.build_supernet(family, dtype="mixed_bfloat16")
     half.set_weights(supernet.get_weights())
     clips = make_clips()
     subnet = family.search_space().largest()
@@ -282,12 +283,12 @@ def test_registry_refuses_an_unknown_family():
     with pytest.raises(ValueError, match="families are: cnn10.*'mobile'"):
         registry.family_from_json({"name": "mobile"})
     with pytest.raises(ValueError, match="several networks: cnn10.*dict"):
-        registry.build_supernet({})
+        networks.build_supernet({})
 
 
 def test_family_survives_its_record():
     family = small_family(elastic_stem=True)
-    values = {"name": family.name, **family.to_json()}
+    values = family.record()
     assert registry.family_from_json(values) == family
 
 

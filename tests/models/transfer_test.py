@@ -4,11 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.ast.family import AstFamily
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
-from ofa_aec_tf.models import transfer
 
 
 def cnn10(num_classes, **changes):
@@ -17,17 +16,17 @@ def cnn10(num_classes, **changes):
 
 
 def efficientnet(num_classes):
-    return EfficientNetFamily(num_classes, 64, 0.25, 0.25)
+    return EfficientNetFamily(num_classes, 0.25, 0.25)
 
 
 def ast(num_classes, num_frames=66, **changes):
     sizes = {"width": 8, "num_heads": 2, "depth": 1, **changes}
-    return AstFamily(num_classes, num_frames, 36, **sizes)
+    return AstFamily(num_classes, num_frames, **sizes, num_mel_bins=36)
 
 
 def save_trained(directory, family, subnet=None):
     """Saves a network with random weights, statistics too, and its record."""
-    network = registry.build_network(family, subnet)
+    network = networks.build_network(family, subnet)
     rng = np.random.default_rng(0)
     network.set_weights(
         [rng.uniform(0.5, 1.5, w.shape) for w in network.get_weights()]
@@ -41,9 +40,9 @@ def save_trained(directory, family, subnet=None):
 def test_all_but_the_classifier_is_taken(make_family, tmp_path):
     trained, path = save_trained(tmp_path, make_family(5))
     family = make_family(3)
-    network = registry.build_network(family)
+    network = networks.build_network(family)
     classifier = network.get_layer("logits").get_weights()
-    registry.load_initial_weights(network, family, path)
+    networks.load_initial_weights(network, family, path)
     for expected, ours in zip(
         classifier, network.get_layer("logits").get_weights(), strict=True
     ):
@@ -64,19 +63,19 @@ def test_a_subnet_starts_with_one_of_its_structure(tmp_path):
     family = cnn10(3)
     smallest = family.search_space().smallest()
     _, path = save_trained(tmp_path, cnn10(5), smallest)
-    network = registry.build_network(family, smallest)
-    registry.load_initial_weights(network, family, path, smallest)
+    network = networks.build_network(family, smallest)
+    networks.load_initial_weights(network, family, path, smallest)
     assert min(network.get_layer("hidden").get_weights()[0].ravel()) >= 0.5
-    network = registry.build_network(family)
+    network = networks.build_network(family)
     with pytest.raises(ValueError, match="teacher.keras is of another size"):
-        registry.load_initial_weights(network, family, path)
+        networks.load_initial_weights(network, family, path)
 
 
 def test_an_ast_for_longer_clips_gives_the_middle_of_its_positions(tmp_path):
     trained, path = save_trained(tmp_path, ast(5, num_frames=106))
     family = ast(3)
-    network = registry.build_network(family)
-    registry.load_initial_weights(network, family, path)
+    network = networks.build_network(family)
+    networks.load_initial_weights(network, family, path)
     (had,), (ours,) = (
         model.get_layer("positions").get_weights()
         for model in (trained, network)
@@ -88,22 +87,16 @@ def test_an_ast_for_longer_clips_gives_the_middle_of_its_positions(tmp_path):
 
 
 def test_another_kind_of_network_is_refused(tmp_path):
-    family = AstFamily(5, 66, 64, width=8, num_heads=2, depth=1)
+    family = AstFamily(5, 66, width=8, num_heads=2, depth=1)
     _, path = save_trained(tmp_path, family)
-    network = registry.build_network(cnn10(3))
+    network = networks.build_network(cnn10(3))
     with pytest.raises(ValueError, match="teacher.keras is another network"):
-        registry.load_initial_weights(network, cnn10(3), path)
+        networks.load_initial_weights(network, cnn10(3), path)
 
 
-def test_positions_are_cut_from_the_middle():
-    grid = np.arange(6 * 5, dtype=np.float32).reshape(6, 5, 1)
-    resized = transfer.resize_positions(grid, (2, 3))[..., 0]
-    # Of rows 0 to 5 the third and fourth, of columns 0 to 4 the middle three.
-    np.testing.assert_array_equal(resized, [[11, 12, 13], [16, 17, 18]])
-
-
-def test_positions_are_interpolated_where_there_are_too_few():
-    grid = np.array([[[0.0], [4.0]]])
-    resized = transfer.resize_positions(grid, (1, 4))[..., 0]
-    # Centres of quarters between those of halves, and level beyond them.
-    np.testing.assert_allclose(resized, [[0, 1, 3, 4]])
+def test_a_cnn10_does_not_start_with_an_image_model():
+    family = Cnn10Family(5, channels=(4, 4, 4, 4), hidden_units=4)
+    with pytest.raises(
+        ValueError, match="ast, efficientnet. Received: imagenet"
+    ):
+        networks.load_initial_weights(None, family, "imagenet")

@@ -3,7 +3,7 @@
 import keras
 
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 
 
@@ -17,7 +17,7 @@ def make_supernet(num_classes):
         depth_pattern="222",
     )
     keras.utils.set_random_seed(0)
-    return registry.build_supernet(family)
+    return networks.build_supernet(family)
 
 
 def save_supernet(path, dataset):

@@ -39,6 +39,34 @@ def _spaces(draw):
 _SEEDS = st.integers(0, 2**32 - 1)
 
 
+def test_a_choice_that_is_required_may_be_exceeded():
+    space = SearchSpace(
+        (
+            Decision("depth", (1, 2, 3)),
+            Decision("width2", (4, 8), requires=("depth", 2)),
+            Decision("kernel2", (3, 5, 7), requires=("width2", 8)),
+            Decision("width3", (4, 8), requires=("depth", 3)),
+        )
+    )
+    assert set(space.largest()) == {"depth", "width2", "kernel2", "width3"}
+    assert set(space.subnet({**space.largest(), "depth": 2})) == {
+        "depth",
+        "width2",
+        "kernel2",
+    }
+    with pytest.raises(ValueError, match="choice for `width2`"):
+        space.subnet({"depth": 3, "width3": 4})
+    # Depth 1 alone; 4 (4, or 8 with 3 kernels) at depth 2; twice that at 3.
+    assert space.num_subnets == len(list(space.enumerate())) == 1 + 4 + 8
+
+
+def test_spaces_beyond_64_bits_are_counted():
+    decisions = [Decision(f"layer{n}", (1, 2, 3)) for n in range(70)]
+    decisions.append(Decision("kernel", (3, 5), requires=("layer0", 2)))
+    space = SearchSpace(tuple(decisions))
+    assert space.num_subnets == 3**69 * (1 + 2 + 2)
+
+
 @given(_spaces(), _SEEDS)
 def test_samples_are_members_of_the_listed_space(space, seed):
     subnet = space.sample(np.random.default_rng(seed))
@@ -49,7 +77,7 @@ def test_samples_are_members_of_the_listed_space(space, seed):
 @given(_spaces())
 def test_the_listing_has_every_subnet_once_and_as_many_as_the_length(space):
     subnets = list(space.enumerate())
-    assert len(set(subnets)) == len(subnets) == len(space)
+    assert len(set(subnets)) == len(subnets) == space.num_subnets
 
 
 @given(_spaces(), _SEEDS)
@@ -113,7 +141,7 @@ def test_a_decision_that_starts_to_matter_makes_its_largest_choice():
 def test_choices_that_do_not_matter_are_dropped():
     shallow = _CONDITIONAL.subnet({"depth": 1, "width1": 1.0, "width2": 0.5})
     assert dict(shallow) == {"depth": 1, "width1": 1.0}
-    assert len(_CONDITIONAL) == 2 + 2 * 3
+    assert _CONDITIONAL.num_subnets == 2 + 2 * 3
 
 
 def test_samples_do_not_favour_a_choice():

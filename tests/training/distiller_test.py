@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.models.score_activations import SIGMOID
-from ofa_aec_tf.models.training_twin import build_training_twin
-from ofa_aec_tf.models.training_twin import to_plain_network
 from ofa_aec_tf.training.config import LossConfig
 from ofa_aec_tf.training.config import OptimizerConfig
 from ofa_aec_tf.training.distiller import NetworkDistiller
@@ -38,15 +36,19 @@ def small_family(**options):
     )
 
 
+def small_twin(**options):
+    return networks.builders(small_family()).build_training_twin(**options)
+
+
 def make_teacher(seed=3):
     keras.utils.set_random_seed(seed)
-    return logits_model(build_training_twin(small_family()))
+    return logits_model(small_twin())
 
 
 def make_supernet_distiller(num_subnets=3, label_weight=0.0, **options):
     keras.utils.set_random_seed(0)
     family = small_family(**options)
-    supernet = registry.build_supernet(family)
+    supernet = networks.build_supernet(family)
     sampler = SubnetSampler(family.search_space(), num_subnets, "uniform", 0, 0)
     teacher = make_teacher()
     distiller = SupernetDistiller(
@@ -261,7 +263,7 @@ def test_float32_curves_match_those_of_the_plain_step():
     for execution, algorithm in (("slice", "winograd"), ("mask", "auto")):
         keras.utils.set_random_seed(0)
         family = small_family()
-        supernet = registry.build_supernet(family, execution, algorithm)
+        supernet = networks.build_supernet(family, execution, algorithm)
         teacher = make_teacher()
         distiller = SupernetDistiller(
             supernet,
@@ -295,7 +297,7 @@ def test_float16_learns_with_a_scaled_loss(kind):
             distiller, _ = make_supernet_distiller()
         else:
             keras.utils.set_random_seed(0)
-            network = logits_model(build_training_twin(small_family()))
+            network = logits_model(small_twin())
             distiller = NetworkDistiller(network)
     history = fit(distiller, num_steps=3)
     assert isinstance(distiller.optimizer, keras.optimizers.LossScaleOptimizer)
@@ -349,7 +351,7 @@ def test_history_has_each_part_of_the_loss():
 
 def test_network_step_learns_labels_and_moves_statistics():
     keras.utils.set_random_seed(0)
-    twin = build_training_twin(small_family())
+    twin = small_twin()
     distiller = NetworkDistiller(logits_model(twin))
     moving_mean = twin.get_layer("input_bn").moving_mean
     before = moving_mean.numpy()
@@ -364,9 +366,11 @@ def test_twin_and_plain_network_give_the_same_scores():
     keras.utils.set_random_seed(0)
     family = small_family()
     subnet = family.search_space().smallest()
-    twin = build_training_twin(family, subnet, head_dropout=0.5)
+    twin = networks.builders(family).build_training_twin(
+        subnet, head_dropout=0.5
+    )
     fit(NetworkDistiller(logits_model(twin)))
-    plain = to_plain_network(twin, family, subnet)
+    plain = networks.builders(family).to_plain_network(twin, subnet)
     log_mel = make_batch()["log_mel"]
     np.testing.assert_allclose(
         plain(log_mel), twin(log_mel, training=False), atol=1e-5
@@ -375,9 +379,7 @@ def test_twin_and_plain_network_give_the_same_scores():
 
 def test_dropout_changes_the_training_outputs_only():
     keras.utils.set_random_seed(0)
-    twin = build_training_twin(
-        small_family(), block_dropout=0.2, head_dropout=0.5
-    )
+    twin = small_twin(block_dropout=0.2, head_dropout=0.5)
     log_mel = make_batch()["log_mel"]
     first, second = (twin(log_mel, training=True).numpy() for _ in range(2))
     assert np.abs(first - second).max() > 1e-3
@@ -386,6 +388,6 @@ def test_dropout_changes_the_training_outputs_only():
 
 
 def test_settings_without_sense_are_refused():
-    network = logits_model(build_training_twin(small_family()))
+    network = logits_model(small_twin())
     with pytest.raises(ValueError, match="Distillation needs a teacher"):
         NetworkDistiller(network, None, LossConfig(label_weight=0.5))

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.families.networks import load_supernet
 from tests import commands
 
 SMALL = (

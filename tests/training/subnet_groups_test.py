@@ -63,6 +63,19 @@ def test_subnets_that_are_not_visited_come_last():
     assert subnets[0] == [2, 1, 2]
 
 
+def test_spaces_beyond_64_bits_are_sorted():
+    names = [f"layer{number}" for number in range(70)]
+    space = SearchSpace(tuple(Decision(name, (1, 2, 3)) for name in names))
+    stages = (FakeStage(tuple(names[:69])), FakeStage((names[69],)))
+    rows = np.zeros((4, 70), np.int32)
+    rows[0, 0], rows[1, 68], rows[2, 69] = 1, 1, 1
+    subnets, keys = SubnetGroups(space, stages).sort(
+        tf.constant(rows), tf.constant(4)
+    )
+    np.testing.assert_array_equal(subnets, rows[[3, 2, 1, 0]])
+    np.testing.assert_array_equal(keys, [[0, 0, 1, 2], [0, 1, 2, 3]])
+
+
 def test_every_decision_belongs_to_one_stage():
     with pytest.raises(ValueError, match="one stage.*late_width.*Received"):
         SubnetGroups(SPACE, STAGES[:1])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.families.networks import load_supernet
 from ofa_aec_tf.runs import workdir
 from tests import commands
 from tests.synthetic_data import write_dataset

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ofa_aec_tf.data.model_info import ModelInfo
-from ofa_aec_tf.evaluation.keras_models import load_keras_model
-from ofa_aec_tf.models.supernet import load_supernet
+from ofa_aec_tf.families.networks import load_model
+from ofa_aec_tf.families.networks import load_supernet
 from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.training.stages import STAGES
 from tests.training.training_runs import check_one_line_error
@@ -65,7 +65,7 @@ def small(data_dir, tmp_path_factory):
 
 
 def check_starts_with(path, initial):
-    ours, theirs = (load_keras_model(model) for model in (path, initial))
+    ours, theirs = (load_model(model) for model in (path, initial))
     for weight, expected in zip(
         ours.trainable_weights, theirs.trainable_weights, strict=True
     ):

@@ -1,13 +1,15 @@
 """The audio spectrogram transformer (AST): its sizes and what they cost.
 
-Framework-free. The layers themselves are built in `ofa_aec_tf.models`.
+Free of TensorFlow. The layers are built in `network`.
 """
 
 import dataclasses
 from collections.abc import Mapping
 
-from ofa_aec_tf.families.family import SingleNetworkFamily
-from ofa_aec_tf.models.score_activations import SIGMOID
+from ofa_aec_tf.checks.settings import setting
+from ofa_aec_tf.families.family import Family
+from ofa_aec_tf.families.family import Sizes
+from ofa_aec_tf.families.family import TrainingOptions
 from ofa_aec_tf.search_space import complexity
 
 PATCH_SIZE = 16
@@ -17,44 +19,63 @@ PATCH_STRIDE = 10
 NUM_TOKENS = 2
 MLP_RATIO = 4
 
-# Width, heads and depth: those of DeiT.
-SIZES = {
-    "tiny": (192, 3, 12),
-    "small": (384, 6, 12),
-    "base": (768, 12, 12),
-}
+
+@dataclasses.dataclass(frozen=True)
+class AstTrainingOptions(TrainingOptions):
+    """Options of an AST that change how it trains."""
+
+    gradient_checkpointing: bool = setting(
+        False,
+        "Whether each block of an AST computes twice in a step, which takes "
+        "less memory, more time, and gives the same gradients.",
+    )
 
 
 @dataclasses.dataclass(frozen=True)
-class AstFamily(SingleNetworkFamily):
+class AstFamily(Family):
     """An audio spectrogram transformer.
 
     Args:
-        num_classes: int. Sound event classes.
         num_frames: int. Frames of a clip: there is a position for each patch.
-        num_mel_bins: int. Mel bands of the input.
-        width: int. Numbers that stand for a patch in the encoder.
-        num_heads: int. Heads of an attention; a divisor of `width`.
-        depth: int. Blocks of the encoder.
-        score_activation: one of `SCORE_ACTIVATIONS`. From logits to scores.
 
     Reference: AST, https://arxiv.org/abs/2104.01778.
     """
 
-    num_classes: int
     num_frames: int
-    num_mel_bins: int = 64
-    width: int = 768
-    num_heads: int = 12
-    depth: int = 12
-    score_activation: str = SIGMOID
+    width: int = setting(
+        768,
+        "Width of the encoder, instead of that of --ast_size.",
+        flag="ast_width",
+        at_least=1,
+    )
+    num_heads: int = setting(
+        12,
+        "Heads of an attention, likewise; a divisor of the width.",
+        flag="ast_heads",
+        at_least=1,
+    )
+    depth: int = setting(
+        12, "Blocks of the encoder, likewise.", flag="ast_depth", at_least=1
+    )
 
     name = "ast"
     title = "AST"
+    image_weights = "`hub:` and a KerasHub preset, or a `.keras` file"
+    # Those of DeiT.
+    sizes = Sizes(
+        "ast_size",
+        "Width, heads and depth of an AST.",
+        "base",
+        {
+            "tiny": {"width": 192, "num_heads": 3, "depth": 12},
+            "small": {"width": 384, "num_heads": 6, "depth": 12},
+            "base": {"width": 768, "num_heads": 12, "depth": 12},
+        },
+    )
+    training_options = AstTrainingOptions
 
     def __post_init__(self):
         super().__post_init__()
-        self._check_positive("num_classes", "width", "num_heads", "depth")
         if self.width % self.num_heads:
             raise ValueError(
                 "`width` must be a multiple of `num_heads`. Received: "
@@ -77,28 +98,11 @@ class AstFamily(SingleNetworkFamily):
         )
 
     def fewest_filters(self, subnet: Mapping[str, float] | None = None) -> int:
-        """Filters of the narrowest convolution: the width of the encoder.
-
-        Args:
-            subnet: the one Subnet of this family's space, or None.
-        """
         return self.width
 
     def layer_costs(
         self, subnet: Mapping[str, float] | None, num_frames: int
     ) -> list[complexity.LayerCost]:
-        """The layers with their costs.
-
-        Args:
-            subnet: the one Subnet of this family's space, or None.
-            num_frames: int. Frames of the input clip.
-
-        Returns:
-            list of LayerCost, from the input on.
-
-        Raises:
-            ValueError: if the network is for clips of other frames.
-        """
         if num_frames != self.num_frames:
             raise ValueError(
                 "An AST has positions for clips of one length. Expected: "
@@ -204,3 +208,6 @@ class AstFamily(SingleNetworkFamily):
         return complexity.LayerCost(
             name, 2 * self.width, 0, elements, elements, kept_elements=elements
         )
+
+
+FAMILY = AstFamily

@@ -6,10 +6,9 @@ from ofa_aec_tf.families.ast.family import MLP_RATIO
 from ofa_aec_tf.families.ast.family import NUM_TOKENS
 from ofa_aec_tf.families.ast.family import PATCH_SIZE
 from ofa_aec_tf.families.ast.family import PATCH_STRIDE
-from ofa_aec_tf.families.cnn10.network import BATCH_NORMALIZATION_EPSILON
-from ofa_aec_tf.families.cnn10.network import BATCH_NORMALIZATION_MOMENTUM
 from ofa_aec_tf.layers import RecomputedBlock
 from ofa_aec_tf.models.logits import classify
+from ofa_aec_tf.models.network_input import normalized_input
 
 # That of ViT and DeiT.
 LAYER_NORMALIZATION_EPSILON = 1e-6
@@ -18,7 +17,6 @@ _INITIAL_DEVIATION = 0.02
 
 def build_ast(
     family,
-    subnet=None,
     block_dropout=0.0,
     head_dropout=0.0,
     gradient_checkpointing=False,
@@ -35,7 +33,6 @@ def build_ast(
 
     Args:
         family: AstFamily.
-        subnet: the one Subnet of its space, or None.
         block_dropout: float. How often the last block skips its attention,
             and its two dense layers, for a clip; earlier ones less often.
         head_dropout: float. Dropout rate before the classifier.
@@ -56,20 +53,7 @@ def build_ast(
             "the second time. Leave out --gradient_checkpointing or "
             f"--block_dropout. Received: block_dropout={block_dropout}"
         )
-    num_frames, num_mel_bins = family.num_frames, family.num_mel_bins
-    inputs = keras.Input(
-        (num_frames, num_mel_bins), dtype="float32", name="log_mel_spectrogram"
-    )
-    x = keras.layers.BatchNormalization(
-        momentum=BATCH_NORMALIZATION_MOMENTUM,
-        epsilon=BATCH_NORMALIZATION_EPSILON,
-        # 16 bits are too few for tens of dB.
-        dtype="float32",
-        name="input_bn",
-    )(inputs)
-    x = keras.layers.Reshape((num_frames, num_mel_bins, 1), name="add_channel")(
-        x
-    )
+    inputs, x = normalized_input(family.num_mel_bins, family.num_frames)
     x = keras.layers.Conv2D(
         family.width,
         PATCH_SIZE,

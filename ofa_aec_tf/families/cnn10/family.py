@@ -1,16 +1,14 @@
 """The CNN10 family: its search spaces and the shape of every subnet.
 
-Framework-free. The layers themselves are built in `ofa_aec_tf.models`.
+Free of TensorFlow. The layers are built in `network` and `supernet`.
 """
 
 import dataclasses
 import math
 from collections.abc import Mapping
 
-from ofa_aec_tf.checks.argument_checks import check_choice
-from ofa_aec_tf.families.family import Family
-from ofa_aec_tf.models.score_activations import SCORE_ACTIVATIONS
-from ofa_aec_tf.models.score_activations import SIGMOID
+from ofa_aec_tf.checks.settings import setting
+from ofa_aec_tf.families.family import ElasticFamily
 from ofa_aec_tf.search_space import complexity
 from ofa_aec_tf.search_space import space as search_spaces
 
@@ -19,44 +17,45 @@ KERNEL_SIZE = 3
 POOL_SIZE = 2
 
 _DEPTH_CHARACTERS = "2X"
-_GRANULARITIES = ("block", "layer")
 
 
 @dataclasses.dataclass(frozen=True)
-class Cnn10Family(Family):
+class Cnn10Family(ElasticFamily):
     """CNN10 and all networks that a CNN10 supernet contains.
 
-    Args:
-        num_classes: int. Sound event classes.
-        channels: tuple of int. Channels of each block at ratio 1.
-        hidden_units: int. Units of the dense layer before the classifier.
-        num_mel_bins: int. Mel bands of the input.
-        width_ratios: tuple of float, ascending, in (0, 1]. A layer keeps its
-            first `num_filters(channels, ratio)` channels.
-        depth_pattern: str. One character a block after the first: `2` keeps
-            both convolutions, `X` keeps one or both. The paper's choice is
-            `"22X"`; width only is `"222"`.
-        elastic_stem: bool. Whether the width of block 1 scales too.
-        width_granularity: `"block"` for one ratio a block, `"layer"` for one
-            ratio a convolution.
-        channel_multiple: int. What the filters of an elastic layer are a
-            multiple of, below ratio 1: with 8 or 16 no width is slower on a
-            device than the next one.
-        score_activation: one of `SCORE_ACTIVATIONS`. From logits to scores.
+    A layer keeps its first `num_filters(channels, ratio)` channels.
 
     Reference: OFA-AEC, section 2.2; CNN10 is that of PANNs.
     """
 
-    num_classes: int
-    channels: tuple[int, ...] = (64, 128, 256, 512)
-    hidden_units: int = 512
-    num_mel_bins: int = 64
-    width_ratios: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0)
-    depth_pattern: str = "22X"
-    elastic_stem: bool = False
-    width_granularity: str = "block"
-    channel_multiple: int = 1
-    score_activation: str = SIGMOID
+    channels: tuple[int, ...] = setting(
+        (64, 128, 256, 512), "Channels of each block."
+    )
+    hidden_units: int = setting(
+        512, "Units of the dense layer before the classifier.", at_least=1
+    )
+    width_ratios: tuple[float, ...] = setting(
+        (0.4, 0.6, 0.8, 1.0),
+        "Elastic width choices: shares of --channels, ascending.",
+    )
+    depth_pattern: str = setting(
+        "22X",
+        "For each block after the first: `2` keeps both convolutions, `X` is "
+        "elastic.",
+    )
+    elastic_stem: bool = setting(
+        False, "Whether the width of block 1 is elastic too."
+    )
+    width_granularity: str = setting(
+        "block",
+        "One width ratio per block, or one per convolution.",
+        choices=("block", "layer"),
+    )
+    channel_multiple: int = setting(
+        1,
+        "Elastic widths are multiples of it: 8 or 16 suit processors.",
+        at_least=1,
+    )
 
     name = "cnn10"
     title = "CNN10"
@@ -64,13 +63,7 @@ class Cnn10Family(Family):
     def __post_init__(self):
         object.__setattr__(self, "channels", tuple(self.channels))
         object.__setattr__(self, "width_ratios", tuple(self.width_ratios))
-        if min(self.num_classes, self.hidden_units, self.channel_multiple) < 1:
-            raise ValueError(
-                "`num_classes`, `hidden_units` and `channel_multiple` must be "
-                f"positive. Received: num_classes={self.num_classes}, "
-                f"hidden_units={self.hidden_units}, "
-                f"channel_multiple={self.channel_multiple}"
-            )
+        super().__post_init__()
         if len(self.channels) < 2 or min(self.channels) < 1:
             raise ValueError(
                 "`channels` needs a positive number for each of at least two "
@@ -101,12 +94,6 @@ class Cnn10Family(Family):
                 "one a block after the first, each `2` or `X`. "
                 f"Received: depth_pattern={self.depth_pattern}"
             )
-        check_choice(
-            "width_granularity", self.width_granularity, _GRANULARITIES
-        )
-        check_choice(
-            "score_activation", self.score_activation, SCORE_ACTIVATIONS
-        )
         self._check_multiple()
         if self.num_mel_bins < POOL_SIZE ** len(self.channels):
             raise ValueError(
@@ -197,17 +184,7 @@ class Cnn10Family(Family):
     def filters(
         self, subnet: Mapping[str, float] | None = None
     ) -> tuple[tuple[int, ...], ...]:
-        """Filters of every convolution of a subnet.
-
-        Args:
-            subnet: Subnet of this family's space; None is the largest.
-
-        Returns:
-            For each block a tuple of one or two filter counts.
-
-        Raises:
-            ValueError: if `subnet` is not of this space.
-        """
+        """For each block a tuple of one or two filter counts."""
         space = self.search_space()
         subnet = space.largest() if subnet is None else space.subnet(subnet)
         blocks = []
@@ -226,26 +203,19 @@ class Cnn10Family(Family):
             )
         return tuple(blocks)
 
-    def fewest_filters(self, subnet: Mapping[str, float] | None = None) -> int:
-        """Filters of the narrowest convolution.
-
-        Args:
-            subnet: Subnet of this family's space; None is the largest.
-        """
-        return min(min(block) for block in self.filters(subnet))
+    def check_largest_is_whole(self) -> None:
+        widest = self.width_ratios[-1]
+        if widest < 1:
+            ratios = ",".join(f"{ratio:g}" for ratio in self.width_ratios)
+            raise ValueError(
+                "The largest network has all --channels only where 1.0 is "
+                "among the --width_ratios. Add it, or name the subnet, such as "
+                f"--subnet=width={widest:g}. Received: --width_ratios={ratios}"
+            )
 
     def layer_costs(
         self, subnet: Mapping[str, float] | None, num_frames: int
     ) -> list[complexity.LayerCost]:
-        """The layers of a subnet with their costs.
-
-        Args:
-            subnet: Subnet of this family's space; None is the largest.
-            num_frames: int. Frames of the input clip.
-
-        Returns:
-            list of LayerCost, from the input on.
-        """
         height, width, in_channels = num_frames, self.num_mel_bins, 1
         costs = [
             complexity.batch_normalization_cost("input_bn", self.num_mel_bins),
@@ -315,3 +285,6 @@ class Cnn10Family(Family):
                 "scores", self.num_classes, self.num_classes, stays_float=True
             ),
         ]
+
+
+FAMILY = Cnn10Family

@@ -5,11 +5,10 @@ import keras
 from ofa_aec_tf.families.cnn10.family import KERNEL_SIZE
 from ofa_aec_tf.families.cnn10.family import POOL_SIZE
 from ofa_aec_tf.models.logits import classify
+from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_EPSILON
+from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_MOMENTUM
+from ofa_aec_tf.models.network_input import normalized_input
 from ofa_aec_tf.models.score_activations import SIGMOID
-
-# As in PANNs (PyTorch's defaults), not Keras's 0.99 and 1e-3.
-BATCH_NORMALIZATION_MOMENTUM = 0.9
-BATCH_NORMALIZATION_EPSILON = 1e-5
 
 
 def _plain_convolution(filters, in_channels, name):
@@ -82,11 +81,9 @@ def build_cnn10(
         # Only where asked for: a saved model has none.
         return keras.layers.Dropout(rate)(x) if rate else x
 
-    inputs = keras.Input(
-        (None, num_mel_bins), dtype="float32", name="log_mel_spectrogram"
+    inputs, x = normalized_input(
+        num_mel_bins, batch_normalization=batch_normalization
     )
-    x = normalize(inputs, "input_bn")
-    x = keras.layers.Reshape((-1, num_mel_bins, 1), name="add_channel")(x)
     for block, block_filters in enumerate(filters, start=1):
         for layer, layer_filters in enumerate(block_filters, start=1):
             x = convolution(

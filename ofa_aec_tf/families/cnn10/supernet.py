@@ -10,13 +10,13 @@ from ofa_aec_tf.families.cnn10.family import KERNEL_SIZE
 from ofa_aec_tf.families.cnn10.family import LAYERS_PER_BLOCK
 from ofa_aec_tf.families.cnn10.family import POOL_SIZE
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
-from ofa_aec_tf.families.cnn10.network import BATCH_NORMALIZATION_EPSILON
-from ofa_aec_tf.families.cnn10.network import BATCH_NORMALIZATION_MOMENTUM
-from ofa_aec_tf.families.cnn10.network import build_cnn10_subnet
 from ofa_aec_tf.layers import ElasticBatchNormalization
 from ofa_aec_tf.layers import ElasticConvBlock
 from ofa_aec_tf.layers import ElasticDense
 from ofa_aec_tf.models.logits import LOGITS_LAYER
+from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_EPSILON
+from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_MOMENTUM
+from ofa_aec_tf.models.network_input import INPUT_NORMALIZATION
 from ofa_aec_tf.models.supernet import CalibrationStep
 from ofa_aec_tf.models.supernet import Stage
 from ofa_aec_tf.models.supernet import Supernet
@@ -30,17 +30,17 @@ class Cnn10Supernet(Supernet):
     weights are found by name and cut by shape.
 
     Args:
-        family: Cnn10Family, or the dict of its `to_json`.
-        execution: `"slice"` or `"mask"`.
+        family, execution: as in Supernet.
         algorithm: as in ElasticConv2D.
 
     Reference: OFA-AEC, figure 2.
     """
 
+    family_class = Cnn10Family
+
     def __init__(self, family, execution="slice", algorithm="auto", **kwargs):
-        if isinstance(family, dict):
-            family = Cnn10Family.from_json(family)
         super().__init__(family, execution, **kwargs)
+        family = self.family
         self.algorithm = algorithm
         policy = self.dtype_policy
         normalization = {
@@ -50,7 +50,9 @@ class Cnn10Supernet(Supernet):
             "dtype": policy,
         }
         self.input_normalization = ElasticBatchNormalization(
-            channels=family.num_mel_bins, name="input_bn", **normalization
+            channels=family.num_mel_bins,
+            name=INPUT_NORMALIZATION,
+            **normalization,
         )
         self.blocks = []
         in_channels = 1
@@ -83,10 +85,6 @@ class Cnn10Supernet(Supernet):
             dtype="float32",
             name=LOGITS_LAYER,
         )
-        self.built = True
-
-    def build(self, input_shape=None):
-        """Does nothing: the constructor knows all sizes."""
 
     @property
     def num_stem_blocks(self):
@@ -102,10 +100,10 @@ class Cnn10Supernet(Supernet):
         x, batch_moments = self.input_normalization(
             inputs,
             training=training,
-            moments=None if moments is None else moments["input_bn"],
+            moments=None if moments is None else moments[INPUT_NORMALIZATION],
             return_moments=True,
         )
-        reported = {"input_bn": batch_moments}
+        reported = {INPUT_NORMALIZATION: batch_moments}
         x = ops.cast(ops.expand_dims(x, -1), self.compute_dtype)
         for block in self.blocks[: self.num_stem_blocks]:
             x, block_moments = block(x, training=training, moments=moments)
@@ -228,9 +226,6 @@ class Cnn10Supernet(Supernet):
             depth = tf.gather(list(choices), subnet[position])
         return filters, depth
 
-    def build_subnet(self, subnet, **options):
-        return build_cnn10_subnet(self.family, subnet, **options)
-
     def stem_variables(self):
         layers = [
             self.input_normalization,
@@ -246,9 +241,4 @@ class Cnn10Supernet(Supernet):
         return [*layers, self.hidden, self.classifier]
 
     def get_config(self):
-        return {
-            "name": self.name,
-            "family": self.family.to_json(),
-            "execution": self.execution,
-            "algorithm": self.algorithm,
-        }
+        return {**super().get_config(), "algorithm": self.algorithm}

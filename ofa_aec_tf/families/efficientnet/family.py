@@ -1,18 +1,17 @@
 """EfficientNet with mean pooling, as CMKD has it: its sizes and their costs.
 
-Framework-free. The layers themselves are built in `ofa_aec_tf.models`.
+Free of TensorFlow. The layers are built in `network`.
 """
 
 import dataclasses
 import math
 from collections.abc import Mapping
 
-from ofa_aec_tf.families.family import SingleNetworkFamily
-from ofa_aec_tf.models.score_activations import SIGMOID
+from ofa_aec_tf.checks.settings import setting
+from ofa_aec_tf.families.family import Family
+from ofa_aec_tf.families.family import Sizes
 from ofa_aec_tf.search_space import complexity
 
-# Coefficients of width and of depth.
-SIZES = {"b0": (1.0, 1.0), "b2": (1.1, 1.2)}
 SMALLEST_INPUT = 32
 
 _STEM_FILTERS = 32
@@ -74,35 +73,46 @@ _STAGES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class EfficientNetFamily(SingleNetworkFamily):
+class EfficientNetFamily(Family):
     """An EfficientNet on spectrograms.
 
-    Args:
-        num_classes: int. Sound event classes.
-        num_mel_bins: int. Mel bands of the input.
-        width_coefficient: float. Filters in shares of those of B0, to the
-            nearest multiple of 8.
-        depth_coefficient: float. Blocks in shares of those of B0, rounded up.
-        score_activation: one of `SCORE_ACTIVATIONS`. From logits to scores.
+    Filters are rounded to the nearest multiple of 8, numbers of blocks up.
 
     Reference: EfficientNet, https://arxiv.org/abs/1905.11946; without
     attention pooling as in CMKD, https://arxiv.org/abs/2203.06760.
     """
 
-    num_classes: int
-    num_mel_bins: int = 64
-    width_coefficient: float = 1.1
-    depth_coefficient: float = 1.2
-    score_activation: str = SIGMOID
+    width_coefficient: float = setting(
+        1.1,
+        "Filters in shares of those of B0, instead of the share of "
+        "--efficientnet.",
+        flag="efficientnet_width",
+        above=0,
+    )
+    depth_coefficient: float = setting(
+        1.2,
+        "Blocks in shares of those of B0, likewise.",
+        flag="efficientnet_depth",
+        above=0,
+    )
 
     name = "efficientnet"
     title = "EfficientNet"
+    image_weights = (
+        "`imagenet`, which is downloaded, or an `.h5` or `.keras` file"
+    )
+    sizes = Sizes(
+        "efficientnet",
+        "Coefficients of width and depth of an EfficientNet.",
+        "b2",
+        {
+            "b0": {"width_coefficient": 1.0, "depth_coefficient": 1.0},
+            "b2": {"width_coefficient": 1.1, "depth_coefficient": 1.2},
+        },
+    )
 
     def __post_init__(self):
         super().__post_init__()
-        self._check_positive(
-            "num_classes", "width_coefficient", "depth_coefficient"
-        )
         if self.num_mel_bins < SMALLEST_INPUT:
             raise ValueError(
                 f"An EfficientNet halves its input five times, and needs "
@@ -158,31 +168,16 @@ class EfficientNetFamily(SingleNetworkFamily):
         return blocks
 
     def fewest_filters(self, subnet: Mapping[str, float] | None = None) -> int:
-        """Filters of the narrowest convolution: one for each channel.
+        """1, that of depthwise convolutions.
 
-        On a CPU depthwise convolutions are slower in bfloat16 than in
-        float32, whatever the width: docs/models.md.
-
-        Args:
-            subnet: the one Subnet of this family's space, or None.
+        On a CPU they are slower in bfloat16 than in float32, whatever the
+        width: docs/models.md.
         """
         return 1
 
     def layer_costs(
         self, subnet: Mapping[str, float] | None, num_frames: int
     ) -> list[complexity.LayerCost]:
-        """The layers with their costs.
-
-        Args:
-            subnet: the one Subnet of this family's space, or None.
-            num_frames: int. Frames of the input clip.
-
-        Returns:
-            list of LayerCost, from the input on.
-
-        Raises:
-            ValueError: if the clip is too short.
-        """
         if num_frames < SMALLEST_INPUT:
             raise ValueError(
                 f"An EfficientNet needs clips of at least {SMALLEST_INPUT} "
@@ -323,3 +318,6 @@ def _block_costs(block, size):
             )
         )
     return costs
+
+
+FAMILY = EfficientNetFamily

@@ -2,18 +2,16 @@
 
 import keras
 
-from ofa_aec_tf.families.cnn10.network import BATCH_NORMALIZATION_EPSILON
-from ofa_aec_tf.families.cnn10.network import BATCH_NORMALIZATION_MOMENTUM
 from ofa_aec_tf.models.logits import classify
+from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_MOMENTUM
+from ofa_aec_tf.models.network_input import normalized_input
 
 # That of keras.applications, whose weights are used to it.
 _EPSILON = 1e-3
 _STEM_KERNEL_SIZE = 3
 
 
-def build_efficientnet(
-    family, subnet=None, block_dropout=0.0, head_dropout=0.0
-):
+def build_efficientnet(family, block_dropout=0.0, head_dropout=0.0):
     """Builds an EfficientNet with mean pooling out of stock Keras layers.
 
     Layers are those of keras.applications, under the same names, but for the
@@ -24,7 +22,6 @@ def build_efficientnet(
 
     Args:
         family: EfficientNetFamily.
-        subnet: the one Subnet of its space, or None.
         block_dropout: float. How often the last residual block is skipped for
             a clip; earlier ones less often.
         head_dropout: float. Dropout rate before the classifier.
@@ -35,19 +32,7 @@ def build_efficientnet(
         on, to scores, float32 of shape (batch, num_classes). The layer named
         `logits` gives logits.
     """
-    inputs = keras.Input(
-        (None, family.num_mel_bins), dtype="float32", name="log_mel_spectrogram"
-    )
-    x = keras.layers.BatchNormalization(
-        momentum=BATCH_NORMALIZATION_MOMENTUM,
-        epsilon=BATCH_NORMALIZATION_EPSILON,
-        # 16 bits are too few for tens of dB.
-        dtype="float32",
-        name="input_bn",
-    )(inputs)
-    x = keras.layers.Reshape((-1, family.num_mel_bins, 1), name="add_channel")(
-        x
-    )
+    inputs, x = normalized_input(family.num_mel_bins)
     x = _pad_for_stride(x, _STEM_KERNEL_SIZE, "stem_conv_pad")
     x = _convolve(
         x, family.stem_filters, "stem_", _STEM_KERNEL_SIZE, 2, "valid"

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite import costs
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from tests.deployment import small_models
 from tests.deployment.tflite.tflite_graphs import convert
@@ -26,7 +26,7 @@ def test_macs_are_those_counted_by_hand_in_every_mode(exported, mode):
 def test_macs_of_a_subnet_are_those_of_its_family(size):
     family = Cnn10Family(7, channels=(8, 12, 16, 24), hidden_units=16)
     subnet = family.search_space().parse(size)
-    network = registry.build_network(family, subnet)
+    network = networks.build_network(family, subnet)
     content = converter.convert(network, 77, 64, "float32")
     expected = family.complexity(subnet, 77).macs
     assert costs.count_macs(content) == expected
@@ -109,7 +109,7 @@ def test_peaks_of_a_subnet_are_those_of_its_family(options):
         }
     )
     subnet = family.search_space().sample(rng)
-    network = registry.build_network(family, subnet)
+    network = networks.build_network(family, subnet)
     small_models.randomize(network, rng)
     expected = family.complexity(subnet, 40)
     clips = rng.normal(-40, 15, (1, 40, 64))

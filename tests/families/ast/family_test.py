@@ -2,16 +2,17 @@ import json
 
 import pytest
 
-from ofa_aec_tf.families.ast.family import SIZES
 from ofa_aec_tf.families.ast.family import AstFamily
 
 _NUM_FRAMES = 1024  # 10.24 s every 10 ms
 
 
 def _family(size="base", num_classes=527, num_mel_bins=128):
-    width, num_heads, depth = SIZES[size]
     return AstFamily(
-        num_classes, _NUM_FRAMES, num_mel_bins, width, num_heads, depth
+        num_classes,
+        _NUM_FRAMES,
+        num_mel_bins=num_mel_bins,
+        **AstFamily.sizes.values[size],
     )
 
 
@@ -31,7 +32,7 @@ def test_patches_of_ten_seconds_are_those_of_the_paper():
     ("num_frames", "num_patches"), [(16, 1), (25, 1), (26, 2), (35, 2)]
 )
 def test_a_patch_has_16_frames_and_starts_every_10(num_frames, num_patches):
-    family = AstFamily(5, num_frames, 16, 8, 1, 1)
+    family = AstFamily(5, num_frames, 8, 1, 1, num_mel_bins=16)
     assert family.patch_grid == (num_patches, 1)
 
 
@@ -46,13 +47,14 @@ def test_base_has_the_published_size():
     assert classifier == 406_799
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", AstFamily.sizes.values)
 def test_macs_are_those_counted_by_hand(size):
-    width, _, depth = SIZES[size]
+    family = _family(size)
+    width, depth = family.width, family.depth
     positions = 1214
     block = 12 * width * width * positions + 2 * positions**2 * width
     macs = 256 * width * 1212 + depth * block + width * 527
-    assert _family(size).complexity(None, _NUM_FRAMES).macs == macs
+    assert family.complexity(None, _NUM_FRAMES).macs == macs
 
 
 def test_the_peak_is_at_the_weights_of_an_attention():
@@ -75,7 +77,7 @@ def test_a_clip_of_another_length_is_refused():
 
 def test_its_space_has_one_subnet_that_decides_nothing():
     space = _family().search_space()
-    assert len(space) == 1
+    assert space.num_subnets == 1
     assert list(space.enumerate()) == [space.smallest()]
     assert space.smallest() == space.largest() == space.parse("largest")
     assert dict(space.subnet({})) == {}
@@ -95,8 +97,8 @@ def test_json_gives_a_family_back():
     ("options", "message"),
     [
         ({"num_classes": 0}, "`num_classes` must be positive"),
-        ({"width": 0}, "`width` must be positive"),
-        ({"depth": 0}, "`depth` must be positive"),
+        ({"width": 0}, "`width` must be at least 1"),
+        ({"depth": 0}, "`depth` must be at least 1"),
         ({"num_heads": 5}, "width=768, num_heads=5"),
         ({"num_frames": 15}, "16 frames .*num_frames=15"),
         ({"num_mel_bins": 15}, "16 mel bands.*num_mel_bins=15"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.ast.family import AstFamily
 from ofa_aec_tf.families.ast.network import build_ast
 from ofa_aec_tf.layers import RecomputedBlock
@@ -13,7 +13,7 @@ from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import score_activation
 from ofa_aec_tf.models.precision import precision_scope
 
-_SMALL = AstFamily(5, 45, 32, width=16, num_heads=2, depth=2)
+_SMALL = AstFamily(5, 45, width=16, num_heads=2, depth=2, num_mel_bins=32)
 
 
 def _clips(num_clips=3):
@@ -34,8 +34,8 @@ def _num_trainable(network):
     "family",
     [
         _SMALL,
-        AstFamily(3, 101, 64, width=24, num_heads=4, depth=1),
-        AstFamily(527, 1024, 128, width=192, num_heads=3, depth=1),
+        AstFamily(3, 101, width=24, num_heads=4, depth=1),
+        AstFamily(527, 1024, width=192, num_heads=3, depth=1, num_mel_bins=128),
     ],
     ids=["small", "half a second", "ten seconds"],
 )
@@ -46,13 +46,13 @@ def test_counted_parameters_are_those_of_the_built_model(family):
 
 
 def test_base_is_as_large_as_published():
-    network = build_ast(AstFamily(527, 1024, 128))
+    network = build_ast(AstFamily(527, 1024, num_mel_bins=128))
     assert _num_trainable(network) == 86_592_783
     assert 86e6 < network.count_params() < 88e6
 
 
 def test_scores_are_those_of_the_formula():
-    family = AstFamily(5, 45, 32, width=16, num_heads=2, depth=1)
+    family = AstFamily(5, 45, width=16, num_heads=2, depth=1, num_mel_bins=32)
     network = _network(family)
     rng = np.random.default_rng(0)
     network.set_weights(
@@ -110,7 +110,9 @@ def test_scores_are_those_of_the_formula():
 
 
 def test_it_ends_as_every_network_of_the_project():
-    network = _network(AstFamily(5, 45, 32, 16, 2, 1, "softmax"))
+    network = _network(
+        AstFamily(5, 45, 16, 2, 1, score_activation="softmax", num_mel_bins=32)
+    )
     assert score_activation(network) == "softmax"
     assert network(_clips()).shape == (3, 5)
     assert logits_model(network)(_clips()).shape == (3, 5)
@@ -195,6 +197,6 @@ def test_bfloat16_is_close():
 
 def test_a_supernet_of_it_is_refused():
     with pytest.raises(ValueError, match="several networks: cnn10.*ast"):
-        registry.build_supernet(_SMALL)
+        networks.build_supernet(_SMALL)
     with pytest.raises(ValueError, match="cnn10.*ast"):
-        registry.build_network_with_filters(_SMALL, ((16,),))
+        networks.builders(_SMALL).build_network_with_filters(((16,),))

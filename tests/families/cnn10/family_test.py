@@ -83,7 +83,7 @@ def test_the_published_budgets_hold_known_numbers_of_subnets(
 def test_one_ratio_a_layer_makes_a_space_of_5120():
     family = Cnn10Family(num_classes=527, width_granularity="layer")
     # Blocks 2 and 3: 16 each; block 4: 4 with one layer, 16 with two.
-    assert len(family.search_space()) == 16 * 16 * (4 + 16)
+    assert family.search_space().num_subnets == 16 * 16 * (4 + 16)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_widths_can_be_multiples():
     ratios = tuple(number / 16 for number in range(4, 17, 2))
     family = Cnn10Family(527, width_ratios=ratios, channel_multiple=16)
     space = family.search_space()
-    assert len(space) == 7**3 * 2
+    assert space.num_subnets == 7**3 * 2
     for subnet in space.enumerate():
         for block in family.filters(subnet):
             assert all(filters % 16 == 0 for filters in block)
@@ -241,13 +241,13 @@ def test_an_unknown_key_of_a_stored_family_is_refused():
     ("options", "message"),
     [
         ({"num_classes": 0}, "must be positive"),
-        ({"hidden_units": 0}, "must be positive"),
+        ({"hidden_units": 0}, "`hidden_units` must be at least 1"),
         ({"channels": (64,)}, "at least two blocks"),
         ({"channels": (64, 0, 64, 64)}, "at least two blocks"),
         ({"width_ratios": (1.0, 0.5)}, "ascending and in"),
         ({"width_ratios": (0.5, 1.2)}, "ascending and in"),
-        ({"width_ratios": (0.5, float("nan"))}, "ascending and in"),
-        ({"width_ratios": (float("nan"), 1.0)}, "ascending and in"),
+        ({"width_ratios": (0.5, float("nan"))}, "must be a finite number"),
+        ({"width_ratios": (float("nan"), 1.0)}, "must be a finite number"),
         ({"width_ratios": ()}, "ascending and in"),
         (
             {"channels": (2, 4, 8, 16), "width_ratios": (0.1, 1.0)},

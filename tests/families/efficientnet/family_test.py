@@ -2,14 +2,14 @@ import json
 
 import pytest
 
-from ofa_aec_tf.families.efficientnet.family import SIZES
 from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
 from ofa_aec_tf.models import precision
 
 
 def _family(size, num_classes=527):
-    width, depth = SIZES[size]
-    return EfficientNetFamily(num_classes, 64, width, depth)
+    return EfficientNetFamily(
+        num_classes, **EfficientNetFamily.sizes.values[size]
+    )
 
 
 # As keras.applications reports them without a classifier and for images of
@@ -38,7 +38,7 @@ def test_b2_without_its_classifier_is_as_large_as_in_cmkd():
 def test_macs_of_b0_are_the_published_ones():
     # 0.39 billion for an image of 224 x 224 and 1000 classes, in the paper.
     # Two channels less in the stem are 7 million.
-    family = EfficientNetFamily(1000, 224, 1.0, 1.0)
+    family = EfficientNetFamily(1000, 1.0, 1.0, num_mel_bins=224)
     macs = family.complexity(None, 224).macs + 2 * 9 * 32 * 112**2
     assert macs / 1e9 == pytest.approx(0.39, abs=0.005)
 
@@ -93,8 +93,11 @@ def test_json_gives_a_family_back():
     ("options", "message"),
     [
         ({"num_classes": 0}, "`num_classes` must be positive"),
-        ({"width_coefficient": 0.0}, "`width_coefficient` must be positive"),
-        ({"depth_coefficient": -1.0}, "`depth_coefficient` must be positive"),
+        ({"width_coefficient": 0.0}, "`width_coefficient` must be more than 0"),
+        (
+            {"depth_coefficient": -1.0},
+            "`depth_coefficient` must be more than 0",
+        ),
         ({"num_mel_bins": 31}, "32 mel bands.*num_mel_bins=31"),
         ({"score_activation": "relu"}, "score_activation='relu'"),
     ],

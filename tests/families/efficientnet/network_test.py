@@ -6,7 +6,7 @@ from ofa_aec_tf.families.efficientnet.family import EfficientNetFamily
 from ofa_aec_tf.families.efficientnet.network import build_efficientnet
 from ofa_aec_tf.models.logits import score_activation
 
-_SMALL = EfficientNetFamily(5, 64, 0.25, 0.3)
+_SMALL = EfficientNetFamily(5, 0.25, 0.3)
 
 
 def _clips(num_frames=45, num_mel_bins=64):
@@ -18,8 +18,8 @@ def _clips(num_frames=45, num_mel_bins=64):
     "family",
     [
         _SMALL,
-        EfficientNetFamily(5, 45, 0.5, 0.5),
-        EfficientNetFamily(527, 64, 1.1, 1.2),
+        EfficientNetFamily(5, 0.5, 0.5, num_mel_bins=45),
+        EfficientNetFamily(527, 1.1, 1.2),
     ],
     ids=["small", "odd bands", "b2"],
 )
@@ -34,7 +34,7 @@ def test_layers_compute_what_those_of_keras_applications_do():
     expected = keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_shape=(64, 64, 1), pooling="avg"
     )
-    network = build_efficientnet(EfficientNetFamily(5, 64, 1.0, 1.0))
+    network = build_efficientnet(EfficientNetFamily(5, 1.0, 1.0))
     rng = np.random.default_rng(0)
     for layer in network.layers:
         if layer.weights and layer.name not in ("input_bn", "logits"):
@@ -76,7 +76,7 @@ def test_a_saved_network_needs_keras_alone(tmp_path):
 
 def test_dropout_is_in_training_alone():
     # Two blocks with the same width in and out.
-    family = EfficientNetFamily(5, 64, 0.25, 1.0)
+    family = EfficientNetFamily(5, 0.25, 1.0)
     network = build_efficientnet(family, block_dropout=0.9, head_dropout=0.5)
     plain = build_efficientnet(family)
     plain.set_weights(network.get_weights())

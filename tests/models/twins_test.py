@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ofa_aec_tf.families import registry
+from ofa_aec_tf.families import networks
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
-from ofa_aec_tf.models.inference_twin import build_inference_twin
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.runs import machine
@@ -17,7 +16,7 @@ from ofa_aec_tf.training.teachers import load_teacher
 def trained_network(family, subnet=None):
     """Statistics, scales and offsets that are not the initial ones."""
     keras.utils.set_random_seed(0)
-    network = registry.build_network(family, subnet)
+    network = networks.build_network(family, subnet)
     rng = np.random.default_rng(0)
     for layer in network.layers:
         if "bn" in layer.name:
@@ -35,7 +34,7 @@ def saved_teacher(directory, family, network):
     path = directory / "teacher.keras"
     network.save(path)
     return path, {
-        "family": {"name": family.name, **family.to_json()},
+        "family": family.record(),
         "subnet": dict(family.search_space().largest()),
     }
 
@@ -48,7 +47,9 @@ def test_twin_gives_the_scores_of_the_network(size, algorithm):
     )
     subnet = getattr(family.search_space(), size)()
     network = trained_network(family, subnet)
-    twin = build_inference_twin(family, subnet, network, algorithm)
+    twin = networks.builders(family).build_inference_twin(
+        subnet, network, algorithm
+    )
     expected = logits_model(network)(clips(), training=False)
     np.testing.assert_allclose(
         logits_model(twin)(clips()), expected, rtol=1e-4, atol=1e-4
@@ -61,7 +62,7 @@ def test_wide_twin_gives_the_scores_of_the_network_in_float32():
         num_classes=5, channels=(8, 64, 128, 128), hidden_units=16
     )
     network = trained_network(family)
-    twin = build_inference_twin(family, None, network)
+    twin = networks.builders(family).build_inference_twin(None, network)
     np.testing.assert_allclose(
         twin(clips()), network(clips(), training=False), atol=1e-5
     )
@@ -73,7 +74,7 @@ def test_bfloat16_twin_is_close():
     )
     network = trained_network(family)
     with precision_scope("bfloat16"):
-        twin = build_inference_twin(family, None, network)
+        twin = networks.builders(family).build_inference_twin(None, network)
     scores = twin(clips()).numpy()
     assert scores.dtype == np.float32
     np.testing.assert_allclose(

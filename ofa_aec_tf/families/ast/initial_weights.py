@@ -1,25 +1,21 @@
-"""Weights that image models learned, for networks on spectrograms.
-
-The three input channels become one, whose kernel is their mean, as in CMKD. A
-row of an image becomes a mel band and a column a frame, as in AST; here frames
-come first, so that every kernel is turned over its diagonal.
-"""
+"""Starts an AST with the weights of a ViT or DeiT, or of another AST."""
 
 import math
 import pathlib
 
-import keras
 import numpy as np
+import tensorflow as tf
 
 from ofa_aec_tf.families.ast.family import NUM_TOKENS
-from ofa_aec_tf.families.efficientnet.family import SIZES
+from ofa_aec_tf.families.image_weights import HUB_PREFIX
+from ofa_aec_tf.families.image_weights import IMAGENET
+from ofa_aec_tf.families.image_weights import first_line
+from ofa_aec_tf.families.image_weights import one_channel
+from ofa_aec_tf.families.image_weights import transposed
 from ofa_aec_tf.models.keras_files import load_keras_file
-from ofa_aec_tf.models.transfer import INPUT
 from ofa_aec_tf.models.transfer import assign
-from ofa_aec_tf.models.transfer import resize_positions
 
-IMAGENET = "imagenet"
-HUB_PREFIX = "hub:"
+PATCHES, POSITIONS = "patches", "positions"
 
 _ATTENTION_PARTS = ("query", "key", "value", "attention_output")
 
@@ -50,8 +46,8 @@ def load_ast_weights(network, family, source):
         )
     kernel, bias = weights.dense("patch_embedding")
     values = {
-        "patches": [_one_channel(_turned(kernel)), bias],
-        "positions": [weights.positions(family.patch_grid)],
+        PATCHES: [one_channel(transposed(kernel)), bias],
+        POSITIONS: [weights.positions(family.patch_grid)],
         "encoder_norm": weights.normalization("ln"),
     }
     for number in range(1, family.depth + 1):
@@ -139,82 +135,10 @@ class _TransformerWeights:
         ]
         grid = positions[len(tokens) :].reshape(side, side, -1)
         time, frequency = patch_grid
-        grid = _turned(resize_positions(grid, (frequency, time)))
+        grid = transposed(resize_positions(grid, (frequency, time)))
         if len(tokens) < NUM_TOKENS:
             tokens *= NUM_TOKENS
         return np.concatenate([*tokens, grid.ravel()])[np.newaxis]
-
-
-def load_efficientnet_weights(network, family, source):
-    """Starts an EfficientNet with weights of keras.applications.
-
-    The classifier and the normalization of the input stay as they are.
-
-    Args:
-        network: keras.Model of `build_efficientnet`.
-        family: EfficientNetFamily.
-        source: str. `imagenet`, which is downloaded; or the path of a `.keras`
-            file of an EfficientNet, or of an `.h5` file with the weights of
-            one without its classifier.
-
-    Raises:
-        ValueError: if there are no such weights, or they are of a network of
-            another size.
-    """
-    image_model = _load_efficientnet(family, source)
-    by_name = {layer.name: layer for layer in image_model.layers}
-    if INPUT in by_name:
-        # Its kernels are turned already.
-        raise ValueError(
-            f"{source} is no image model, but one for sounds without its "
-            "record. Keep `X.json` beside `X.keras` when you move it."
-        )
-    for layer in network.layers:
-        if not layer.weights or layer.name in ("input_bn", "logits"):
-            continue
-        if layer.name not in by_name:
-            raise ValueError(
-                f"{source} is no EfficientNet of keras.applications of this "
-                f"depth: it has no layer `{layer.name}`."
-            )
-        values = [
-            _turned(value) if value.ndim == 4 else value
-            for value in by_name[layer.name].get_weights()
-        ]
-        if layer.name == "stem_conv":
-            values = [_one_channel(value) for value in values]
-        assign(layer, values, source)
-
-
-def _load_efficientnet(family, source):
-    if source.startswith(HUB_PREFIX):
-        raise ValueError(
-            "Weights of an EfficientNet are those of keras.applications: "
-            f"`{IMAGENET}` or a file. Received: {source}"
-        )
-    if source.endswith(".keras"):
-        return load_keras_file(source)
-    if source != IMAGENET and not pathlib.Path(source).is_file():
-        raise ValueError(f"There is no file of weights {source}.")
-    coefficients = (family.width_coefficient, family.depth_coefficient)
-    sizes = {size: name for name, size in SIZES.items()}
-    if coefficients not in sizes:
-        raise ValueError(
-            f"Only {' and '.join(SIZES)} have weights of image models but for "
-            "those in a `.keras` file. Received: coefficients of width and "
-            f"depth of {coefficients}"
-        )
-    name = f"EfficientNet{sizes[coefficients].upper()}"
-    build = getattr(keras.applications, name)
-    try:
-        return build(include_top=False, weights=source)
-    # What is raised is what the download or the reader happened to raise.
-    except Exception as error:
-        raise ValueError(
-            f"The EfficientNet weights {source} cannot be loaded. If they are "
-            "to be downloaded, download them where there is a network and "
-            f"name the file. Keras reports: {_first_line(error)}"
-        ) from error
 
 
 def _load_transformer(source):
@@ -249,18 +173,50 @@ def _load_transformer(source):
     except Exception as error:
         raise ValueError(
             f"The KerasHub preset {name} cannot be loaded; it is downloaded "
-            f"once, from Kaggle. KerasHub reports: {_first_line(error)}"
+            f"once, from Kaggle. KerasHub reports: {first_line(error)}"
         ) from error
 
 
-def _first_line(error):
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+def resize_positions(grid, size):
+    """Positions of another grid, as AST makes them of an image's.
+
+    Args:
+        grid: float array of shape (rows, columns, width).
+        size: `(rows, columns)` that are wanted.
+
+    Returns:
+        float32 array of shape (*size, width): along an axis with enough
+        positions the middle ones, along another interpolated linearly.
+    """
+    grid = np.asarray(grid, np.float32)
+    kept = [min(had, wanted) for had, wanted in zip(grid.shape, size)]
+    rows, columns = (
+        slice(had // 2 - keep // 2, had // 2 - keep // 2 + keep)
+        for had, keep in zip(grid.shape, kept)
+    )
+    return tf.image.resize(grid[rows, columns], size, "bilinear").numpy()
 
 
-def _turned(kernel):
-    return np.swapaxes(kernel, 0, 1)
+def fit_positions(values, trained, network):
+    """The positions of an AST for clips of another length, or more bands.
 
+    Args:
+        values: list of the one array of weights of the layer `positions`.
+        trained: keras.Model that has them.
+        network: keras.Model of `build_ast` that shall have them.
 
-def _one_channel(kernel):
-    return kernel.mean(axis=2, keepdims=True)
+    Returns:
+        list of one array.
+    """
+    (kernel,) = values
+    had, wanted = (
+        tuple(model.get_layer(PATCHES).output.shape[1:])
+        for model in (trained, network)
+    )
+    if had[:2] == wanted[:2]:
+        return values
+    positions = kernel.reshape(-1, had[2])
+    num_tokens = len(positions) - had[0] * had[1]
+    tokens, grid = positions[:num_tokens], positions[num_tokens:]
+    grid = resize_positions(grid.reshape(had), wanted[:2])
+    return [np.concatenate([tokens.ravel(), grid.ravel()])[np.newaxis]]
