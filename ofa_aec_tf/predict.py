@@ -28,17 +28,17 @@ _PREDICTION = setting_flags.define(PredictionSettings)
 
 def main(arguments):
     """Runs the command on audio files, directories or a microphone."""
-    options = _PREDICTION.values()
-    if options.microphone == bool(arguments):
+    config = _PREDICTION.values()
+    if config.microphone == bool(arguments):
         raise ValueError(
             "Name at least one audio file after the flags, or else "
-            f"--microphone. Received: --microphone={options.microphone}, "
+            f"--microphone. Received: --microphone={config.microphone}, "
             f"{len(arguments)} files"
         )
-    if options.output_file is not None:
-        workdir.check_writable(options.output_file)
-    job = PredictionJob(_MODEL.value, options)
-    if options.microphone:
+    if config.output_file is not None:
+        workdir.check_writable(config.output_file)
+    job = PredictionJob(_MODEL.value, config)
+    if config.microphone:
         job.listen()
         return
     paths = [path_flags.local_path(argument) for argument in arguments]
