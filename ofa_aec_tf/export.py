@@ -108,7 +108,8 @@ def main(_):
     infos = {path: ModelInfo.read(path) for path in paths}
     for info in infos.values():
         info.check_matches(data.info)
-    job = ExportJob(data, config, qat, _quality_check(quality, info))
+    quality_check = _quality_check(quality, infos[paths[0]])
+    job = ExportJob(data, config, qat, quality_check)
     rows, skipped = several_models.for_each(
         paths, lambda path: job.export(path, infos[path], directories[path])
     )
