@@ -56,14 +56,15 @@ class LatencySettings(settings.Settings):
     )
     latency_runs: int = setting(
         20,
-        "Timed runs of each subnet.",
+        "Timed runs of each subnet with --measure_latency.",
         at_least=1,
         when={"measure_latency": True},
     )
     max_measured_latencies: int = setting(
         128,
-        "Subnets to measure. If there are more, so many are measured, from the "
-        "fewest MACs to the most, and the others are predicted.",
+        "Subnets to measure with --measure_latency. If there are more, so many "
+        "are measured, from the fewest MACs to the most, and the others are "
+        "predicted.",
         at_least=latency_model.MIN_MEASURED_SUBNETS,
         when={"measure_latency": True},
     )
