@@ -102,9 +102,8 @@ def main(unused_arguments):
     train_inputs.check_data(dataset, config)
     for path in inputs.teacher:
         train_inputs.check_model(path, dataset)
-    # Not before: what has been checked, and --help, need no TensorFlow.
-
     family, subnet = _family_and_subnet(dataset, inputs)
+    # Not before: what has been checked, and --help, need no TensorFlow.
     from ofa_aec_tf.training import trainer
     from ofa_aec_tf.training.job import TrainingJob
 

@@ -2,7 +2,7 @@
 
 from absl import flags
 
-# Flags then belong to the command that asks for them, whose --help lists them.
+# So that the flags belong to the command, whose --help lists them.
 flags.disclaim_key_flags()
 
 
@@ -15,7 +15,7 @@ def define_skip_corrupt():
     return flags.DEFINE_bool(
         "skip_corrupt",
         False,
-        "Leave damaged records out and say how many, instead of ending with "
-        "an error at the first. All records of a split are read once, to find "
+        "Skip damaged records and report how many, instead of ending with an "
+        "error at the first. All records of a split are read once to find "
         "them.",
     )

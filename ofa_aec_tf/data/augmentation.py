@@ -14,9 +14,9 @@ def augment_batch(log_mel, labels, mel_mean_db, floor_db, config, seed):
         log_mel: float32 tensor of shape (batch, num_frames, num_mel_bins), in
             dB.
         labels: float32 tensor of shape (batch, num_classes).
-        mel_mean_db: float32 tensor of shape (num_mel_bins,), which masks are
-            filled with: 0 dB would be a loud sound.
-        floor_db: float. What the front end gives for silence.
+        mel_mean_db: float32 tensor of shape (num_mel_bins,), the values of
+            masked frames and bands: 0 dB would be a loud sound.
+        floor_db: float. Output of the front end for silence.
         config: AugmentationConfig.
         seed: int32 tensor of shape (2,).
 
@@ -56,22 +56,21 @@ def augment_batch(log_mel, labels, mel_mean_db, floor_db, config, seed):
 
 
 def augment_views(log_mel, ids, views, mel_mean_db, floor_db, config, seed):
-    """Augments clips each by itself, so that it can be done again.
+    """Augments clips one by one, in a repeatable way.
 
     Args:
         log_mel: float32 tensor of shape (batch, num_frames, num_mel_bins), in
             dB.
         ids: string tensor of shape (batch,).
-        views: int32 tensor of shape (batch,). Which of a clip's augmentations
-            to make.
+        views: int32 tensor of shape (batch,). Numbers of augmentations.
         mel_mean_db: as for `augment_batch`.
         floor_db: as for `augment_batch`.
         config: AugmentationConfig without mixup.
         seed: int.
 
     Returns:
-        float32 tensor of the shape of `log_mel`. A clip's is a function of its
-        id, view and the seed, whatever the batch.
+        float32 tensor of the shape of `log_mel`. Each clip depends on its id,
+        its view and the seed, and not on the batch.
     """
     numbers = tf.strings.to_hash_bucket_fast(ids, 2**31 - 1)
 
@@ -119,14 +118,13 @@ def time_roll(log_mel, max_frames, seed):
 def gain(log_mel, max_gain_db, floor_db, seed):
     """Makes every clip louder or softer by its own random amount.
 
-    The result is that of the same factor on the waveform, but for values that
-    the floor hides: what is at the floor stays there, such as the silence that
-    short clips are padded with.
+    This equals a factor on the waveform, except at the floor: values there,
+    such as the silence that short clips are padded with, stay.
 
     Args:
         log_mel: tensor of shape (batch, num_frames, num_mel_bins), in dB.
         max_gain_db: float. Gains are uniform between this and its negative.
-        floor_db: float. What the front end gives for silence.
+        floor_db: float. Output of the front end for silence.
         seed: int32 tensor of shape (2,).
     """
     gains_db = tf.random.stateless_uniform(
@@ -142,15 +140,16 @@ def _add_gains(log_mel, gains_db, floor_db):
 
 
 def random_filter(log_mel, max_gain_db, floor_db, seed):
-    """Makes some bands of a clip louder than others, the same in all frames.
+    """Filters every clip at random, in the same way in all its frames.
 
-    Each clip has random gains at evenly spaced mel bands, the lowest and the
-    highest among them, and linear ones between. The floor is kept as in `gain`.
+    Each clip has random gains at evenly spaced mel bands, from the lowest to
+    the highest, interpolated linearly in between. The floor stays, as in
+    `gain`.
 
     Args:
         log_mel: tensor of shape (batch, num_frames, num_mel_bins), in dB.
         max_gain_db: float. Gains are uniform between this and its negative.
-        floor_db: float. What the front end gives for silence.
+        floor_db: float. Output of the front end for silence.
         seed: int32 tensor of shape (2,).
     """
     nodes_db = tf.random.stateless_uniform(
@@ -161,16 +160,16 @@ def random_filter(log_mel, max_gain_db, floor_db, seed):
     )
     nodes = np.arange(_NUM_FILTER_NODES)
     positions = np.linspace(0, nodes[-1], log_mel.shape[2])
-    # What each node has in each band.
+    # The weight of each node in each band.
     shares = [np.interp(positions, nodes, row) for row in np.eye(len(nodes))]
     gains_db = tf.matmul(nodes_db, tf.constant(np.stack(shares), tf.float32))
     return _add_gains(log_mel, gains_db[:, None, :], floor_db)
 
 
 def shift_bands(log_mel, max_bands, seed):
-    """Moves every clip up or down the mel axis by its own number of bands.
+    """Shifts every clip along the mel axis by its own number of bands.
 
-    The band at the edge that a clip moves away from is repeated.
+    The edge band that a clip is shifted away from is repeated.
 
     Args:
         log_mel: tensor of shape (batch, num_frames, num_mel_bins).
@@ -187,15 +186,13 @@ def shift_bands(log_mel, max_bands, seed):
 
 
 def mixup(log_mel, labels, alpha, rate, seed):
-    """Mixes clips with the next one of their batch.
-
-    Clips come shuffled, so that the next one is a random one.
+    """Mixes clips with the next one of their batch, which is a random one.
 
     Args:
         log_mel: tensor of shape (batch, num_frames, num_mel_bins).
         labels: tensor of shape (batch, num_classes).
         alpha: float. The weight of a clip is drawn from Beta(alpha, alpha).
-        rate: float in [0, 1]. Probability that a clip is mixed at all.
+        rate: float in [0, 1]. Probability that a clip is mixed.
         seed: int32 tensor of shape (2,).
 
     Returns:
@@ -218,15 +215,15 @@ def mixup(log_mel, labels, alpha, rate, seed):
 
 
 def mask_axis(log_mel, fill, axis, num_masks, max_width, seed):
-    """SpecAugment: fills random stretches of one axis, clip by clip.
+    """SpecAugment: masks random stretches of one axis, clip by clip.
 
     Args:
         log_mel: tensor of shape (batch, num_frames, num_mel_bins).
         fill: tensor of shape (num_mel_bins,).
         axis: int. 1 masks frames, 2 masks mel bands.
         num_masks: int.
-        max_width: int. Widths are uniform over 0 ... max_width - 1, and the
-            start uniform over where that fits, the very end included.
+        max_width: int. Widths are uniform over 0 ... max_width - 1, and starts
+            uniform over all places where the mask fits.
         seed: int32 tensor of shape (2,).
     """
     if not num_masks or max_width < 2:

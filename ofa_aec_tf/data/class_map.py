@@ -3,9 +3,6 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
-
-import numpy as np
 
 from ofa_aec_tf.checks.argument_checks import check_class_names
 
@@ -46,12 +43,6 @@ class ClassMap:
             raise ValueError(
                 f"Classes are {list(self.names)}. Received: {name!r}"
             ) from None
-
-    def multi_hot(self, indices: Iterable[int]) -> np.ndarray:
-        """float32 array of shape (num_classes,), 1 at `indices`."""
-        values = np.zeros(len(self.names), np.float32)
-        values[list(indices)] = 1
-        return values
 
     def digest(self) -> str:
         """Short hash of the names and their order."""

@@ -1,4 +1,4 @@
-"""The thresholds beside a model: from which score on a class is reported.
+"""The thresholds beside a model: the lowest score that reports a class.
 
 `X.keras` and `X.tflite` have `X.thresholds.json`.
 """
@@ -15,14 +15,14 @@ _SUFFIX = ".thresholds.json"
 
 @dataclasses.dataclass(frozen=True)
 class ClassThresholds:
-    """From which score on each class is reported.
+    """The lowest score that reports a class, for each class.
 
     Args:
         thresholds: dict from class name to a float in [0, 1], or None for a
             class that is never reported.
-        model_digest: str. `workdir.file_digest` of the model whose scores
-            they are for.
-        details: dict of JSON types. How they were chosen, and what they reach.
+        model_digest: str. `workdir.file_digest` of the model that they are
+            for.
+        details: dict of JSON types. How they were chosen, and their metrics.
     """
 
     thresholds: Mapping[str, float | None]
@@ -31,7 +31,7 @@ class ClassThresholds:
 
     @staticmethod
     def path_beside(model_path) -> pathlib.Path:
-        """Where the thresholds of a model are, if it has any."""
+        """Path of the thresholds of a model."""
         return pathlib.Path(model_path).with_suffix(_SUFFIX)
 
     def write(self, path) -> None:
@@ -40,10 +40,10 @@ class ClassThresholds:
 
     @classmethod
     def read(cls, path) -> "ClassThresholds":
-        """Reads what `write` has written.
+        """Reads a file of `write`.
 
         Raises:
-            ValueError: if the file is missing or something else.
+            ValueError: if the file is missing or of another form.
         """
         path = pathlib.Path(path)
         if not path.is_file():
@@ -82,8 +82,8 @@ class ClassThresholds:
             missing = sorted(names - set(self.thresholds))
             unknown = sorted(set(self.thresholds) - names)
             raise ValueError(
-                "The thresholds are of a model with other classes. Without a "
-                f"threshold: {missing[:5]}. Not a class of this model: "
+                "The thresholds belong to a model with other classes. Without "
+                f"a threshold: {missing[:5]}. Not a class of this model: "
                 f"{unknown[:5]}. Choose thresholds for this model."
             )
         return tuple(self.thresholds[name] for name in class_map.names)

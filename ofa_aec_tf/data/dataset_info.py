@@ -20,7 +20,7 @@ SCHEMA_VERSION = 1
 SPLITS = ("train", "validation", "test")
 MULTI_LABEL = "multi_label"
 SINGLE_LABEL = "single_label"
-# In `source`: folds of the corpus that came into no split, where there are any.
+# Key in `source`: folds of the corpus that are in no split, if any.
 OTHER_FOLDS = "other_folds"
 
 _KINDS = {
@@ -38,7 +38,7 @@ _SPLIT_KINDS = {
     "shards": lambda value: isinstance(value, list),
 }
 _SHARD_KINDS = {
-    # Nothing outside the directory is read.
+    # Files outside the directory are never read.
     "file": json_kinds.is_file_name,
     "num_records": json_kinds.is_count,
     "num_bytes": json_kinds.is_count,
@@ -69,7 +69,7 @@ class SplitInfo:
 
     Args:
         shards: tuple of ShardInfo, in order.
-        class_counts: tuple of int. Clips with each class.
+        class_counts: tuple of int. Clips of each class.
     """
 
     shards: tuple[ShardInfo, ...]
@@ -91,11 +91,12 @@ class DatasetInfo:
         class_map: ClassMap.
         label_type: `"multi_label"` or `"single_label"`.
         splits: dict from split name to SplitInfo.
-        mel_mean_db: tuple of float, one a mel band, over the training split.
-        mel_std_db: tuple of float, likewise.
-        source: dict. Where the clips came from, for people.
-        num_dead_letters: int. Clips left out; see `dead_letters.jsonl`.
-        num_shards: int or None. Shards of each split, as asked for.
+        mel_mean_db: tuple of float. Mean of each mel band over the training
+            split.
+        mel_std_db: tuple of float. Standard deviation, likewise.
+        source: dict. Origin of the clips, for people.
+        num_dead_letters: int. Skipped clips; see `dead_letters.jsonl`.
+        num_shards: int or None. Requested shards of each split.
     """
 
     frontend: FrontendConfig
@@ -233,13 +234,13 @@ class DatasetInfo:
             mel_std_db=tuple(values["mel_std_db"]),
             source=values["source"],
             num_dead_letters=values["num_dead_letters"],
-            # Versions before this one did not record it.
+            # Earlier versions did not record it.
             num_shards=values.get("num_shards"),
         )
 
 
 def _check_kinds(values):
-    """Refuses a record whose values are of other kinds, naming the first."""
+    """Refuses a record with a value of another kind, naming the first."""
     json_kinds.check(values, _KINDS, "")
     for name, split in values["splits"].items():
         json_kinds.check(split, _SPLIT_KINDS, f"splits.{name}.")
@@ -249,11 +250,12 @@ def _check_kinds(values):
             )
         if len(split["class_counts"]) != len(values["class_names"]):
             raise ValueError(
-                f"`splits.{name}.class_counts` has not a number for each class"
+                f"`splits.{name}.class_counts` must have a number for each "
+                "class"
             )
     for name in ("mel_mean_db", "mel_std_db"):
         if len(values[name]) != values["frontend"]["num_mel_bins"]:
-            raise ValueError(f"`{name}` has not a number for each mel band")
+            raise ValueError(f"`{name}` must have a number for each mel band")
     shards = values.get("num_shards")
     if shards is not None and not json_kinds.is_count(shards):
         raise ValueError(f"`num_shards` is of another kind: {shards!r:.80}")

@@ -1,8 +1,8 @@
 """tf.data over log-mel TFRecords.
 
 Training reads records at random: the clips of step n are a pure function of
-(seed, n), so that a resumed run sees what an uninterrupted one would, at any
-parallelism and with no shuffle buffer to fill. Evaluation reads in order, by
+(seed, n), so that a resumed run gets the batches of an uninterrupted one, at
+any parallelism and without a shuffle buffer. Evaluation reads in order, with
 the same reader.
 """
 
@@ -22,14 +22,14 @@ from ofa_aec_tf.data.record_reader import RandomAccessReader
 from ofa_aec_tf.data.records import RecordError
 
 _DEFAULT_PARALLELISM = 2
-# Of one batch, at most, and between two of them.
+# The longest that a batch may take to read, and that may pass between two.
 _READ_SECONDS, _IDLE_SECONDS = 10.0, 0.2
-# How TensorFlow puts the error of a Python function into its own.
+# TensorFlow wraps the errors of Python functions.
 _WRAPPED_ERROR = re.compile(rf"{RecordError.__name__}: (.*)")
 
 
 class _ReadsInBackground:
-    """Counts the reads of tf.data's threads, of all data sets."""
+    """Counts the reads that tf.data's threads are running."""
 
     def __init__(self):
         self._changed = threading.Condition()
@@ -47,7 +47,7 @@ class _ReadsInBackground:
             self._changed.notify_all()
 
     def wait_until_idle(self):
-        """Waits until none is running, and none begins for a while."""
+        """Waits until no read is running, and none has begun for a while."""
         with self._changed:
             num_begun = None
             while num_begun != self._num_begun:
@@ -66,14 +66,14 @@ _reads = _ReadsInBackground()
 
 @contextlib.contextmanager
 def reading_errors():
-    """For code that iterates over the data sets here, itself or in `fit`.
+    """A context to iterate over these data sets in, directly or in `fit`.
 
-    An error of the reader that passes through tf.data comes out as a
-    tf.errors.OpError with a trace in its text; this gives it back as it was.
+    tf.data turns an error of the reader into a tf.errors.OpError with a trace
+    in its text; this restores the original.
 
-    And on any error it waits until the data set has read ahead as far as it
-    will. Else a process that ends on the error may wait for ever: TensorFlow
-    for the reads, with Python's lock held, and the reads for that lock.
+    On any error it also waits until the data set has stopped prefetching.
+    Otherwise the process may deadlock at its end: TensorFlow waits for the
+    reads while it holds Python's lock, and the reads wait for that lock.
 
     Raises:
         ValueError: with the text of the `RecordError` of a damaged record.
@@ -92,8 +92,8 @@ def reading_errors():
 def clip_numbers(step, batch_size, num_clips, seed):
     """Which clips are in the batch of a step.
 
-    Every pass over the split is a permutation of its own; a batch may reach
-    from one pass into the next.
+    Every pass over the split is another permutation; a batch may span two
+    passes.
 
     Args:
         step: scalar int64 tensor.
@@ -106,15 +106,15 @@ def clip_numbers(step, batch_size, num_clips, seed):
     """
     positions = step * batch_size + tf.range(batch_size, dtype=tf.int64)
     passes = tf.cast(positions // num_clips, tf.int32)
-    # Hashed first: the shuffle itself mixes few bits, and with a key such as
-    # (0, 1, 0) it leaves most clips beside the same neighbours.
+    # Hashed first: the shuffle mixes few bits, and with a key such as (0, 1, 0)
+    # most clips keep their neighbours.
     keys = tf.map_fn(
         lambda number: tf.random.stateless_uniform(
             (3,), tf.stack([seed, number]), None, None, tf.int32
         ),
         passes,
     )
-    # `tf.random.experimental.index_shuffle` takes one seed for all indices.
+    # `tf.random.experimental.index_shuffle` has one seed for all indices.
     return tf.raw_ops.RandomIndexShuffle(
         index=positions % num_clips,
         seed=keys,
@@ -123,7 +123,7 @@ def clip_numbers(step, batch_size, num_clips, seed):
 
 
 def _read_clips(reader, numbers):
-    """Clips of a reader as tensors, in a graph.
+    """Reads clips in a graph.
 
     Args:
         reader: RandomAccessReader.
@@ -199,20 +199,20 @@ def make_train_dataset(
         seed: int.
         augmentation: AugmentationConfig.
         split: str.
-        sampling: one of `sampling.SAMPLINGS`. Uniform passes show every clip
-            once; the others favour clips of rare classes.
+        sampling: one of `sampling.SAMPLINGS`. Uniform sampling reads every
+            clip once per pass; the others favour clips of rare classes.
         skip_corrupt: bool. As in RandomAccessReader.
-        stored: StoredLogits or None. With them clips are augmented to the
-            views that they are of.
-        num_parallel_calls: int. Batches that are read at a time; they are the
-            same for any number.
+        stored: StoredLogits or None. If given, clips are augmented to the
+            views that the logits belong to.
+        num_parallel_calls: int. Batches that are read in parallel. It does not
+            change them.
 
     Returns:
         tf.data.Dataset of dicts with `log_mel`, float32 of shape (batch_size,
         num_frames, num_mel_bins), and `labels`, float32 of shape (batch_size,
         num_classes); with stored logits also `teacher_logits`, float32 of
         shape (batch_size, num_teachers, num_classes), and `is_taught`, bool of
-        shape (batch_size,). Iterate within `reading_errors`.
+        shape (batch_size,). Iterate in `reading_errors`.
 
     Raises:
         ValueError: as RandomAccessReader does; or if no clip has a label, and
@@ -253,7 +253,7 @@ def make_train_dataset(
 
 
 def augmentation_levels(info):
-    """What augmentation fills masks with, and what silence is.
+    """The levels of masked frames and bands, and of silence.
 
     Args:
         info: DatasetInfo.
@@ -261,7 +261,7 @@ def augmentation_levels(info):
     Returns:
         `(mel_mean_db, floor_db)`, as `augment_batch` takes them.
     """
-    # The floor as records have it, which is rounded.
+    # The floor as records hold it, rounded to float16.
     return (
         tf.constant(info.mel_mean_db, tf.float32),
         float(np.float16(10 * math.log10(info.frontend.power_floor))),
@@ -278,12 +278,12 @@ def make_eval_dataset(
         info: DatasetInfo of that directory.
         split: str.
         batch_size: int. The last batch may be smaller.
-        max_clips: int or None. Only the first so many clips.
+        max_clips: int or None. How many clips to take, from the first on.
         skip_corrupt: bool. As in RandomAccessReader.
 
     Returns:
-        tf.data.Dataset of dicts with `id`, `log_mel` and `labels`. Iterate
-        within `reading_errors`.
+        tf.data.Dataset of dicts with `id`, `log_mel` and `labels`. Iterate in
+        `reading_errors`.
 
     Raises:
         ValueError: as RandomAccessReader does.
@@ -331,14 +331,14 @@ def eval_batches(data_dir, info, split, batch_size, skip_corrupt=False):
 def load_split(
     data_dir, info, split, max_clips=None, seed=None, skip_corrupt=False
 ):
-    """Clips of a split as arrays, for what goes over them many times.
+    """Clips of a split as arrays, for several passes over them.
 
     Args:
         data_dir: directory with `dataset.json`.
         info: DatasetInfo of that directory.
         split: str.
-        max_clips: int or None. At most so many clips.
-        seed: int or None. With it, a random choice of them, else the first.
+        max_clips: int or None. How many clips to take, at most.
+        seed: int or None. Takes random clips if given, else the first ones.
         skip_corrupt: bool. As in RandomAccessReader.
 
     Returns:
@@ -356,5 +356,5 @@ def load_split(
         numbers = np.sort(numbers[:max_clips])
     ids, log_mel, labels = reader.read(numbers)
     ids = [clip_id.decode() for clip_id in ids]
-    # NumPy takes twenty times as long for it.
+    # NumPy takes twenty times as long to cast.
     return tf.cast(log_mel, tf.float32).numpy(), labels, ids

@@ -1,4 +1,4 @@
-"""The JSON beside a model: what its inputs and outputs mean.
+"""The JSON record beside a model, which describes its inputs and outputs.
 
 `X.keras` has `X.json`; an export directory has one `export.json` for all its
 `.tflite` files, with this record under the key `model`.
@@ -31,14 +31,14 @@ _KINDS = {
 
 @dataclasses.dataclass(frozen=True)
 class ModelInfo:
-    """What a model expects and what its outputs mean.
+    """The inputs and outputs of a model.
 
     Args:
         frontend: FrontendConfig of its input.
-        clip_seconds: float. Length of the clips it was trained on.
+        clip_seconds: float. Length of its training clips.
         class_map: ClassMap of its outputs.
         label_type: as in DatasetInfo.
-        details: dict of JSON types. How the model came about: stage, family,
+        details: dict of JSON types. How the model was made: stage, family,
             subnet, complexity, calibration, data fingerprint.
     """
 
@@ -176,12 +176,12 @@ class ModelInfo:
 
 
 def _difference(value, other):
-    """The part of `value` that `other` lacks, so that messages stay short."""
+    """The part of `value` that differs from `other`, for a short message."""
     if isinstance(value, dict):
         return {k: v for k, v in value.items() if other.get(k) != v}
     if isinstance(value, tuple):
         only = [v for v in value if v not in other]
         if sorted(value) == sorted(other):
             return f"in another order, beginning with {list(value[:5])}"
-        return f"{len(value)} classes, of which only here: {only[:5]}"
+        return f"{len(value)} classes, only here: {only[:5]}"
     return value

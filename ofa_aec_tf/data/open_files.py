@@ -1,4 +1,4 @@
-"""A bounded number of open files, however many are read from."""
+"""Keeps a bounded number of files open for reading."""
 
 import collections
 import contextlib
@@ -11,14 +11,14 @@ MAX_OPEN = 32
 
 
 class OpenFiles:
-    """Keeps the files open that were read from last.
+    """Keeps the most recently read files open.
 
-    May be used from several threads: each may have one more file open.
+    Several threads may use it; each may have one more file open.
     """
 
     def __init__(self):
         self._lock = threading.Lock()
-        # From path to descriptor; the last one was used last.
+        # From path to descriptor, the most recent one last.
         self._idle = collections.OrderedDict()
 
     @contextlib.contextmanager
@@ -29,7 +29,7 @@ class OpenFiles:
             path: path of the file.
 
         Yields:
-            int, its descriptor, for this thread alone.
+            int, its descriptor, which no other thread uses meanwhile.
 
         Raises:
             OSError: if it cannot be opened.
@@ -51,6 +51,6 @@ class OpenFiles:
                     os.close(closed)
 
     def close(self) -> None:
-        """Closes all files that nobody reads from."""
+        """Closes all files that are not being read."""
         while self._idle:
             os.close(self._idle.popitem()[1])

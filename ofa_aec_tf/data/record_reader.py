@@ -18,13 +18,13 @@ _NUM_LISTED = 5
 
 @dataclasses.dataclass(frozen=True)
 class ClipLabels:
-    """The labels of all clips of a split, in two arrays as long as all labels.
+    """The labels of all clips of a split, as pairs of clip and class.
 
     Args:
-        clips: int64 array of shape (num_labels,). The number of the clip that
-            has the label, ascending.
-        classes: int64 array of shape (num_labels,). Its class.
-        num_clips: int. Those without a label too.
+        clips: int64 array of shape (num_labels,). For each label the number of
+            its clip, ascending.
+        classes: int64 array of shape (num_labels,). For each label its class.
+        num_clips: int. Clips without a label included.
     """
 
     clips: np.ndarray
@@ -36,10 +36,10 @@ class ClipLabels:
         return np.bincount(self.classes, minlength=num_classes)
 
     def with_none_as_class(self, num_classes: int) -> "ClipLabels":
-        """With one class more, of the clips without a label.
+        """The same labels, and one more class for the clips without any.
 
         Args:
-            num_classes: int. The number of the class that is added.
+            num_classes: int. The index of that class.
         """
         unlabelled = np.setdiff1d(np.arange(self.num_clips), self.clips)
         clips = np.concatenate([self.clips, unlabelled])
@@ -50,7 +50,7 @@ class ClipLabels:
         return ClipLabels(clips[order], classes[order], self.num_clips)
 
     def of_clips(self, kept: np.ndarray) -> "ClipLabels":
-        """The labels of some clips, which are numbered anew.
+        """The labels of some clips, which are renumbered.
 
         Args:
             kept: bool array of shape (num_clips,).
@@ -65,7 +65,7 @@ class ClipLabels:
 
 
 def read_side_car(data_dir, shard: ShardInfo) -> dict:
-    """The side-car of a shard, checked as far as readers rely on it.
+    """The side-car of a shard, its offsets checked.
 
     Args:
         data_dir: directory with the shards.
@@ -81,8 +81,8 @@ def read_side_car(data_dir, shard: ShardInfo) -> dict:
     path = records.side_car_path(pathlib.Path(data_dir) / shard.file)
     if not path.is_file():
         raise ValueError(
-            f"{path}, the offsets of its shard, is missing. Preprocess again: "
-            "finished shards are kept."
+            f"{path}, with the offsets of records, is missing. Preprocess "
+            "again: finished shards are kept."
         )
     side_car = workdir.read_json(path)
     offsets = side_car.get("offsets") if isinstance(side_car, dict) else None
@@ -102,23 +102,27 @@ def read_side_car(data_dir, shard: ShardInfo) -> dict:
 
 
 class RandomAccessReader:
-    """Reads clips by their number, through the offsets of side-cars.
+    """Reads clips by their number, at the offsets that side-cars list.
 
-    Every read checks length and checksums of the record. May be used from
-    several threads. `clip_shape` is `(num_frames, num_mel_bins)` of the clips.
+    Every read checks the length and the checksums of the record. Several
+    threads may use one reader.
 
     Args:
         data_dir: directory with the shards.
         info: DatasetInfo of that directory.
         split: str.
-        skip_corrupt: bool. Whether damaged records are left out, and the rest
-            numbered without them, where by default the first one read is an
-            error. All records are read once, to find them.
+        skip_corrupt: bool. Whether damaged records are skipped and the others
+            renumbered; all records are read once to find them. By default,
+            reading a damaged record is an error.
+
+    Attributes:
+        clip_shape: tuple of int, `(num_frames, num_mel_bins)`.
+        num_classes: int.
 
     Raises:
-        ValueError: if the split is empty; if a shard is missing, or of another
-            size than `dataset.json` says (not with `skip_corrupt`); if its
-            side-car is missing or damaged; if no record is left.
+        ValueError: if the split is empty; if a shard is missing, or its size
+            differs from `dataset.json` (not with `skip_corrupt`); if its
+            side-car is missing or damaged; if all records are damaged.
     """
 
     def __init__(
@@ -145,17 +149,17 @@ class RandomAccessReader:
         self._open_files = OpenFiles()
         self._kept = None
         if skip_corrupt:
-            self._leave_out_damaged()
+            self._skip_damaged()
 
     def __len__(self):
         return len(self._offsets)
 
     def __del__(self):
-        # Not there if the shards were refused.
+        # Missing if the shards were refused.
         if hasattr(self, "_open_files"):
             self._open_files.close()
 
-    def _leave_out_damaged(self):
+    def _skip_damaged(self):
         kept = np.ones(len(self), bool)
         errors = []
         for number in range(len(self)):
@@ -166,14 +170,14 @@ class RandomAccessReader:
                 errors.append(error)
         logging.log(
             logging.WARNING if errors else logging.INFO,
-            "%d of %d records of the split %s are damaged and left out",
+            "%d of %d records of the split %s are damaged and skipped",
             len(errors),
             len(self),
             self._split,
         )
         for error in errors[:_NUM_LISTED]:
             logging.warning(
-                "left out: %s, byte %d: %s",
+                "skipped: %s, byte %d: %s",
                 error.path,
                 error.offset,
                 error.problem,
@@ -189,7 +193,7 @@ class RandomAccessReader:
         self._kept = kept
 
     def location(self, number) -> tuple[pathlib.Path, int]:
-        """Path of the shard of a record, and where in bytes it starts there."""
+        """Path of the shard of a record, and its offset there in bytes."""
         return self._paths[self._files[number]], int(self._offsets[number])
 
     def read_record(self, number) -> records.Record:
@@ -246,10 +250,10 @@ class RandomAccessReader:
         return ids, log_mel, labels
 
     def labels(self) -> ClipLabels:
-        """The labels of all clips: of the side-cars, else of the records.
+        """The labels of all clips, from the side-cars or else the records.
 
         Raises:
-            ValueError: if those of a side-car are not those of its shard.
+            ValueError: if the labels in a side-car do not fit its shard.
             RecordError: if a record that has to be read is damaged.
         """
         parts = []
@@ -307,7 +311,7 @@ def _check_size(path, num_bytes, may_be_shorter):
 
 
 def _flatten(labels_of_clips) -> tuple[np.ndarray, np.ndarray]:
-    """How many labels each clip has, and all these labels."""
+    """The number of labels of each clip, and all labels."""
     counts, classes = [], []
     for labels in labels_of_clips:
         counts.append(len(labels))

@@ -37,16 +37,16 @@ _CRC_MASK_DELTA = 0xA282EAD8
 
 
 class RecordError(ValueError):
-    """A record that is damaged, or not what its data set should have.
+    """A record that is damaged, or does not fit its data set.
 
     Args:
         path: path of the TFRecord file.
-        offset: int. Where the framed record starts, in bytes.
+        offset: int. Offset of the framed record in bytes.
         problem: str. What is wrong with it.
     """
 
     def __init__(self, path, offset: int, problem: str):
-        # All of them, so that the error can come from another process.
+        # All arguments, so that the error can be pickled.
         super().__init__(str(path), int(offset), problem)
         self.path, self.offset, self.problem = self.args
 
@@ -54,18 +54,18 @@ class RecordError(ValueError):
         return (
             f"{self.path}: the record at byte {self.offset} is damaged: "
             f"{self.problem}. Restore the file or preprocess again; with "
-            "--skip_corrupt, training and evaluation leave such records out."
+            "--skip_corrupt, training and evaluation skip such records."
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What a record holds.
+    """The content of a record.
 
     Args:
         clip_id: str.
-        log_mel: float16 array of shape (num_frames, num_mel_bins), in dB; not
-            writeable.
+        log_mel: float16 array of shape (num_frames, num_mel_bins), in dB,
+            read-only.
         labels: tuple of int. Indices of the classes of the clip.
     """
 
@@ -82,7 +82,7 @@ def encode_record(
     Args:
         clip_id: str.
         log_mel: float array of shape (num_frames, num_mel_bins), in dB. It is
-            stored as float16, which moves values by 0.03 dB at most.
+            stored as float16, which changes values by 0.03 dB at most.
         labels: iterable of int. Indices of the classes of the clip.
 
     Returns:
@@ -106,7 +106,7 @@ def encode_record(
     example = Example()
     feature = example.features.feature
     feature[ID].bytes_list.value.append(clip_id.encode())
-    # Also where there are no labels: the feature is there, and empty.
+    # Without labels the feature is there, and empty.
     feature[LABELS].int64_list.SetInParent()
     feature[LABELS].int64_list.value.extend(labels)
     feature[LOG_MEL].bytes_list.value.append(
@@ -123,22 +123,22 @@ def decode_record(
     shape: tuple[int, int] | None = None,
     num_classes: int | None = None,
 ) -> Record:
-    """Decodes the bytes of a `tf.train.Example`, as `encode_record` gives them.
+    """Decodes the bytes of a `tf.train.Example`, as `encode_record` returns.
 
     Args:
         record: bytes.
-        path: path of the file that it is from, for errors.
-        offset: int. Where its framed record starts there, for errors.
-        shape: tuple of int, or None. The `(num_frames, num_mel_bins)` that it
-            must have.
-        num_classes: int or None. Labels must be below.
+        path: path of its file, for errors.
+        offset: int. Offset of its framed record, for errors.
+        shape: tuple of int, or None. The expected `(num_frames,
+            num_mel_bins)`.
+        num_classes: int or None. The expected number of classes.
 
     Returns:
         Record.
 
     Raises:
-        RecordError: if the bytes are no Example, or not one of a clip of this
-            shape and with these classes.
+        RecordError: if the bytes are no Example of a clip of this shape and
+            with these classes.
     """
     try:
         feature = Example.FromString(record).features.feature
@@ -204,25 +204,24 @@ def _masked_crc(data: bytes) -> bytes:
 
 
 def frame_record(record: bytes) -> bytes:
-    """A record as it stands in a TFRecord file: length, data, checksums."""
+    """A record as TFRecord files hold it: length, data, checksums."""
     length = struct.pack("<Q", len(record))
     return length + _masked_crc(length) + record + _masked_crc(record)
 
 
 def unframe_record(frame: bytes, path, offset: int) -> bytes:
-    """The data of a framed record, after checks of its length and checksums.
+    """The data of a framed record, whose length and checksums are checked.
 
     Args:
-        frame: bytes, such as `frame_record` gives.
-        path: path of the file that it is from, for errors.
-        offset: int. Where it starts there, for errors.
+        frame: bytes, as `frame_record` returns.
+        path: path of its file, for errors.
+        offset: int. Its offset there, for errors.
 
     Returns:
         bytes, the data.
 
     Raises:
-        RecordError: if a checksum is wrong, or the length another than that
-            of `frame`.
+        RecordError: if a checksum or the length is wrong.
     """
     num_bytes = _data_bytes(frame[:_HEADER_BYTES], path, offset)
     num_following = len(frame) - _HEADER_BYTES
@@ -243,22 +242,21 @@ def read_framed_record(descriptor: int, path, offset: int) -> tuple[bytes, int]:
     """Reads the record at a position of a TFRecord file.
 
     Args:
-        descriptor: int. The file, open for reading; its position stays.
+        descriptor: int. The file, open for reading; its position is not used.
         path: path of the file, for errors.
-        offset: int. Where the framed record starts, in bytes.
+        offset: int. Offset of the framed record in bytes.
 
     Returns:
-        `(data, end)`: bytes of the record, and the position in bytes
-        where the next one starts.
+        `(data, end)`: bytes of the record, and the offset of the next one.
 
     Raises:
-        RecordError: if a checksum is wrong, or the file ends before the record
-            does.
+        RecordError: if a checksum is wrong, or the file ends within the
+            record.
     """
     header = os.pread(descriptor, _HEADER_BYTES, offset)
     num_bytes = _data_bytes(header, path, offset)
     frame_bytes = _HEADER_BYTES + num_bytes + _CHECKSUM_BYTES
-    # First of all: a hostile length is not allocated.
+    # Before anything of that length, which may be absurd, is allocated.
     num_left = os.fstat(descriptor).st_size - offset
     if frame_bytes > num_left:
         raise RecordError(
@@ -272,7 +270,7 @@ def read_framed_record(descriptor: int, path, offset: int) -> tuple[bytes, int]:
 
 
 def _data_bytes(header: bytes, path, offset: int) -> int:
-    """The length that the header of a framed record tells."""
+    """The length of the data, from the header of a framed record."""
     if len(header) < _HEADER_BYTES:
         raise RecordError(
             path,
@@ -320,14 +318,14 @@ class RecordFileWriter:
 
     def __exit__(self, *unused_exception) -> None:
         try:
-            # It writes what is left, which fails where the disk is full.
+            # Writes what is buffered, which fails if the disk is full.
             with workdir.naming_the_file(self._path):
                 self._file.close()
         finally:
             self._temporary.unlink(missing_ok=True)
 
     def write(self, record: bytes) -> None:
-        """Appends one record, such as `encode_record` gives."""
+        """Appends a record, as `encode_record` returns it."""
         framed = frame_record(record)
         with workdir.naming_the_file(self._path):
             self._file.write(framed)
@@ -344,26 +342,25 @@ class RecordFileWriter:
         """Puts the file and its side-car in place.
 
         Args:
-            dead_letters: iterable of dict of JSON types. The clips left out.
-            name: str or None. What the file is to be called, where its
-                content decides that.
+            dead_letters: iterable of dict of JSON types. The skipped clips.
+            name: str or None. Name of the file, if it depends on the content.
             **details: JSON types. Further keys of the side-car.
 
         Returns:
-            dict, the content of the side-car. `offsets` has the position in
-            bytes at which each framed record starts.
+            dict, the content of the side-car. `offsets` lists the offset of
+            each framed record in bytes.
         """
         path = self._path if name is None else self._path.with_name(name)
         with workdir.naming_the_file(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-        # Temporary files are private; those of a data set need not be.
+        # Temporary files are private; a data set need not be.
         self._temporary.chmod(0o644)
         if name is None:
-            # An older side-car would describe the new file wrongly if this
-            # process ended between the two renames. Files that are named by
-            # their content are equal where their names are.
+            # If this process ended between the two renames, an older side-car
+            # would not fit the new file. Files that are named by their content
+            # have the same content.
             side_car_path(path).unlink(missing_ok=True)
         os.replace(self._temporary, path)
         side_car = {

@@ -1,8 +1,8 @@
-"""Which clips are in the batch of a step, where classes are unequally common.
+"""Which clips are in the batch of a step, if some classes are rare.
 
-Both samplers are pure functions of (seed, step). They keep arrays as long as
-all labels of all clips, and nothing of the steps before. Clips without a label
-are drawn as if they were one class more.
+Both samplers are pure functions of (seed, step). Their memory is proportional
+to the number of labels of all clips. Clips without a label count as one more
+class.
 """
 
 import numpy as np
@@ -17,12 +17,12 @@ SAMPLINGS = (UNIFORM, CLASS_BALANCED, WEIGHTED)
 # Added to the count of a class, as PSLA does.
 COUNT_EPSILON = 0.01
 
-# Parts of seeds, so that no two uses of one seed draw the same numbers.
+# Parts of seeds, so that different uses of a seed draw different numbers.
 _CLASS_ORDER, _CLIP_ORDER, _WEIGHTED_DRAW = range(3)
 
 
 def class_weights(class_counts: np.ndarray) -> np.ndarray:
-    """The part of a clip's weight that each of its labels adds.
+    """What each label adds to the weight of a clip.
 
     Args:
         class_counts: int array of shape (num_classes,). Clips of each class.
@@ -38,7 +38,7 @@ def class_weights(class_counts: np.ndarray) -> np.ndarray:
 
 
 def clip_weights(labels: ClipLabels, num_classes: int) -> np.ndarray:
-    """Weights that clips are drawn by: the sum of those of their classes.
+    """The weights of clips, sums of the weights of their classes.
 
     Args:
         labels: ClipLabels.
@@ -56,7 +56,7 @@ def clip_weights(labels: ClipLabels, num_classes: int) -> np.ndarray:
 
 
 class WeightedSampler:
-    """Draws clips with replacement, those of rare classes more often.
+    """Draws clips with replacement, clips of rare classes more often.
 
     Args:
         labels: ClipLabels.
@@ -80,17 +80,16 @@ class WeightedSampler:
 
 
 class ClassBalancedSampler:
-    """Draws every class equally often, and every clip of a class in turn.
+    """Draws every class equally often, and the clips of a class in turn.
 
-    The classes come in passes, each a shuffle of all that have clips; a class
-    that comes up gives the next clip of its own list, which is shuffled anew
-    whenever it has been gone through. A clip with several labels is in several
-    lists.
+    Every pass over the classes that have clips is a shuffle of them. A class
+    takes the next clip of its own list, which is shuffled again after its last
+    clip. A clip with several labels is in several lists.
 
-    A class comes up once in every pass over the classes, so that in pass r it
-    gives the clip r mod n of its shuffle number r div n, where n is its number
-    of clips. PANNs walks through the same lists with pointers, which it has to
-    store; only the random numbers differ.
+    A class occurs once per pass over the classes, so that in pass r it takes
+    clip r mod n of its shuffle number r div n, where n is its number of clips.
+    PANNs goes through the same lists with pointers, which it has to store;
+    only the random numbers differ.
 
     Args:
         labels: ClipLabels.
@@ -112,7 +111,7 @@ class ClassBalancedSampler:
         by_class = labels.clips[np.argsort(labels.classes, kind="stable")]
         self._clips_of = np.split(by_class, np.cumsum(counts)[:-1])
         self._seed = seed
-        # The last shuffle of every class: its number, and the clips.
+        # For each class its latest shuffle: the number, and the clips.
         self._shuffles: dict[int, tuple[int, np.ndarray]] = {}
 
     def clip_numbers(self, step: int, batch_size: int) -> np.ndarray:
@@ -136,7 +135,7 @@ class ClassBalancedSampler:
     def _clip(self, label, pass_number):
         clips = self._clips_of[label]
         shuffle_number, place = divmod(pass_number, len(clips))
-        # Threads may compute a shuffle twice; it is the same.
+        # Threads may compute the same shuffle twice.
         number, shuffled = self._shuffles.get(label, (None, None))
         if number != shuffle_number:
             shuffled = self._shuffled(clips, _CLIP_ORDER, label, shuffle_number)

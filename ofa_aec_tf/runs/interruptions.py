@@ -1,4 +1,4 @@
-"""Ctrl-C and requests to end: one line and a status, and never a trace."""
+"""Ctrl-C and SIGTERM end a command with one line and a status, no trace."""
 
 import contextlib
 import os
@@ -8,14 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 
-# As shells say that a signal has ended something.
+# As in shells.
 _STATUSES = {number: 128 + number for number in (signal.SIGINT, signal.SIGTERM)}
 _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 _PACKAGES = ("ofa_aec_tf", "data_pipeline")
 _CONSOLE_SCRIPT = "ofa-aec"
 _SAME_SECONDS = 0.5
-# The end of a pipe that a command holds as long as it lasts which has started
-# this one as a step.
+# File descriptor of a pipe that the parent command keeps open while it lives.
 PARENT_PIPE = "OFA_AEC_PARENT_PIPE"
 
 _prepared: list[bool] = []
@@ -25,14 +24,14 @@ _is_step = False
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised where a command is when a signal asks it to end."""
+    """Raised in a command when a signal asks it to end."""
 
 
 def prepare() -> bool:
-    """Lets a command end quietly from here on, also while it imports.
+    """Installs handlers that end a command quietly, even while it imports.
 
-    Without effect in processes that are no command of this project, such as
-    those that import one, and where it has been done.
+    It has no effect on a second call, and in processes that are no command of
+    this project.
 
     Returns:
         bool. Whether this process runs a command.
@@ -60,7 +59,7 @@ def _command() -> str:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     if spec is not None:
         return spec.name
-    # Python looks for it, and imports its package.
+    # While Python imports its package.
     if sys.argv[:1] == ["-m"] and "-m" in sys.orig_argv[:-1]:
         return sys.orig_argv[sys.orig_argv.index("-m") + 1]
     return ""
@@ -74,7 +73,7 @@ def _end_with_parent(descriptor):
 
 def _set_handlers(handler):
     for number in _STATUSES:
-        # Where it is ignored, as in the background of a script, it stays so.
+        # An ignored signal, as in the background of a script, stays ignored.
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
 
@@ -90,7 +89,7 @@ def _raise_once(number, unused_frame):
     asked = time.monotonic()
 
     def end_when_asked_again(number, frame):
-        # `timeout`, say, asks a process and then all of its group.
+        # `timeout` signals a process, and then its process group.
         if time.monotonic() - asked > _SAME_SECONDS:
             _end_at_once(number, frame)
 
@@ -100,9 +99,9 @@ def _raise_once(number, unused_frame):
 
 @contextlib.contextmanager
 def raised() -> Iterator[None]:
-    """Signals raise `Interrupted` in this block, and end the process after it.
+    """Makes signals raise `Interrupted` in this block, and end the process.
 
-    What is open in the block is closed on the way.
+    Contexts inside the block are left on the way.
 
     Raises:
         SystemExit: with the status of the signal.
@@ -111,7 +110,7 @@ def raised() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # Libraries may have made something else of it.
+        # Libraries may have turned it into another exception.
         if not _received:
             raise
         with contextlib.suppress(OSError):
@@ -124,8 +123,8 @@ def raised() -> Iterator[None]:
 
 
 def _say_once():
-    """Says what ends this process, unless it has been said."""
-    # Of a step, the command says it that has started it.
+    """Prints what ends this process, once."""
+    # For a step, its parent command does.
     if not _is_step and not _said:
         _said.append(True)
         with contextlib.suppress(OSError):
@@ -134,10 +133,10 @@ def _say_once():
 
 @contextlib.contextmanager
 def kept_from_children() -> Iterator[None]:
-    """Processes that start in this block hear no Ctrl-C; this one does later.
+    """Blocks Ctrl-C in processes that start in this block, and defers it here.
 
-    The keyboard interrupts all processes of a terminal. Who has started one
-    ends it, so that only one of them says so.
+    The keyboard interrupts all processes of a terminal. A parent ends its
+    children itself, so that only one process reports it.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:

@@ -1,4 +1,4 @@
-"""What this machine has: its processor, its memory and what a process took."""
+"""Facts about this machine, its processor and memory, and its processes."""
 
 import functools
 import math
@@ -18,7 +18,7 @@ _STATE_FIELD, _START_FIELD = 0, 19
 
 
 def _values(path):
-    """Pairs of name and value of a file of Linux; none where it is missing."""
+    """Yields pairs of name and value of a Linux file; none if it is missing."""
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines():
             name, _, value = line.partition(":")
@@ -39,20 +39,20 @@ def features():
 
 
 def has_bfloat16_products():
-    """Whether the CPU multiplies bfloat16 faster than float32."""
+    """Whether the CPU has fast bfloat16 products."""
     return bool(features() & {"avx512_bf16", "amx_bf16"})
 
 
 def has_bfloat16_tiles():
-    """Whether it has matrix units for bfloat16 (AMX), far faster still."""
+    """Whether the CPU has matrix units for bfloat16 (AMX), faster still."""
     return "amx_bf16" in features()
 
 
 def available_memory_bytes():
-    """Memory that a process can still take without swapping.
+    """Memory that a process can still allocate without swapping.
 
     Returns:
-        int. Where Linux does not tell, a quarter of all there is.
+        int. A quarter of all memory on systems other than Linux.
     """
     for name, value in _values(_MEMORY_INFO):
         if name == "MemAvailable":
@@ -72,8 +72,8 @@ def num_cores():
     """Cores that this process may use.
 
     Returns:
-        int. No more than it may run on, and than its control groups (those of
-        a container, too) give it the time of.
+        int. CPU affinity and the limits of control groups, such as those of a
+        container, are taken into account.
     """
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
@@ -83,7 +83,7 @@ def num_cores():
 
 
 def _core_limits():
-    """Cores that this process has the time of, by each control group."""
+    """Yields the CPU limit of each control group, in cores."""
     if not _CONTROL_GROUPS.is_file():
         return
     for line in _CONTROL_GROUPS.read_text(encoding="utf-8").splitlines():
@@ -91,8 +91,8 @@ def _core_limits():
         if controllers and "cpu" not in controllers.split(","):
             continue
         root = _CONTROL_GROUP_DIR / ("cpu" if controllers else "")
-        # In a container it may be the path outside, of which only the root
-        # is there.
+        # In a container this may be the path outside, of which only the root
+        # exists.
         path = root.joinpath(*pathlib.PurePosixPath(group).parts[1:])
         for directory in (path, *path.parents):
             if directory.is_relative_to(root):
@@ -100,7 +100,7 @@ def _core_limits():
 
 
 def _core_limit(directory):
-    """What a control group limits the cores to, of version 2 or 1."""
+    """Yields the limit of a control group, of version 2 or 1, if it has one."""
     try:
         if (directory / "cpu.max").is_file():
             quota, period = (directory / "cpu.max").read_text().split()
@@ -122,17 +122,17 @@ def description():
 
 
 def resident_memory_bytes():
-    """Memory that this process has now; None where Linux does not tell."""
+    """Resident memory of this process; None on systems other than Linux."""
     return _process_bytes("VmRSS")
 
 
 def peak_resident_memory_bytes():
-    """The most memory that this process has had so far."""
+    """Peak resident memory of this process."""
     peak = _process_bytes("VmHWM")
     if peak is not None:
         return peak
-    # Not where the above is known: Linux counts into it the memory of the
-    # process that started this one. macOS counts in bytes, others in KiB.
+    # Second choice: on Linux it includes the memory of the parent process.
+    # macOS counts in bytes, others in KiB.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024)
 
@@ -147,14 +147,13 @@ def _process_bytes(wanted):
 def process_start(process_id):
     """When a process of this machine started.
 
-    Its id alone does not tell it from a later one that was given the same,
-    which is likely in a container.
+    An id alone may belong to a later process, which is likely in a container.
 
     Args:
         process_id: int.
 
     Returns:
-        str, equal for the same process and for no other. Empty where the
+        str, the same for one process and different for others. Empty if the
         system does not tell; None if there is no such process.
     """
     try:
@@ -166,7 +165,7 @@ def process_start(process_id):
             else _start_without_proc(process_id)
         )
     fields = status.rpartition(")")[2].split()
-    # A zombie has ended, and waits for its parent to notice.
+    # A zombie has ended; its parent has not noticed yet.
     return None if fields[_STATE_FIELD] == "Z" else fields[_START_FIELD]
 
 
@@ -176,6 +175,6 @@ def _start_without_proc(process_id):
     except ProcessLookupError:
         return None
     except PermissionError:
-        # Another user's, but there.
+        # It exists, and is another user's.
         pass
     return ""

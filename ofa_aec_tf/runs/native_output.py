@@ -10,26 +10,26 @@ from collections.abc import Iterator
 from absl import logging
 
 _STREAMS = ("stdout", "stderr")
-# Shows the file when its input ends without a line: whoever would write that
-# line is dead. No handler of a process that aborts could do as much safely.
+# Shows the file if its input ends without a line: the process that should have
+# written the line is dead. A process that aborts cannot safely do this itself.
 _SHOW_UNLESS_ENDED = 'read -r line || { cat "$0" >&2; rm -f "$0"; }'
 
 
 @contextlib.contextmanager
 def to_debug_log() -> Iterator[None]:
-    """Sends what native code writes in this block to the debug log.
+    """Redirects the output of native code in this block to the debug log.
 
     The TFLite converter and interpreter write to the file descriptors of
-    standard output and standard error, past Python's `sys.stdout`, where
-    neither `contextlib.redirect_stdout` nor a log level reaches them. Errors
-    are exceptions and pass unchanged. The descriptors belong to the process:
-    what other threads write meanwhile goes to the log too. Where the process
-    dies in this block, all of it goes to standard error instead.
+    standard output and standard error, which neither
+    `contextlib.redirect_stdout` nor a log level affects. Exceptions pass
+    unchanged. The descriptors belong to the process: output of other threads
+    goes to the log too. If the process dies in this block, the output goes to
+    standard error instead.
     """
     for stream in _STREAMS:
         getattr(sys, stream).flush()
     with tempfile.NamedTemporaryFile() as captured:
-        # In a session of its own, where no Ctrl-C reaches it.
+        # In its own session, where no Ctrl-C reaches it.
         watcher = subprocess.Popen(
             ["sh", "-c", _SHOW_UNLESS_ENDED, captured.name],
             stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What a run was: recorded before its first step, checked when it goes on."""
+"""The record of a run: written before its first step, checked on resuming."""
 
 import datetime
 import importlib.metadata
@@ -15,13 +15,13 @@ _PACKAGES = ("tensorflow", "keras", "numpy")
 
 
 def start_run(directory, identity, flags_text, has_results=True, further=""):
-    """Records a run in its working directory, or checks that it is the same.
+    """Records a run in its work directory, or checks that it is the same.
 
     Writes `run.json` (identity, versions, git commit, time) and, each time,
-    `flags.cfg` (which `--flagfile=` takes, to start the run again).
+    `flags.cfg`, with which `--flagfile=` starts the run again.
 
     Args:
-        directory: the run's working directory; created.
+        directory: the run's work directory; created.
         identity: dict with everything that decides the result, which JSON
             can hold.
         flags_text: str. The flags, as `flagfiles.recorded` has them.
@@ -57,12 +57,12 @@ def start_run(directory, identity, flags_text, has_results=True, further=""):
 
 
 def check_run(directory, identity, further=""):
-    """Checks that a working directory holds no other run; writes nothing.
+    """Checks that a work directory holds no other run; writes nothing.
 
     Args:
-        directory: the run's working directory, which need not be there.
+        directory: the run's work directory, which need not exist.
         identity: dict of JSON types, as for `start_run`.
-        further: str. What else can be done about another identity.
+        further: str. Another remedy for a different identity.
 
     Raises:
         ValueError: if it holds a run of another identity, naming what
@@ -88,7 +88,7 @@ def check_run(directory, identity, further=""):
 
 
 def versions():
-    """Versions of this package, of Python and of what computes."""
+    """Versions of this package, Python and the libraries that compute."""
     return {
         "ofa_aec_tf": ofa_aec_tf.__version__,
         "python": platform.python_version(),
@@ -116,10 +116,10 @@ def differences(recorded, identity, prefix=""):
 
 
 def git_commit() -> str | None:
-    """The commit of this project that runs, `-dirty` where files differ.
+    """The commit of the code that runs, with `-dirty` if files differ.
 
-    None where the package is installed elsewhere than in a clone of its own:
-    a repository around it, such as that of an app, says nothing of it.
+    None if the package is installed elsewhere than in its own clone: the
+    commit of a repository around it, such as an app's, says nothing about it.
     """
     root = pathlib.Path(ofa_aec_tf.__file__).resolve().parents[1]
     try:
@@ -140,7 +140,7 @@ def git_commit() -> str | None:
 
 
 def _git(root, *words):
-    # What the caller's shell says of another repository does not count.
+    # Without the caller's settings, which may name another repository.
     environment = {
         name: value
         for name, value in os.environ.items()

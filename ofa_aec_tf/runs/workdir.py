@@ -1,4 +1,4 @@
-"""Files of a run: names inside `--workdir`, JSON that is never half written."""
+"""The work directory of a run: its files, its lock, and atomic writes."""
 
 import contextlib
 import errno
@@ -16,8 +16,8 @@ RESOLVED_FLAGS = "flags.cfg"
 RUN_RECORD = "run.json"
 HISTORY = "history.csv"
 _LOCK_FILE = ".lock"
-# What file systems without locks answer. NFS says of a directory, which cannot
-# be opened for writing, that it is no file to lock (EBADF).
+# Errors of file systems without locks. NFS locks only what is open for writing,
+# which a directory cannot be (EBADF).
 _NO_LOCKS = {
     errno.ENOLCK,
     errno.ENOTSUP,
@@ -29,12 +29,12 @@ _NO_LOCKS = {
 
 
 def record_path(model_path) -> pathlib.Path:
-    """Where the record of a `.keras` file is: beside it."""
+    """Path of the record of a `.keras` file, beside it."""
     return pathlib.Path(model_path).with_suffix(".json")
 
 
 def has_record(path) -> bool:
-    """Whether a path is that of a `.keras` file that some run has saved."""
+    """Whether a path is that of a `.keras` file with its record beside it."""
     return str(path).endswith(".keras") and record_path(path).is_file()
 
 
@@ -47,14 +47,14 @@ def _take_lock(descriptor, directory, wait):
                 f"Another process is writing into {directory}. Wait until it "
                 "has ended, or name another directory."
             ) from None
-        logging.info("Waiting for a process that has %s.", directory)
+        logging.info("Waiting for the process that locks %s.", directory)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 @functools.cache
 def _warn_of_no_locks(directory, problem):
     logging.warning(
-        "The file system of %s knows no locks (%s). Make sure that no other "
+        "The file system of %s has no locks (%s). Make sure that no other "
         "process writes into it at the same time.",
         directory,
         problem,
@@ -63,19 +63,23 @@ def _warn_of_no_locks(directory, problem):
 
 @contextlib.contextmanager
 def lock(directory, wait=False):
-    """Keeps a directory for this process as long as the context lasts.
+    """Locks a directory for as long as the context lasts.
 
-    The system lets go of it when the process ends, however that happens. Where
-    directories cannot be locked, as on NFS, a file in it is, and stays there.
-    File systems that know no locks at all give none, with a warning.
+    The operating system unlocks it when the process ends, however it ends. The
+    directory itself is locked, so that no lock file is left in results. On
+    NFS, where a directory cannot be locked, a file in it is, which stays. On a
+    file system without locks there is a warning, and no lock.
+
+    `filelock` has no lock that leaves nothing behind, and falls back to files
+    that outlive a killed process.
 
     Args:
         directory: path of an existing directory.
-        wait: bool. Whether to wait as long as another process has it.
+        wait: bool. Whether to wait while another process holds the lock.
 
     Raises:
-        ValueError: if another process has it, without `wait`.
-        OSError: if it cannot be locked although there are locks.
+        ValueError: if another process holds the lock, without `wait`.
+        OSError: if locking fails although the file system has locks.
     """
     lock_file = pathlib.Path(directory) / _LOCK_FILE
     with contextlib.ExitStack() as stack:
@@ -100,7 +104,7 @@ def lock(directory, wait=False):
 
 @contextlib.contextmanager
 def naming_the_file(path):
-    """Lets an error of writing say which file: a full disk's does not.
+    """Adds the path to errors of writing, which a full disk's lacks.
 
     Args:
         path: path of the file.
@@ -114,18 +118,18 @@ def naming_the_file(path):
 
 
 def _is_device(path):
-    """Whether a path is that of a device or a pipe, written to as it is.
+    """Whether a path is that of a device or a pipe, which is never replaced.
 
-    Root could put a file in the place of `/dev/null`, for all who use it.
+    Root could replace `/dev/null` by a file.
     """
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextlib.contextmanager
 def _replaced(path, mode, encoding=None):
-    """A file to write that takes its place when the context ends well."""
+    """A file to write, which replaces `path` if the context succeeds."""
     path = pathlib.Path(path)
-    # A path in a text need not be UTF-8; it is written as it is.
+    # Paths in a text need not be UTF-8; they are written as they are.
     errors = None if encoding is None else "surrogateescape"
     if _is_device(path):
         with (
@@ -156,16 +160,16 @@ def _replaced(path, mode, encoding=None):
 
 
 def check_writable(path):
-    """Refuses an output that could not be written, before the work for it.
+    """Refuses an output that cannot be written, before the work for it.
 
-    Nothing is left there.
+    It leaves nothing behind.
 
     Args:
         path: path of the file. Its directory need not exist.
 
     Raises:
-        ValueError: if it is a directory, or its own cannot be made or written
-            to.
+        ValueError: if it is a directory, or its directory cannot be created
+            or written to.
     """
     path = pathlib.Path(path)
     try:
@@ -184,11 +188,11 @@ def check_writable(path):
 
 
 def write_lines(path, lines):
-    """Writes a text file so that readers see the old one or the new one.
+    """Writes a text file atomically: readers see the old or the new one.
 
     Args:
         path: path of the file; its directory is created.
-        lines: iterable of str, with their ends. They are never held at once.
+        lines: iterable of str with line ends. They are written one by one.
     """
     with _replaced(path, "w", encoding="utf-8") as file:
         file.writelines(lines)
@@ -206,7 +210,7 @@ def write_text(path, text):
 
 
 def write_json(path, value):
-    """Writes a JSON file atomically, indented for people."""
+    """Writes an indented JSON file as `write_lines` does."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 

@@ -11,27 +11,21 @@ import tensorflow as tf
 
 
 class _Average(keras.callbacks.Callback):
-    """An average of weights.
+    """An average of the variables of a model.
+
+    A subclass has `apply`, which assigns the average to them.
+
+    Args:
+        averaged: list of variables.
 
     Attributes:
         variables: list of tf.Variable. What a checkpoint has to hold of it.
     """
 
-    variables: list[tf.Variable]
-
-    @property
-    def has_begun(self):
-        """Whether there is an average yet."""
-        raise NotImplementedError
-
-    @property
-    def _averaged(self):
-        """Variables that `apply` changes."""
-        raise NotImplementedError
-
-    def apply(self):
-        """Gives the average to the model."""
-        raise NotImplementedError
+    def __init__(self, averaged):
+        super().__init__()
+        self._averaged = averaged
+        self.variables = []
 
     @contextlib.contextmanager
     def in_model(self):
@@ -57,34 +51,31 @@ class EpochAverage(_Average):
     """
 
     def __init__(self, model, first_epoch):
-        super().__init__()
-        self._weights = [weight.value for weight in model.weights]
+        super().__init__([weight.value for weight in model.weights])
         self._first_epoch = first_epoch
         self._count = tf.Variable(0.0, trainable=False)
         self._means = [
             tf.Variable(tf.zeros_like(weight), trainable=False)
-            for weight in self._weights
+            for weight in self._averaged
         ]
         self.variables = [self._count, *self._means]
 
     @property
     def has_begun(self):
+        """Whether there is an average yet."""
         return bool(self._count.numpy())
-
-    @property
-    def _averaged(self):
-        return self._weights
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds the weights to the mean."""
         if epoch + 1 < self._first_epoch:
             return
         self._count.assign_add(1.0)
-        for mean, weight in zip(self._means, self._weights):
+        for mean, weight in zip(self._means, self._averaged):
             mean.assign_add((weight - mean) / self._count)
 
     def apply(self):
-        for weight, mean in zip(self._weights, self._means):
+        """Gives the mean to the model."""
+        for weight, mean in zip(self._averaged, self._means):
             weight.assign(mean)
 
 
@@ -106,33 +97,27 @@ class MovingAverage(_Average):
         decay: float. Decay per step, for the statistics.
     """
 
+    # From the first step on, which comes before any validation.
+    has_begun = True
+
     def __init__(self, model, optimizer, variables, decay):
-        super().__init__()
-        self._optimizer = optimizer
-        self._weights = variables
-        self._decay = decay
-        self._statistics = [
+        statistics = [
             weight.value
             for weight in model.non_trainable_weights
             if weight.dtype == "float32"
         ]
+        super().__init__([*variables, *statistics])
+        self._optimizer = optimizer
+        self._weights = variables
+        self._decay = decay
+        self._statistics = statistics
         self._averages = [
             tf.Variable(tf.zeros_like(value), trainable=False)
-            for value in self._statistics
+            for value in statistics
         ]
         self._has_statistics = tf.Variable(False, trainable=False)
-        self.variables = []
-        if self._statistics:
+        if statistics:
             self.variables = [self._has_statistics, *self._averages]
-
-    @property
-    def has_begun(self):
-        # With the first step, which comes before any validation.
-        return True
-
-    @property
-    def _averaged(self):
-        return [*self._weights, *self._statistics]
 
     def on_train_batch_end(self, batch, logs=None):
         """Adds the statistics to their averages."""
@@ -148,6 +133,7 @@ class MovingAverage(_Average):
         self._has_statistics.assign(True)
 
     def apply(self):
+        """Gives the averages to the model."""
         self._optimizer.finalize_variable_values(self._weights)
         if self._has_statistics:
             for value, average in zip(self._statistics, self._averages):

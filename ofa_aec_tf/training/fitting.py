@@ -67,7 +67,7 @@ def fit(run: TrainingRun, directory: pathlib.Path) -> None:
             rate,
             config.optimizer.decay_factor,
             config.optimizer.plateau_patience,
-            [f"{PLAIN}{role}mAP" for role in run.roles],
+            [f"{PLAIN}{name}" for name in run.plateau_metrics],
         )
         epoch_callbacks.append(plateau)
         variables += plateau.variables

@@ -6,24 +6,23 @@ import keras
 import tensorflow as tf
 
 from ofa_aec_tf.evaluation.batch_norm_calibration import NetworkCalibrator
-from ofa_aec_tf.evaluation.evaluator import evaluate
 from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.keras_files import load_keras_file
 from ofa_aec_tf.models.logits import logits_model
 from ofa_aec_tf.models.logits import ranking_logits
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.training.distiller import NetworkDistiller
-from ofa_aec_tf.training.run import TrainingRun
+from ofa_aec_tf.training.run import ClassifierRun
 
 
-class NetworkRun(TrainingRun):
+class NetworkRun(ClassifierRun):
     """Trains the fast twin of a plain network, and saves the plain network.
 
     Args:
         job: TrainingJob.
     """
 
-    roles = ("",)
+    plateau_metrics = ("mAP",)
 
     def __init__(self, job):
         super().__init__(job)
@@ -82,15 +81,7 @@ class NetworkRun(TrainingRun):
         """Evaluates what would be saved now."""
         if self._calibrator is not None:
             self._calibrate()
-        yield (
-            "",
-            evaluate(
-                self._predict,
-                ((b["log_mel"], b["labels"].numpy()) for b in batches),
-                self.job.dataset.class_map,
-                self.job.dataset.label_type,
-            ),
-        )
+        return self.classifier_metrics(self._predict, batches)
 
     def finished_model(self):
         """The plain network, of stock layers."""

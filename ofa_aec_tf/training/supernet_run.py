@@ -1,23 +1,22 @@
 """Training of a supernet, all subnets at once."""
 
 from ofa_aec_tf.evaluation.batch_norm_calibration import calibrate
-from ofa_aec_tf.evaluation.evaluator import evaluate
 from ofa_aec_tf.families import networks
 from ofa_aec_tf.models.logits import ranking_logits
 from ofa_aec_tf.models.precision import precision_scope
 from ofa_aec_tf.training.distiller import SupernetDistiller
-from ofa_aec_tf.training.run import TrainingRun
+from ofa_aec_tf.training.run import ClassifierRun
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
 
 
-class SupernetRun(TrainingRun):
+class SupernetRun(ClassifierRun):
     """Trains a supernet, and validates its smallest and its largest subnet.
 
     Args:
         job: TrainingJob.
     """
 
-    roles = ("smallest_", "largest_")
+    plateau_metrics = ("smallest_mAP", "largest_mAP")
 
     def __init__(self, job):
         super().__init__(job)
@@ -38,9 +37,10 @@ class SupernetRun(TrainingRun):
         self.distiller = SupernetDistiller(
             self.model, sampler, teacher, config.loss
         )
-        self._subnets = dict(
-            zip(self.roles, (space.smallest(), space.largest()))
-        )
+        self._validated = {
+            "smallest_": space.smallest(),
+            "largest_": space.largest(),
+        }
         self._calibration_batches = (
             job.calibration_batches() if job.has_validation else []
         )
@@ -53,25 +53,18 @@ class SupernetRun(TrainingRun):
     def validate(self, batches):
         """Evaluates both subnets, each calibrated on training clips."""
         activation = self.job.family.score_activation
-        for role, subnet in self._subnets.items():
+        metrics = {}
+        for prefix, subnet in self._validated.items():
             moments = calibrate(self.model, subnet, self._calibration_batches)
 
             def predict(log_mel, subnet=subnet, moments=moments):
-                logits = self.model.predict_logits(log_mel, subnet, moments)
+                logits = self.model.predict_logits(
+                    log_mel.numpy(), subnet, moments
+                )
                 return ranking_logits(logits, activation)
 
-            yield (
-                role,
-                evaluate(
-                    predict,
-                    (
-                        (b["log_mel"].numpy(), b["labels"].numpy())
-                        for b in batches
-                    ),
-                    self.job.dataset.class_map,
-                    self.job.dataset.label_type,
-                ),
-            )
+            metrics |= self.classifier_metrics(predict, batches, prefix)
+        return metrics
 
     def finished_model(self):
         """The supernet."""

@@ -1,6 +1,5 @@
 """Tests of class maps."""
 
-import numpy as np
 import pytest
 
 from ofa_aec_tf.data.class_map import ClassMap
@@ -15,16 +14,6 @@ def test_indices_follow_the_order_of_the_names():
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"\['dog', 'cat'\].*'bird'"):
         ClassMap(("dog", "cat")).index("bird")
-
-
-def test_multi_hot_marks_the_indices():
-    values = ClassMap(("dog", "cat", "rain")).multi_hot([2, 0])
-    assert values.dtype == np.float32
-    np.testing.assert_array_equal(values, [1, 0, 1])
-
-
-def test_multi_hot_of_no_class_is_zero():
-    np.testing.assert_array_equal(ClassMap(("dog", "cat")).multi_hot([]), 0)
 
 
 def test_repeated_names_are_refused():

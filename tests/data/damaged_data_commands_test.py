@@ -103,7 +103,7 @@ def test_damaged_records_can_be_left_out(data, command, tmp_path):
         "export": ("test", 12),
     }[command]
     assert (
-        f"1 of {count} records of the split {split} are damaged and left out"
+        f"1 of {count} records of the split {split} are damaged and skipped"
         in result.stderr
     )
     if command == "train":

@@ -1,4 +1,4 @@
-"""The reader of single records: damage, what is left out, labels."""
+"""The reader of single records: damage, what is skipped, labels."""
 
 import json
 
@@ -74,11 +74,11 @@ def test_damaged_records_are_left_out_and_counted(data, caplog):
     assert ids.tolist() == [f"train-{i}".encode() for i in expected]
     first, *listed = [r.getMessage() for r in caplog.records]
     assert first == (
-        "2 of 10 records of the split train are damaged and left out"
+        "2 of 10 records of the split train are damaged and skipped"
     )
     assert listed == [
-        f"left out: {path}, byte {offsets[2]}: its data checksum is wrong",
-        f"left out: {other_path}, byte 0: its length checksum is wrong",
+        f"skipped: {path}, byte {offsets[2]}: its data checksum is wrong",
+        f"skipped: {other_path}, byte 0: its length checksum is wrong",
     ]
     found = reader.labels()
     for number in range(8):

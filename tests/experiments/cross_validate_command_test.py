@@ -120,7 +120,7 @@ def test_each_fold_tests_what_the_others_have_trained(inputs, tmp_path):
     assert sizes[5] == 2 * sizes[0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_kills_change_nothing(inputs, tmp_path):
     more = ("--fold=1", "--ensemble=both:CNN+CNN taught")
     whole = run(inputs, tmp_path / "whole", *more)

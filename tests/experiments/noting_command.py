@@ -3,6 +3,7 @@
 Writes its flags and cores to `note.json` in --workdir. It fails with status 3
 if there is a file `fail` in --data_dir, or one `fail_` and its name; and where
 there is one `meet`, it waits until as many commands have begun as it says.
+With --seconds it takes so long.
 """
 
 import json

@@ -36,7 +36,7 @@ def _run(inputs, directory, *more):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ten_kills_change_nothing(inputs, tmp_path):
     experiments = "--experiments=table1"
     whole = _run(inputs, tmp_path / "whole", experiments)

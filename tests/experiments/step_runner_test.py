@@ -3,9 +3,12 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from ofa_aec_tf.command_flags import path_flags
@@ -13,7 +16,9 @@ from ofa_aec_tf.experiments import step_runner
 from ofa_aec_tf.experiments.step_runner import StepRunner
 from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.steps import Output
+from tests import commands
 from tests.experiments import steps_test
+from tests.experiments import toy_run
 
 
 @pytest.fixture
@@ -307,3 +312,30 @@ def test_a_failure_ends_what_runs_beside_it(tmp_path, make_step, data, capfd):
     (data.directory / "fail_bad").unlink()
     (data.directory / "meet").unlink()
     assert len(run(tmp_path, *wanted, num_jobs=2)) == 3
+
+
+@pytest.mark.slow
+def test_ten_kills_change_nothing(tmp_path):
+    (tmp_path / "data").mkdir()
+    module = "tests.experiments.toy_run"
+    rng = np.random.default_rng(0)
+    # Python and its imports take a while to start.
+    start_seconds = time.monotonic()
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+    start_seconds = time.monotonic() - start_seconds
+    for _ in range(10):
+        commands.kill_after(
+            start_seconds + rng.uniform(0, 2 * toy_run.SECONDS),
+            module,
+            tmp_path,
+        )
+    subprocess.run(commands.command(module, tmp_path), check=True)
+    names = [task.title for task in toy_run.planned(tmp_path)]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report == names == ["a0", "a1", "a2", "b0", "b1", "b2"]
+    runner = StepRunner(tmp_path)
+    assert all(runner.is_done(t.step) for t in toy_run.planned(tmp_path))
+    # Everything is kept: nothing runs again.
+    before = noted_calls(Data(tmp_path / "data", "abc"))
+    subprocess.run(commands.command(module, tmp_path), check=True)
+    assert noted_calls(Data(tmp_path / "data", "abc")) == before

@@ -161,7 +161,7 @@ def test_a_file_system_without_locks_is_used_with_a_warning(
         with workdir.lock(tmp_path):
             pass
     (message,) = [record.getMessage() for record in caplog.records]
-    assert f"{tmp_path} knows no locks ({os.strerror(number)})" in message
+    assert f"{tmp_path} has no locks ({os.strerror(number)})" in message
     assert not os.listdir(tmp_path)
 
 

@@ -23,4 +23,4 @@ def test_each_has_a_run(name):
     run = pkgutil.resolve_name(STAGES[name].run)
     assert issubclass(run, TrainingRun)
     assert not run.__abstractmethods__
-    assert len(run.roles) == (2 if name == "supernet" else 1)
+    assert len(run.plateau_metrics) == (2 if name == "supernet" else 1)

@@ -1,30 +1,30 @@
 """Which weights a validation sees, and what it logs of them."""
 
 import contextlib
+import dataclasses
 import math
 
-from ofa_aec_tf.evaluation import metrics
-from ofa_aec_tf.training import validation
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from ofa_aec_tf.data.class_map import ClassMap
+from ofa_aec_tf.training import run as runs
 from ofa_aec_tf.training.validation import Validation
 
 
 class FakeRun:
-    """A run with one weight, which is its mAP."""
+    """A run with one weight, which its metrics are multiples of."""
 
-    def __init__(self, accuracy=None):
-        self.weight = 0.0
-        self._accuracy = accuracy
+    weight = 0.0
 
     def validate(self, batches):
         assert batches == "batches"
-        rests_on = metrics.coverage([2, 0], 4, ("dog", "rain"))
-        for role, factor in (("smallest_", 0.5), ("largest_", 1.0)):
-            value = {"mAP": factor * self.weight, "accuracy": self._accuracy}
-            yield role, value | rests_on
+        return {"smallest_mAP": 0.5 * self.weight, "largest_mAP": self.weight}
 
 
 class FakeAverage:
-    """An average of the weight of a run: 0.25, from the second epoch on."""
+    """An average of the weight of a run, which is 0.25."""
 
     has_begun = False
 
@@ -44,15 +44,13 @@ def log_epoch(callback, epoch):
     return logs
 
 
-def test_each_role_is_logged():
-    run = FakeRun(accuracy=0.75)
+def test_each_metric_is_logged():
+    run = FakeRun()
     run.weight = 0.5
     assert log_epoch(Validation(run, "batches"), 0) == {
         "loss": 1.0,
         "val_smallest_mAP": 0.25,
-        "val_smallest_accuracy": 0.75,
         "val_largest_mAP": 0.5,
-        "val_largest_accuracy": 0.75,
     }
 
 
@@ -76,14 +74,42 @@ def test_weights_and_their_average_are_validated():
     assert run.weight == 1.0
 
 
-def test_a_map_over_few_classes_is_said_once(monkeypatch):
+@dataclasses.dataclass
+class FakeDataset:
+    class_map: ClassMap
+    label_type: str
+
+
+@dataclasses.dataclass
+class FakeJob:
+    dataset: FakeDataset
+
+
+class Identity(runs.ClassifierRun):
+    """A run whose logits are its input."""
+
+    def validate(self, batches):
+        return self.classifier_metrics(lambda log_mel: log_mel, batches, "x_")
+
+    def finished_model(self):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("label_type", ["multi_label", "single_label"])
+def test_a_map_over_few_classes_is_said_once(monkeypatch, label_type):
     lines = []
     monkeypatch.setattr(
-        validation.logging, "warning", lambda *words: lines.append(words[-1])
+        runs.logging, "warning", lambda *words: lines.append(words[-1])
     )
-    callback = Validation(FakeRun(), "batches")
-    for epoch in range(2):
-        log_epoch(callback, epoch)
-    assert lines == [
-        "validation split: mAP over 1 of 2 classes, without 'rain'"
-    ]
+    class_map = ClassMap(("dog", "rain", "cat"))
+    run = Identity(FakeJob(FakeDataset(class_map, label_type)))
+    batch = {
+        "log_mel": tf.constant([[2, 0, 0], [1, 1.5, 0], [0, 2, 0]]),
+        "labels": tf.constant(np.eye(3, dtype=np.float32)[[0, 0, 1]]),
+    }
+    expected = {"x_mAP": 1.0}
+    if label_type == "single_label":
+        expected["x_accuracy"] = pytest.approx(2 / 3)
+    for _ in range(2):
+        assert run.validate([batch]) == expected
+    assert lines == ["validation split: mAP over 2 of 3 classes, without 'cat'"]
