@@ -17,8 +17,9 @@ import keras
 import numpy as np
 import workload
 
+from ofa_aec_tf.deployment.latency.measurement import Timing
+from ofa_aec_tf.deployment.latency.measurement import measure
 from ofa_aec_tf.deployment.tflite import converter
-from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 from ofa_aec_tf.families import networks
 
 _WHAT = "tflite_latency"
@@ -61,10 +62,11 @@ def main(_):
         content = converter.convert(
             network, values.frames, family.num_mel_bins, mode, clips["log_mel"]
         )
-        model = TFLiteModel(content, _THREADS.value)
-        latency_ms = model.median_latency_ms(
-            values.steps, measurement.NUM_WARMUP_STEPS, values.seed
-        )
+        latency_ms = measure(
+            content,
+            Timing(values.steps, measurement.NUM_WARMUP_STEPS, 1, values.seed),
+            _THREADS.value,
+        ).median_ms
         print(
             f"{mode}: {latency_ms:.3g} ms, {len(content):,} bytes", flush=True
         )

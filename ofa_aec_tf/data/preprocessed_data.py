@@ -21,6 +21,7 @@ class PreprocessedData:
         skip_corrupt: bool. As in RandomAccessReader.
 
     Attributes:
+        data_dir, skip_corrupt: as above.
         info: DatasetInfo.
 
     Raises:
@@ -30,7 +31,7 @@ class PreprocessedData:
     def __init__(self, data_dir, skip_corrupt: bool = False):
         self.data_dir = data_dir
         self.info = DatasetInfo.read(data_dir)
-        self._skip_corrupt = skip_corrupt
+        self.skip_corrupt = skip_corrupt
 
     def load(
         self, split: str, max_clips: int | None = None, seed: int | None = None
@@ -49,15 +50,27 @@ class PreprocessedData:
         Raises:
             ValueError: for a damaged record or a missing shard.
         """
-        log_mel, _, _ = input_pipeline.load_split(
+        log_mel, _ = self.load_labelled(split, max_clips, seed)
+        return log_mel
+
+    def load_labelled(
+        self, split: str, max_clips: int | None = None, seed: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Clips of a split, as of `load`, with their labels.
+
+        Returns:
+            (log_mel, labels), arrays of shapes (num_clips, num_frames,
+            num_mel_bins) and (num_clips, num_classes).
+        """
+        log_mel, labels, _ = input_pipeline.load_split(
             self.data_dir,
             self.info,
             split,
             max_clips=max_clips,
             seed=seed,
-            skip_corrupt=self._skip_corrupt,
+            skip_corrupt=self.skip_corrupt,
         )
-        return log_mel
+        return log_mel, labels
 
     def batches(
         self, split: str, batch_size: int
@@ -73,7 +86,7 @@ class PreprocessedData:
             num_frames, num_mel_bins) and (batch, num_classes).
         """
         return input_pipeline.eval_batches(
-            self.data_dir, self.info, split, batch_size, self._skip_corrupt
+            self.data_dir, self.info, split, batch_size, self.skip_corrupt
         )
 
     def training_batches(
@@ -97,7 +110,7 @@ class PreprocessedData:
             last_step=num_steps,
             seed=seed,
             augmentation=_NO_AUGMENTATION,
-            skip_corrupt=self._skip_corrupt,
+            skip_corrupt=self.skip_corrupt,
         )
         with input_pipeline.reading_errors():
             for batch in dataset:
@@ -126,7 +139,7 @@ class PreprocessedData:
             self.info,
             split,
             batch_size=1,
-            skip_corrupt=self._skip_corrupt,
+            skip_corrupt=self.skip_corrupt,
         )
         with input_pipeline.reading_errors():
             for clip in clips:

@@ -14,7 +14,6 @@ from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.data.dataset_info import OTHER_FOLDS
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.experiments import fold_runs
-from ofa_aec_tf.experiments import preprocessed_data
 from ofa_aec_tf.experiments import run_settings
 from ofa_aec_tf.experiments import steps
 from ofa_aec_tf.experiments import tasks as tasks_lib
@@ -123,7 +122,7 @@ class CrossValidationSettings(RunSettings):
             "Machine": machine.description(),
             "Versions": run_record.versions(),
             "Data, by the fold that tests": {
-                str(fold): preprocessed_data.facts(dataset)
+                str(fold): preprocessing.facts(dataset)
                 for fold, dataset in datasets.items()
             },
             "Flags": {
@@ -186,15 +185,15 @@ def run(config: CrossValidationSettings) -> pathlib.Path:
 def _preprocess(config, fold) -> pathlib.Path:
     """The directory of the data with one fold for testing."""
     others = [n for n in range(1, config.num_folds + 1) if n != fold]
-    data = config.preprocessed(
+    made = config.preprocessing(
         config.preprocess,
         f"--train_folds={','.join(map(str, others))}",
         "--validation_folds=",
         f"--test_folds={fold}",
         title=f"data of fold {fold}",
     )
-    data.make()
-    return data.directory
+    made.run()
+    return made.data_dir
 
 
 def tasks(

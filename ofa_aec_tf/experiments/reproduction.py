@@ -9,7 +9,7 @@ from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.experiments import paper_experiments
-from ofa_aec_tf.experiments import preprocessed_data
+from ofa_aec_tf.experiments import preprocessing
 from ofa_aec_tf.experiments import run_settings
 from ofa_aec_tf.experiments.paper_steps import PaperSteps
 from ofa_aec_tf.experiments.reports import measurements
@@ -117,7 +117,7 @@ class ReproductionSettings(StagedRunSettings):
         return {
             "Machine": machine.description(),
             "Versions": run_record.versions(),
-            "Data": preprocessed_data.facts(dataset),
+            "Data": preprocessing.facts(dataset),
             "Flags of the stages": {
                 path.name: " ".join(flagfiles.read(path)) for path in files
             },

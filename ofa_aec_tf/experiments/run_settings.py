@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ofa_aec_tf.checks import settings
 from ofa_aec_tf.checks.settings import setting
-from ofa_aec_tf.experiments.preprocessed_data import PreprocessedData
+from ofa_aec_tf.experiments.preprocessing import Preprocessing
 from ofa_aec_tf.runs import workdir
 
 # The flagfile of data_pipeline.preprocess among those of the stages.
@@ -48,16 +48,16 @@ class RunSettings(settings.Settings):
         """Flags to pass on to data_pipeline.preprocess."""
         return {} if self.audio_dir is None else {"audio_dir": self.audio_dir}
 
-    def preprocessed(self, flagfile, *arguments: str, **options):
-        """The data that data_pipeline.preprocess makes in this directory.
+    def preprocessing(self, flagfile, *arguments: str, **options):
+        """A call of data_pipeline.preprocess for this working directory.
 
         Args:
             flagfile: path of its flagfile.
             *arguments: further flags.
-            **options: further arguments of PreprocessedData.
+            **options: further arguments of Preprocessing.
         """
         given = [f"--{n}={v}" for n, v in self.preprocess_flags().items()]
-        return PreprocessedData(
+        return Preprocessing(
             self.directory, flagfile, (*given, *arguments), **options
         )
 
@@ -96,7 +96,7 @@ class StagedRunSettings(RunSettings):
         """Makes the data, unless they are given or up to date.
 
         Args:
-            name: str or None, as of PreprocessedData.
+            name: str or None, as of Preprocessing.
             overwrite: bool. Whether to make them in any case.
 
         Returns:
@@ -104,8 +104,8 @@ class StagedRunSettings(RunSettings):
         """
         if self.data_dir is not None:
             return pathlib.Path(self.data_dir), 0.0
-        data = self.preprocessed(self.flagfile(PREPROCESS), name=name)
-        return data.directory, data.make(overwrite)
+        preprocessing = self.preprocessing(self.flagfile(PREPROCESS), name=name)
+        return preprocessing.data_dir, preprocessing.run(overwrite)
 
 
 def check_distinct(name: str, numbers: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The quality of subnets that were not evaluated, from those that were."""
+"""Predicts the quality of subnets from those that were evaluated."""
 
 import itertools
 import math
@@ -16,7 +16,7 @@ from ofa_aec_tf.search_space.space import Choice
 from ofa_aec_tf.search_space.space import SearchSpace
 
 MIN_TRIALS = 8
-# Fewer have hardly an order.
+# Fewer say little about ranks.
 _MIN_HELD_OUT = 4
 _PENALTIES = np.logspace(-3, 3, 13)
 
@@ -24,11 +24,10 @@ _PENALTIES = np.logspace(-3, 3, 13)
 class AccuracyPredictor:
     """Predicts the mAP of subnets from their decisions.
 
-    A ridge regression on each decision's rank among its choices, on
-    indicators of the choices, and on those of the choices of two decisions
-    together. A decision that does not matter for a subnet has no indicator,
-    so that it is told from every choice. The penalty is the one with the
-    least squared error for trials left out one at a time.
+    A ridge regression on the rank of each choice, on indicators of each
+    choice, and on indicators of each pair of choices. A decision that does not
+    matter for a subnet has no indicator, which distinguishes it from every
+    choice. The penalty is chosen by leave-one-out cross-validation.
 
     Args:
         space: SearchSpace of the supernet.
@@ -41,7 +40,7 @@ class AccuracyPredictor:
         self._regression = None
 
     def fit(self, trials: Sequence[Trial]) -> "AccuracyPredictor":
-        """Fits to trials; those that failed are left out.
+        """Fits to trials, ignoring those that failed.
 
         Args:
             trials: sequence of Trial, of the same supernet and data.
@@ -67,14 +66,14 @@ class AccuracyPredictor:
         return self
 
     def predict(self, subnets: Sequence[Mapping[str, Choice]]) -> np.ndarray:
-        """The mAP to expect of subnets.
+        """The expected mAP of subnets.
 
         Args:
             subnets: sequence of Subnet of the space.
 
         Returns:
-            float64 array of shape (num_subnets,). It ranks subnets, and may
-            leave 0...1.
+            float64 array of shape (num_subnets,). Values rank subnets, and
+            may lie outside of [0, 1].
 
         Raises:
             ValueError: if `fit` was not called, or a subnet is not of the
@@ -86,12 +85,12 @@ class AccuracyPredictor:
         return self._regression.predict(self._features_of(subnets))
 
     def held_out_rank_correlation(self, folds: int = 5, seed: int = 0) -> dict:
-        """How well subnets are ranked that the regression has not seen.
+        """How well the predictor ranks subnets that it was not fitted to.
 
         The trials of `fit` are split at random; each part is predicted from
-        the others and ranked by itself. The parts are not ranked together:
-        where there is nothing to learn, the mean of the others is low where
-        the part is high, and that alone would be an order.
+        the others and ranked by itself. Ranking all parts together would be
+        biased: without anything to learn, a part with a high mean is
+        predicted by the low mean of the others.
 
         Args:
             folds: int. Number of parts.
@@ -99,11 +98,12 @@ class AccuracyPredictor:
 
         Returns:
             dict with `spearman` and `kendall` (means over the parts; None if
-            mAP is the same within each part), `num_trials` and `folds`.
+            all subnets of each part have the same mAP), `num_trials` and
+            `folds`.
 
         Raises:
-            ValueError: if `fit` was not called, if there are fewer than 2
-                folds, or too few trials for them.
+            ValueError: if `fit` was not called, or there are fewer than 2
+                folds or too few trials.
         """
         self._check_fitted()
         if folds < 2:
@@ -148,7 +148,7 @@ class AccuracyPredictor:
 
     def _features_of(self, subnets) -> np.ndarray:
         """Float64 array of shape (num_subnets, num_features)."""
-        # Without choices that don't matter, which one may spell out.
+        # Drops choices that do not matter.
         subnets = [self._space.subnet(subnet) for subnet in subnets]
         indices = np.array([self._space.to_indices(s) for s in subnets])
         ranks, indicators = [], []
@@ -173,7 +173,7 @@ def _fit(features, qualities):
 
 
 def _rank_correlations(predicted, qualities) -> tuple[float, float]:
-    """Spearman and Kendall; 0 where all predictions are the same."""
+    """Spearman and Kendall; 0 if all predictions are the same."""
     if np.ptp(predicted) == 0:
         return 0.0, 0.0
     return (

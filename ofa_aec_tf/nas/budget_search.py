@@ -1,10 +1,10 @@
-"""Finds the subnets within a budget in a space too large to list.
+"""Finds subnets within a budget in a space too large to list.
 
-Random subnets have costs from the middle; few are near either end. Here, whole
-parts of the space are excluded instead. Once it is decided which decisions
-matter, a larger choice never makes a network cheaper, so that the smallest and
-the largest choices bound the costs of all subnets that have some choices in
-common. Latencies are not bounded so, and checked only of whole subnets.
+Few random subnets are very cheap or very expensive. This search excludes whole
+parts of the space instead. Once the decisions are made that others depend on, a
+larger choice never makes a network cheaper. The smallest and the largest
+remaining choices then bound the costs of all subnets with the same choices so
+far. Latencies have no such bounds, and are checked for whole subnets only.
 """
 
 import dataclasses
@@ -23,21 +23,20 @@ from ofa_aec_tf.search_space.space import SearchSpace
 from ofa_aec_tf.search_space.space import Subnet
 
 Costs = Mapping[str, int | float]
-# Subnets whose costs are found out: a few seconds.
+# Costs that a search computes at most, which takes some seconds.
 MAX_COSTS = 10_000
 _MAX_COSTS_OF_NEAREST = 2_000
 
 
 @dataclasses.dataclass
 class _Node:
-    """The subnets that have some choices in common.
+    """A part of the space: all subnets with some choices in common.
 
     Args:
-        choices: dict, of the first decisions.
-        children: the same with one choice more, as far as they have subnets
-            that have not been seen; None before the first look.
-        is_bounded: whether some of them may keep the budget, as far as bounds
-            tell.
+        choices: dict from the names of the first decisions to choices.
+        children: nodes with one more choice that still have unvisited
+            subnets; None if they have not been made yet.
+        is_bounded: whether the bounds allow subnets within the budget.
     """
 
     choices: dict[str, Choice]
@@ -48,15 +47,15 @@ class _Node:
 class BudgetSearch:
     """Iterates over the subnets that keep a budget, in random order.
 
-    Each comes once. All of them have come when `is_complete`; else the
-    iteration has ended because it needed the costs of too many subnets.
+    Each is yielded once. If `is_complete` at the end, all of them were;
+    otherwise the iteration ended at `max_costs`.
 
     Args:
         space: SearchSpace.
         costs_of: function from a subnet to its costs by name.
         budget: Budget.
         rng: numpy.random.Generator.
-        max_costs: int. Subnets whose costs may be found out.
+        max_costs: int. How many costs may be computed.
     """
 
     def __init__(
@@ -77,8 +76,9 @@ class BudgetSearch:
         self._largest = {d.name: d.choices[-1] for d in space.decisions}
         required = {d.requires[0] for d in space.decisions if d.requires}
         self._num_required = len(required)
-        # Costs are monotone only where it is known which decisions matter.
-        # What then changes them most comes first: bounds are soon narrow.
+        # Decisions that others depend on come first, because only then are
+        # costs monotonic; then those with the largest effect, which narrow
+        # the bounds most.
         self._order = sorted(
             space.decisions,
             key=lambda d: (d.name not in required, -self._effect(d)),
@@ -105,7 +105,7 @@ class BudgetSearch:
             if node.children:
                 self._descend(path)
                 continue
-            # Nothing is left here: back to where something is.
+            # This part is exhausted: go back to one that is not.
             while path and not path[-1].children:
                 done = path.pop()
                 if path:
@@ -114,11 +114,11 @@ class BudgetSearch:
                 self.is_complete = True
                 return
             if decision is None and is_feasible:
-                # From the start: the next one shall be another kind.
+                # Start again, for variety.
                 del path[1:]
 
     def _effect(self, decision) -> float:
-        """The share of the largest subnet's costs that a decision decides."""
+        """How much of the largest subnet's costs depends on a decision."""
         largest, other = (
             self._costs(self._space.subnet({**self._largest, **changed}))
             for changed in ({}, {decision.name: decision.choices[0]})
@@ -137,7 +137,7 @@ class BudgetSearch:
         return None
 
     def _descend(self, path):
-        """Goes on to a child, or takes it away if it has no such subnets."""
+        """Enters a random child, or removes it if its bounds exclude it."""
         children = path[-1].children
         child = children[self._rng.integers(len(children))]
         if not child.is_bounded and self._is_excluded(child.choices):
@@ -147,7 +147,7 @@ class BudgetSearch:
         path.append(child)
 
     def _is_excluded(self, choices) -> bool:
-        """Whether bounds tell that no subnet with these choices is feasible."""
+        """Whether the bounds exclude all subnets with these choices."""
         if any(
             decision.name not in choices
             and self._next_decision(choices) is decision
@@ -180,12 +180,12 @@ def nearest_subnets(
     budget: Budget,
     rng: np.random.Generator,
 ) -> Iterator[tuple[Subnet, Costs]]:
-    """Subnets just outside a budget that none keeps, ever nearer.
+    """Subnets outside an infeasible budget, increasingly near to it.
 
-    For each constraint they come from below and from above: each is nearer
-    than the one before, until none is or too many costs were found out. Then
-    those that keep single constraints, and a descent over neighbours to what
-    is nearest to all constraints together.
+    For each constraint, subnets below and above its range are yielded, each
+    nearer than the one before, until none is found within a limited number of
+    costs. Subnets that keep a single constraint follow, and then a descent
+    over neighbours towards all constraints together.
 
     Args:
         space, costs_of, budget, rng: as for BudgetSearch.

@@ -1,8 +1,8 @@
-"""Device budgets: what a subnet may cost, as users write it.
+"""Device budgets: what a subnet may cost, in the words of users.
 
 `phone:parameters<=1M,macs<=2.5G` is the budget `phone` with two constraints;
-`paper:parameters=0.9M+-0.1M` allows 0.8 to 1.0 million parameters. Where
-latencies are measured, `phone:latency_ms<=20` is a budget too.
+`paper:parameters=0.9M+-0.1M` allows 0.8 to 1.0 million parameters. If
+latencies are known, `phone:latency_ms<=20` is a budget too.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ _FACTORS = {
     "Mi": 2**20,
     "Gi": 2**30,
 }
-# Two digits of an exponent: more would be a number of as many digits.
+# At most two digits in the exponent, since the result is written out.
 _NUMBER = r"((?:\d+(?:\.\d*)?|\.\d+)(?:[eE]\d{1,2})?)\s*([A-Za-z]*)"
 _AT_MOST = re.compile(rf"(\w+)\s*(?:<=|≤)\s*{_NUMBER}")
 _AT_LEAST = re.compile(rf"(\w+)\s*(?:>=|≥)\s*{_NUMBER}")
@@ -38,12 +38,12 @@ _EXAMPLES = "`parameters<=60k`, `macs>=1G` or `parameters=0.9M+-0.1M`"
 
 @dataclasses.dataclass(frozen=True)
 class Constraint:
-    """A range that one cost must lie in, both ends included.
+    """A range for one cost, both ends included.
 
     Args:
         cost: str. One of `ALL_COST_NAMES`.
         minimum: int; float for `LATENCY`.
-        maximum: the same, or None where there is none.
+        maximum: the same, or None for no limit.
     """
 
     cost: str
@@ -63,11 +63,11 @@ class Constraint:
             )
 
     def feasible(self, costs: Mapping[str, int | float]) -> bool:
-        """Whether a subnet with these costs keeps the constraint."""
+        """Whether a subnet with these costs is within the range."""
         return self.excess(costs) == 0
 
     def excess(self, costs: Mapping[str, int | float]) -> int | float:
-        """Distance of the cost from the range: negative below, 0 inside."""
+        """Distance of the cost from the range: negative below it, 0 inside."""
         value = costs[self.cost]
         if value < self.minimum:
             return value - self.minimum
@@ -82,7 +82,7 @@ class Budget:
 
     Args:
         name: str.
-        constraints: tuple of Constraint, all to be kept.
+        constraints: tuple of Constraint, all of which must hold.
         text: str. The constraints as the user wrote them.
     """
 
@@ -97,7 +97,7 @@ class Budget:
         )
 
     def distance(self, costs: Mapping[str, int | float]) -> float:
-        """Sum of how far the costs are outside, relative to the bounds."""
+        """Sum of the distances from the ranges, relative to their bounds."""
         total = 0.0
         for constraint in self.constraints:
             excess = constraint.excess(costs)
@@ -106,7 +106,7 @@ class Budget:
         return total
 
     def without(self, cost: str) -> "Budget":
-        """The budget but for what it says about one cost.
+        """The budget without its constraints on one cost.
 
         Args:
             cost: str. One of `ALL_COST_NAMES`.
@@ -124,7 +124,7 @@ def _count(number: str, suffix: str, text: str) -> decimal.Decimal:
             f"A number may end in {[s for s in _FACTORS if s]}. Received: "
             f"{number}{suffix} in {text!r}"
         )
-    # Decimal: 0.9M+-0.1M must end at 1,000,000 and not beside it.
+    # Decimal, so that 0.9M+-0.1M ends at exactly 1,000,000.
     return decimal.Decimal(number) * _FACTORS[suffix]
 
 
@@ -135,7 +135,7 @@ def _constraint(
         return Constraint(
             cost, float(minimum), None if maximum is None else float(maximum)
         )
-    # The others are counts.
+    # All other costs are whole numbers.
     return Constraint(
         cost,
         math.ceil(minimum),
@@ -161,7 +161,7 @@ def _parse_constraint(text: str) -> Constraint:
 
 
 def parse_budget(text: str) -> Budget:
-    """The budget that a user wrote.
+    """Parses a budget.
 
     Args:
         text: str, `name:constraint[,constraint...]`. A constraint is
@@ -206,15 +206,15 @@ def _check_range(cost, constraints, text):
 def parse_budgets(
     texts: Sequence[str], has_latency: bool = False
 ) -> tuple[Budget, ...]:
-    """The budgets of a search.
+    """Parses the budgets of a search.
 
     Args:
         texts: sequence of str, as `parse_budget` takes them.
-        has_latency: bool. Whether the latency of subnets is known.
+        has_latency: bool. Whether the latencies of subnets are known.
 
     Raises:
         ValueError: as `parse_budget`, or if two have the same name, or one is
-            about a latency that is not known.
+            about latency while latencies are unknown.
     """
     budgets = tuple(parse_budget(text) for text in texts)
     about_latency = [
@@ -227,7 +227,7 @@ def parse_budgets(
             "--measure_latency, or use another cost, one of "
             f"{[*COST_NAMES, *FILE_SIZE_NAMES]}. Received: {about_latency}"
         )
-    # Whatever their case: they name directories of subnets that are cut out.
+    # Case is ignored because budgets name directories of materialized subnets.
     names = [budget.name.casefold() for budget in budgets]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

@@ -1,4 +1,4 @@
-"""The subnets that a search may evaluate, with what each costs."""
+"""The subnets that a search may evaluate, with their costs."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from ofa_aec_tf.nas.budgets import cost_names
 from ofa_aec_tf.search_space.space import SearchSpace
 from ofa_aec_tf.search_space.space import Subnet
 
-# A space of this size costs seconds to list, far less than one evaluation.
+# Listing a space of this size takes seconds, less than many evaluations.
 MAX_ENUMERATED_SUBNETS = 100_000
 MAX_DRAWS = 20_000
-# For a budget that random draws keep less often, subnets are searched.
+# If fewer random subnets keep a budget, more are searched for.
 NUM_WITHIN_BUDGET = 256
 
 
@@ -27,9 +27,9 @@ class Candidate:
 
     Args:
         subnet: Subnet.
-        costs: dict from the names in `complexity.COST_NAMES` to int, from
-            those in `complexity.FILE_SIZE_NAMES` too where sizes are known,
-            and from `budgets.LATENCY` to float where latencies are.
+        costs: dict from `complexity.COST_NAMES` to int; also from
+            `complexity.FILE_SIZE_NAMES` to int and from `budgets.LATENCY` to
+            float, if these are known.
     """
 
     subnet: Subnet
@@ -43,18 +43,18 @@ def list_candidates(
     max_enumerated: int = MAX_ENUMERATED_SUBNETS,
     max_draws: int = MAX_DRAWS,
 ) -> tuple[list[Candidate], bool]:
-    """All subnets of a space, or of a large one a random part.
+    """All subnets of a space, or a random part of a large one.
 
     Args:
         space: SearchSpace.
         costs_of: function from a subnet to its costs by name.
-        rng: numpy.random.Generator. Draws the part.
-        max_enumerated: int. Largest space that is listed whole.
-        max_draws: int. Draws from a larger one.
+        rng: numpy.random.Generator.
+        max_enumerated: int. Size of the largest space to list completely.
+        max_draws: int. Draws from a larger space.
 
     Returns:
         `(candidates, complete)`: distinct Candidates, and whether they are
-        the whole space. A part has the smallest and the largest subnet.
+        the whole space. The smallest and the largest subnet are among them.
     """
     complete = space.num_subnets <= max_enumerated
     if complete:
@@ -75,22 +75,22 @@ def add_within_budgets(
     rng: np.random.Generator,
     number: int = NUM_WITHIN_BUDGET,
 ) -> list[Candidate]:
-    """A part of a large space, with more of what each budget allows.
+    """Adds subnets within each budget to a part of a large space.
 
     Args:
         candidates: distinct Candidates, such as `list_candidates` draws.
         space: SearchSpace.
         costs_of: function from a subnet to its costs by name.
-        budgets: sequence of Budget. Costs that are not known count as kept.
+        budgets: sequence of Budget. Constraints on unknown costs are ignored.
         rng: numpy.random.Generator.
-        number: int. As many within each budget, if there are as many.
+        number: int. Wanted subnets within each budget.
 
     Returns:
         list of distinct Candidates.
 
     Raises:
-        ValueError: if no subnet within a budget was found, naming the nearest
-            subnets with their costs.
+        ValueError: if no subnet within a budget was found, with the nearest
+            subnets.
     """
     found = {candidate.subnet: candidate for candidate in candidates}
     known_costs = set(candidates[0].costs)
@@ -128,8 +128,7 @@ def feasible_candidates(
         complete: bool. Whether the candidates are the whole space.
 
     Raises:
-        ValueError: if there is none, naming the nearest subnets with their
-            costs.
+        ValueError: if there is none, with the nearest subnets.
     """
     feasible = [c for c in candidates if budget.feasible(c.costs)]
     if not feasible:
@@ -194,7 +193,7 @@ def draw_population(
     population: int,
     rng: np.random.Generator,
 ) -> list[Candidate]:
-    """Random candidates without duplicates; all where there are not enough.
+    """Random distinct candidates; all of them if there are not enough.
 
     Args:
         candidates: distinct Candidates.

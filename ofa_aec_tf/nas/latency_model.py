@@ -1,13 +1,17 @@
-"""Latency of subnets on a device, from those that were measured there."""
+"""Latency of subnets on a device, predicted from those measured there."""
 
 import json
 from collections.abc import Mapping
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.optimize
 
+from ofa_aec_tf.deployment import linear_fit
 from ofa_aec_tf.deployment.latency import latency_table
+from ofa_aec_tf.nas.budgets import LATENCY
+from ofa_aec_tf.nas.budgets import Budget
+from ofa_aec_tf.nas.candidates import Candidate
+from ofa_aec_tf.nas.candidates import feasible_candidates
 from ofa_aec_tf.search_space.space import SearchSpace
 from ofa_aec_tf.search_space.space import Subnet
 
@@ -18,11 +22,11 @@ _DECIMALS = 3
 class LatencyModel:
     """Latency of the subnets of a space on one device.
 
-    A subnet that was measured has what was measured. For the others latency
-    is a constant and a part that is proportional to MACs, neither negative,
-    with the least squares of the relative errors. It knows nothing of widths
-    that suit the device better than others: `max_relative_error` says how far
-    off it was for each measured subnet when it was fitted to the others.
+    Measured subnets have their measured latency. That of the others is a
+    constant plus a part proportional to MACs, both non-negative, fitted by
+    least squares of the relative errors. MACs do not tell which widths suit
+    the device: `max_relative_error` is the largest error for a measured subnet
+    that is predicted from the other ones.
 
     Args:
         subnets: sequence of Subnet. The measured ones, distinct.
@@ -49,18 +53,19 @@ class LatencyModel:
                 "more, such as the smallest, the largest and one between, and "
                 "measure them with `python -m ofa_aec_tf.benchmark`."
             )
-        macs = np.asarray(macs, np.float64)
-        latencies_ms = np.asarray(latencies_ms, np.float64)
-        self._measured = dict(zip(subnets, latencies_ms.tolist()))
+        self._measured = dict(zip(subnets, map(float, latencies_ms)))
         self._context = dict(context)
-        self._coefficients = _fit(macs, latencies_ms)
+        # Features and values of relative errors: divided by the latencies.
+        features = _features(np.asarray(macs)) / np.reshape(
+            latencies_ms, (-1, 1)
+        )
+        ones = np.ones(len(features))
+        self._coefficients = linear_fit.fit(features, ones)
         self.max_relative_residual = float(
-            np.abs(_predict(self._coefficients, macs) / latencies_ms - 1).max()
+            np.abs(features @ self._coefficients - 1).max()
         )
-        self.max_relative_error = max(
-            _left_out_error(macs, latencies_ms, index)
-            for index in range(len(macs))
-        )
+        left_out = linear_fit.left_out_predictions(features, ones)
+        self.max_relative_error = float(np.abs(left_out - 1).max())
 
     @classmethod
     def from_table(
@@ -77,7 +82,7 @@ class LatencyModel:
         Args:
             table: dict, as `latency_table.read` returns it.
             space: SearchSpace of the supernet.
-            family: dict of JSON types, the supernet's family with its name.
+            family: dict of JSON types, the supernet's family and its name.
             num_frames: int. Frames of a clip.
             mode: str. Quantization mode; None where the table has only one.
             num_threads: int. None where the table has only one number.
@@ -106,7 +111,7 @@ class LatencyModel:
                 subnet = space.subnet(row["network"]["subnet"])
                 typical_ms = latency_table.typical_ms(row)
                 latencies_ms.setdefault(subnet, []).append(typical_ms)
-                # A front end in the file is no matter of the search.
+                # The search does not count a front end in the file.
                 macs[subnet] = row["network"].get("macs") or row["macs"]
         context = {
             "device": table["device"],
@@ -133,11 +138,11 @@ class LatencyModel:
         """
         measured = self._measured.get(subnet)
         if measured is None:
-            measured = float(_predict(self._coefficients, macs))
+            measured = float(_features(macs) @ self._coefficients)
         return round(measured, _DECIMALS)
 
     def to_json(self) -> dict:
-        """What the latencies rest on, as a dict of JSON types."""
+        """What the latencies are based on, as a dict of JSON types."""
         constant_ms, ms_per_mac = self._coefficients
         return {
             **self._context,
@@ -150,34 +155,68 @@ class LatencyModel:
 
 
 def _only(flag, wanted, values):
-    """What the user wanted, or the only value that there is."""
+    """What the user wanted, or else the only value that there is."""
     found = sorted(set(values))
     if wanted is not None or not found:
         return wanted
     if len(found) > 1:
         raise ValueError(
-            f"The latency table has rows of {found}: say which by {flag}."
+            f"The latency table has rows of {found}: choose by {flag}."
         )
     return found[0]
 
 
-def _fit(macs, latencies_ms):
-    """Constant and slope, by non-negative least squares of relative errors."""
-    # In units of the largest, as the solver compares with absolute zero.
-    scale = macs.max()
-    columns = np.stack([np.ones_like(macs), macs / scale], axis=1)
-    relative = columns / latencies_ms[:, np.newaxis]
-    coefficients, _ = scipy.optimize.nnls(relative, np.ones_like(macs))
-    return coefficients / (1, scale)
+def _features(macs) -> np.ndarray:
+    """Constant and MACs, along the last axis."""
+    return np.stack([np.ones_like(macs), macs], axis=-1).astype(np.float64)
 
 
-def _predict(coefficients, macs):
-    return coefficients[0] + coefficients[1] * macs
+def spread(candidates: Sequence[Candidate], number: int) -> list[Candidate]:
+    """Some candidates from the fewest MACs to the most, evenly by rank.
+
+    Ranks, not MACs, are evenly spaced, so that most are measured where most
+    have to be predicted.
+
+    Args:
+        candidates: distinct Candidates.
+        number: int. How many to take, at most. The candidates with the fewest
+            and the most MACs are among them.
+    """
+    ranked = sorted(candidates, key=lambda c: c.costs["macs"])
+    if len(ranked) <= number:
+        return ranked
+    ranks = np.linspace(0, len(ranked) - 1, max(number, 0)).round().astype(int)
+    return [ranked[rank] for rank in ranks]
 
 
-def _left_out_error(macs, latencies_ms, index):
-    others = np.arange(len(macs)) != index
-    coefficients = _fit(macs[others], latencies_ms[others])
-    return float(
-        abs(_predict(coefficients, macs[index]) / latencies_ms[index] - 1)
-    )
+def subnets_to_measure(
+    candidates: Sequence[Candidate],
+    complete: bool,
+    budgets: Sequence[Budget],
+    max_measured: int,
+) -> list[Subnet]:
+    """The subnets whose latency matters for a search, or some of them.
+
+    Args:
+        candidates: distinct Candidates, whose latency is not known.
+        complete: bool. Whether they are the whole space.
+        budgets: sequence of Budget. Those that keep all constraints of one
+            but its latency may be chosen; without budgets, all may.
+        max_measured: int. Of more subnets, only so many are taken.
+
+    Returns:
+        list of Subnet, enough to predict latencies if the space has as many.
+
+    Raises:
+        ValueError: if a budget is infeasible whatever the latencies.
+    """
+    needed = {} if budgets else {c.subnet: c for c in candidates}
+    for budget in budgets:
+        feasible = feasible_candidates(
+            candidates, budget.without(LATENCY), complete
+        )
+        needed.update((c.subnet, c) for c in feasible)
+    chosen = spread(list(needed.values()), max_measured)
+    others = [c for c in candidates if c.subnet not in needed]
+    chosen += spread(others, MIN_MEASURED_SUBNETS - len(chosen))
+    return [c.subnet for c in chosen]

@@ -1,4 +1,4 @@
-"""What a search looks for: quality to maximize, costs to minimize."""
+"""The objectives of a search: qualities to maximize, costs to minimize."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Objectives:
     """
 
     qualities: tuple[str, ...] = (FLOAT_QUALITY,)
-    # Not peak memory: it would keep subnets that are dear in every other way.
+    # Not peak memory, which would keep subnets that cost more of all else.
     costs: tuple[str, ...] = ("parameters", "macs")
 
     def __post_init__(self):
@@ -46,7 +46,7 @@ class Objectives:
         metrics: Mapping[str, float | None],
         costs: Mapping[str, int | float],
     ) -> pareto.Point:
-        """A subnet among others, every further quality as a negative cost."""
+        """The point of a subnet; further qualities are negative costs."""
         return pareto.Point(
             metrics[self.quality],
             (

@@ -8,11 +8,11 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """What a network achieves and what it costs.
+    """The quality and the costs of a network.
 
     Args:
-        quality: float. The more the better, such as mAP.
-        costs: tuple of numbers. The less the better, each.
+        quality: float. Higher is better, as for mAP.
+        costs: tuple of numbers. Lower is better for each.
     """
 
     quality: float
@@ -20,7 +20,7 @@ class Point:
 
 
 def dominates(point: Point, other: Point) -> bool:
-    """Whether `point` is nowhere worse than `other` and somewhere better."""
+    """Whether `point` is at least as good in all and better in something."""
     pairs = list(zip(point.costs, other.costs, strict=True))
     return (
         point.quality >= other.quality
@@ -33,10 +33,11 @@ def dominates(point: Point, other: Point) -> bool:
 
 
 def front(points: Sequence[Point]) -> list[int]:
-    """The points that no other one dominates.
+    """The points that no other point dominates.
 
     Args:
-        points: Points with equally many costs. Equal ones stay all.
+        points: sequence of Points with the same number of costs. Equal points
+            do not dominate each other.
 
     Returns:
         list of int, indices into `points`, by ascending costs.
@@ -49,14 +50,15 @@ def front(points: Sequence[Point]) -> list[int]:
     num_costs = {len(point.costs) for point in points}
     if len(num_costs) != 1:
         raise ValueError(
-            f"All points need equally many costs. Received: {sorted(num_costs)}"
+            "Points need the same number of costs. "
+            f"Received: {sorted(num_costs)}"
         )
     # Quality as one more cost, so that less is better in every column.
     values = np.array([(-p.quality, *p.costs) for p in points], np.float64)
     if np.isnan(values).any():
         raise ValueError(
-            "A point with NaN has no place on a front; leave failed trials "
-            f"out. Received: {int(np.isnan(values).any(axis=1).sum())} of "
+            "A point with NaN cannot be on a front. Leave failed trials out. "
+            f"Received: {int(np.isnan(values).any(axis=1).sum())} of "
             f"{len(points)} points with NaN"
         )
     kept = [
@@ -70,19 +72,19 @@ def front(points: Sequence[Point]) -> list[int]:
 
 
 def hypervolume(points: Sequence[Point], reference: Point) -> float:
-    """How much of the space between a bad point and the best is dominated.
+    """The volume that points dominate, up to a reference point.
 
     Args:
-        points: Points with equally many costs.
-        reference: Point. Its quality is the lowest and its costs the highest
-            that count; what is worse in anything adds nothing.
+        points: sequence of Points with the same number of costs.
+        reference: Point. Points that are worse than it in anything add
+            nothing.
 
     Returns:
-        float, 0 without any point. Costs on scales of their own count by the
-        product of all: divide them by a maximum first.
+        float, 0 without points. It is a product of all costs: bring them to
+        one scale first.
     """
     worst = np.array([-reference.quality, *reference.costs], np.float64)
-    # What is dominated adds nothing but time.
+    # Dominated points add nothing to the volume.
     best = [points[index] for index in front(points)]
     values = np.array(
         [(-p.quality, *p.costs) for p in best], np.float64
@@ -91,7 +93,7 @@ def hypervolume(points: Sequence[Point], reference: Point) -> float:
 
 
 def _dominated(values, worst) -> float:
-    """Volume between points and the worst, in slices of the last axis."""
+    """Volume between points and the worst one, by slices of the last axis."""
     if not len(values):
         return 0.0
     if len(worst) == 1:

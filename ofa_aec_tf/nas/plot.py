@@ -7,9 +7,9 @@ from matplotlib import ticker
 from ofa_aec_tf.nas import axis_labels
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.objectives import Objectives
+from ofa_aec_tf.nas.report import best_trial
 from ofa_aec_tf.nas.report import front_trials
 from ofa_aec_tf.nas.study import Trial
-from ofa_aec_tf.nas.subnet_search import best_trial
 from ofa_aec_tf.reports import figures
 from ofa_aec_tf.runs import workdir
 

@@ -1,18 +1,21 @@
-"""What a search leaves behind: the Pareto front and all trials as tables."""
+"""The outcome of a search: the Pareto front, chosen subnets, all trials."""
 
 import csv
 import io
 import json
 import pathlib
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 
 from ofa_aec_tf.nas import pareto
+from ofa_aec_tf.nas.budgets import LATENCY
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.candidates import Candidate
+from ofa_aec_tf.nas.objectives import FLOAT_QUALITY
 from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial
-from ofa_aec_tf.nas.subnet_search import best_trial
+from ofa_aec_tf.search_space.complexity import FILE_SIZE_NAMES
 from ofa_aec_tf.search_space.space import SearchSpace
 
 TRIALS_TABLE = "trials.csv"
@@ -22,12 +25,41 @@ PARETO_REPORT = "pareto.json"
 def front_trials(
     trials: Sequence[Trial], objectives: Objectives
 ) -> list[Trial]:
-    """The trials that no other one dominates, the cheapest first."""
+    """The trials that no other trial dominates, the cheapest first."""
     succeeded = [trial for trial in trials if trial.failure is None]
     indices = pareto.front(
         [objectives.point(trial.metrics, trial.costs) for trial in succeeded]
     )
     return [succeeded[index] for index in indices]
+
+
+def best_trial(
+    trials: Sequence[Trial], budget: Budget, quality: str = FLOAT_QUALITY
+) -> Trial | None:
+    """The trial of highest quality within a budget, the cheapest if tied.
+
+    Args:
+        trials: sequence of Trial.
+        budget: Budget.
+        quality: str. Name of the metric.
+
+    Returns:
+        Trial, or None if the evaluation of every feasible subnet failed.
+    """
+    feasible = [
+        trial
+        for trial in trials
+        if trial.failure is None and budget.feasible(trial.costs)
+    ]
+    return min(
+        feasible,
+        key=lambda trial: (
+            -trial.metrics[quality],
+            *trial.costs.values(),
+            str(trial.subnet),
+        ),
+        default=None,
+    )
 
 
 def pareto_report(
@@ -50,9 +82,9 @@ def pareto_report(
 
     Returns:
         dict with `objective` (what chooses subnets), `objectives` (those of
-        the front), `split`, `front` and `budgets`. A subnet is `chosen` for
-        each budget, or None where no evaluation succeeded; `num_feasible` is
-        None for a space too large to count.
+        the front), `split`, `front` and `budgets`. The `chosen` subnet of a
+        budget is None if no evaluation succeeded; `num_feasible` is None for a
+        space too large to count.
     """
     return {
         "objective": objectives.quality,
@@ -88,13 +120,64 @@ def _budget_report(trials, budget, candidates, complete, quality) -> dict:
     }
 
 
+def summary_lines(results: Mapping, notes: Sequence[str]) -> Iterator[str]:
+    """The outcome of a search, for people.
+
+    Args:
+        results: dict, the content of `pareto.json`.
+        notes: sequence of str. Lines to put before the budgets.
+
+    Yields:
+        str, a line each.
+    """
+    yield (
+        f"{results['num_trials']} subnets evaluated, "
+        f"{results['num_failed']} failed, {len(results['front'])} on the "
+        f"Pareto front ({results['split']} split, {results['num_clips']} clips)"
+    )
+    yield from notes
+    for budget in results["budgets"]:
+        chosen = budget["chosen"]
+        if chosen is None:
+            yield f"{budget['name']}: no subnet of it could be evaluated"
+            continue
+        costs = chosen["costs"]
+        sizes = "".join(
+            f"{costs[name]:,} bytes in {name.removesuffix('_file_bytes')}, "
+            for name in FILE_SIZE_NAMES
+            if name in costs
+        )
+        yield (
+            f"{budget['name']}: {results['objective']} "
+            f"{chosen['metrics'][results['objective']]:.4f}, "
+            f"{costs['parameters']:,} parameters, "
+            f"{costs['macs'] / 1e9:.3f} GMAC, {sizes}"
+            f"{_latency_text(chosen, results.get('latency'))}"
+            f"{chosen['subnet']}"
+        )
+
+
+def _latency_text(chosen: Mapping, latency: Mapping | None) -> str:
+    """The latency of a chosen subnet and its source; empty without any."""
+    if latency is None:
+        return ""
+    source = (
+        "measured"
+        if chosen["latency_is_measured"]
+        else f"predicted, off by at most {latency['max_relative_error']:.0%} "
+        f"for the {len(latency['measured_subnets'])} measured"
+    )
+    latency_ms = chosen["costs"][LATENCY]
+    return f"{latency_ms:.2f} ms on {latency['device']} ({source}), "
+
+
 def trials_table(
     trials: Sequence[Trial],
     budgets: Sequence[Budget],
     space: SearchSpace,
     objectives: Objectives,
 ) -> str:
-    """All trials as CSV, one a line, in the order that they come in.
+    """All trials as CSV, one a line, in the given order.
 
     Args:
         trials: sequence of Trial.
@@ -104,7 +187,8 @@ def trials_table(
 
     Returns:
         str. Columns: the decisions, the costs, the metrics, `on_front` (0 or
-        1), `budgets` (names of those it keeps, joined by `;`) and `failure`.
+        1), `budgets` (names of those that the subnet keeps, joined by `;`) and
+        `failure`.
     """
     on_front = {trial.subnet for trial in front_trials(trials, objectives)}
     cost_names = list(dict.fromkeys(name for t in trials for name in t.costs))
@@ -146,17 +230,17 @@ def read_trials_table(
     costs: Sequence[str],
     metrics: Sequence[str],
 ) -> Iterator[dict]:
-    """Reads what `trials_table` has written, but for the trials that failed.
+    """Reads the successful trials that `trials_table` has written.
 
     Args:
         path: str or path of the file.
         space: SearchSpace.
-        costs, metrics: sequences of str. Columns to read; a metric that was
-            not measured is left out.
+        costs, metrics: sequences of str. Columns to read; metrics that were
+            not measured are left out.
 
     Yields:
-        dict with `subnet` (choices by decision, without inactive ones),
-        `costs`, `metrics` and `budgets` (names of those it keeps).
+        dict with `subnet` (choices of the decisions that matter), `costs`,
+        `metrics` and `budgets` (names of those that the subnet keeps).
     """
     names = [decision.name for decision in space.decisions]
     with open(path, encoding="utf-8", newline="") as file:

@@ -1,9 +1,9 @@
-"""In what order a search evaluates subnets.
+"""Which subnets a search evaluates, and in which order.
 
-A method is a generator of batches: it yields Candidates, and is sent their
-trials. It draws from a seed and from what it is sent and from nothing else, so
-that a search that was killed goes the same way again over what is stored, and
-several processes go it together.
+A method is a generator of batches: it yields Candidates and is sent their
+trials. It depends only on a seed and on the trials it is sent. A search that
+was killed therefore repeats its steps on the stored trials, and several
+processes take the same steps together.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ TPE = "tpe"
 PREDICTOR = "predictor"
 METHODS = (EXHAUSTIVE, RANDOM, NSGA2, TPE, PREDICTOR)
 _TPE_BATCH = 8
-# Of a subnet that could not be evaluated, worse than any that keeps a budget.
+# Of a subnet that could not be evaluated: larger than any distance.
 _FAILED_VIOLATION = 1e9
 
 Batches = Generator[list[Candidate], Mapping[Subnet, Trial], None]
@@ -45,7 +45,7 @@ def feasible_pools(
     complete: bool,
     budgets: Sequence[Budget],
 ) -> list[list[Candidate]]:
-    """The candidates within each budget; all as one pool without budgets.
+    """The candidates within each budget; one pool of all without budgets.
 
     Raises:
         ValueError: if a budget is infeasible.
@@ -65,12 +65,12 @@ def resolve_method(
     Args:
         method: one of `METHODS`, or `"auto"`.
         pools: as `feasible_pools` returns them.
-        complete: bool. Whether they were taken from the whole space.
-        max_evaluations: int. Feasible subnets up to which all are evaluated.
+        complete: bool. Whether they are from the whole space.
+        max_evaluations: int. The most subnets to evaluate exhaustively.
 
     Raises:
-        ValueError: if the method is unknown, or an exhaustive search is asked
-            for in a space too large to list.
+        ValueError: if the method is unknown, or exhaustive in a space too
+            large to list.
     """
     check_choice("method", method, (AUTO, *METHODS))
     if method == AUTO:
@@ -78,8 +78,8 @@ def resolve_method(
         return EXHAUSTIVE if small else NSGA2
     if method == EXHAUSTIVE and not complete:
         raise ValueError(
-            "The search space is too large to list, so there is no exhaustive "
-            f"search in it. Use the method {NSGA2!r}. "
+            "The search space is too large for an exhaustive search. "
+            f"Use the method {NSGA2!r}. "
             f"Received: method={method!r}"
         )
     return method
@@ -97,7 +97,7 @@ def exhaustive(pools: Sequence[Sequence[Candidate]]) -> Batches:
 def random_populations(
     pools: Sequence[Sequence[Candidate]], population: int, seed: int
 ) -> Batches:
-    """A random population of each budget, without duplicates.
+    """A random population for each budget, without duplicates.
 
     Reference: OFA-AEC, section 2.4.
     """
@@ -106,18 +106,18 @@ def random_populations(
 
 
 class OptunaSearch:
-    """Search by a sampler of Optuna, in generations.
+    """A search with a sampler of Optuna, in generations.
 
-    Subnets that keep no budget cost nothing: they are never evaluated, and
-    the sampler is told how far off they are.
+    Subnets that keep no budget are never evaluated. The sampler is told their
+    distance from the budgets instead.
 
     Args:
         space: SearchSpace.
         costs_of: function from a subnet to its costs by name.
-        budgets: sequence of Budget. A subnet is feasible that keeps one.
+        budgets: sequence of Budget. Subnets that keep one are feasible.
         objectives: Objectives.
-        pools: as `feasible_pools` returns them. The first generation is drawn
-            from them.
+        pools: as `feasible_pools` returns them; the source of the first
+            generation.
         population: int. Subnets of a generation.
         max_evaluations: int. Distinct subnets to evaluate.
         seed: int.
@@ -194,7 +194,7 @@ class OptunaSearch:
             for trial, candidate in asked:
                 self._tell(study, trial, candidate, evaluated)
             if not batch:
-                # It goes round in circles, as where little keeps a budget.
+                # The sampler repeats itself, as it may with tight budgets.
                 unknown = [c for c in everything if c.subnet not in evaluated]
                 if not unknown:
                     return
@@ -211,10 +211,10 @@ class OptunaSearch:
             )
 
     def _ask(self, study):
-        """A trial of the sampler, and the subnet that it means.
+        """A trial of the sampler, and its subnet.
 
-        It decides everything, whether it matters for the subnet or not:
-        samplers learn little where the decisions change from trial to trial.
+        It makes all decisions, even those that do not matter for the subnet:
+        samplers learn little if the decisions differ between trials.
         """
         trial = study.ask()
         subnet = self._space.from_indices(
@@ -235,7 +235,7 @@ class OptunaSearch:
         metrics = None if result is None else result.metrics
         violation = self._violation(candidate.costs)
         if metrics is None:
-            # Too far out, failed, or beyond the last evaluation.
+            # Infeasible, failed, or beyond the last evaluation.
             metrics = dict.fromkeys(self._objectives.qualities, 0.0)
             violation = violation or _FAILED_VIOLATION
         trial.set_constraint("budget", violation)
@@ -256,13 +256,13 @@ def predicted_best(
     max_evaluations: int,
     seed: int,
 ) -> Batches:
-    """A random population of each budget, then what a predictor thinks best.
+    """A random population for each budget, then a predictor's favourites.
 
     Args:
         space: SearchSpace.
         pools: as `feasible_pools` returns them.
         quality: str. The metric that is predicted.
-        population: int. Subnets of a budget in each round.
+        population: int. Subnets for each budget in each round.
         max_evaluations: int. Distinct subnets to evaluate.
         seed: int.
     """
@@ -271,7 +271,7 @@ def predicted_best(
     while len(evaluated) < max_evaluations:
         succeeded = [t for t in evaluated.values() if t.failure is None]
         predictor = None
-        # Before it has seen enough, or where most failed: at random.
+        # With too few trials, the choice is random.
         if len(succeeded) >= MIN_TRIALS:
             predictor = AccuracyPredictor(space, quality).fit(succeeded)
         batch: dict[Subnet, Candidate] = {}
@@ -305,15 +305,15 @@ def make_batches(
     max_evaluations: int,
     seed: int,
 ) -> Batches:
-    """What a method asks for.
+    """The batches of a method.
 
     Args:
         method: one of `METHODS`.
         space, costs_of, budgets, objectives, pools: as in OptunaSearch.
-        population: int. Subnets a budget with `"random"` and in each round of
-            `"predictor"`; of a generation with `"nsga2"`.
-        max_evaluations: int. Distinct subnets to evaluate; exhaustive and
-            random search have no such limit.
+        population: int. Subnets for each budget with `"random"` and in each
+            round of `"predictor"`, or in a generation of `"nsga2"`.
+        max_evaluations: int. Distinct subnets to evaluate; no limit for
+            exhaustive and random search.
         seed: int.
     """
     check_choice("method", method, METHODS)

@@ -1,8 +1,8 @@
 """The trials of a search, in a database that processes can share.
 
-Optuna keeps them: what has been evaluated is a finished trial of its study.
-What a process is about to evaluate is a running one, a claim, by which others
-see that they need not.
+They are trials of an Optuna study. Evaluated subnets are finished trials. A
+running trial is a claim: it tells other processes that one is evaluating that
+subnet.
 """
 
 import contextlib
@@ -31,17 +31,17 @@ from ofa_aec_tf.search_space.space import Subnet
 STUDY_DATABASE = "study.db"
 JOURNAL_PREFIX = "journal:"
 _IDENTITY_CHARACTERS = 16
-# The last one is of a journal.
+# The last one is raised by a damaged journal.
 _STORAGE_ERRORS = (
     sqlalchemy.exc.SQLAlchemyError,
     optuna.exceptions.OptunaError,
     json.JSONDecodeError,
 )
-# For what another process needs to write one trial.
+# While another process writes a trial.
 _SQLITE_TIMEOUT_SECONDS = 60
 _NUM_OPENINGS, _OPENING_PAUSE_SECONDS = 5, 0.3
-# A process of another machine that has been silent so long has ended. An
-# evaluation takes seconds; one that takes longer may be done twice.
+# After so long, a process on another machine is assumed to have died. Longer
+# evaluations, which usually take seconds, may be done twice.
 _LEASE_SECONDS = 900
 
 
@@ -52,9 +52,9 @@ class Trial:
     Args:
         subnet: Subnet.
         costs: dict of numbers, as in Candidate.
-        metrics: dict of JSON types with `mAP` and other qualities that were
-            asked for; None if the trial failed.
-        failure: str. Why it failed; None if it did not.
+        metrics: dict of JSON types with `mAP` and the other qualities that
+            were asked for; None if the trial failed.
+        failure: str or None. Why it failed.
     """
 
     subnet: Subnet
@@ -63,7 +63,7 @@ class Trial:
     failure: str | None = None
 
     def to_json(self) -> dict:
-        """A trial that did not fail, as a dict of JSON types."""
+        """A successful trial as a dict of JSON types."""
         return {
             "subnet": dict(self.subnet),
             "costs": dict(self.costs),
@@ -72,7 +72,7 @@ class Trial:
 
 
 def open_storage(url: str | None, workdir):
-    """The storage that a URL names.
+    """Opens the storage of a URL.
 
     Args:
         url: str. A database URL, such as `postgresql://host/name`, or
@@ -93,8 +93,8 @@ def open_storage(url: str | None, workdir):
         try:
             return _open(url)
         except (*_STORAGE_ERRORS, ImportError, OSError, RuntimeError) as error:
-            # Processes that start together make the same tables. For a lock
-            # it has waited already.
+            # Processes that start together race to create the tables. For a
+            # lock, SQLite has waited already.
             is_race = isinstance(
                 error, sqlalchemy.exc.DBAPIError
             ) and "locked" not in str(error)
@@ -103,24 +103,24 @@ def open_storage(url: str | None, workdir):
                 continue
             raise ValueError(
                 f"The storage {without_password(url)} cannot be opened "
-                f"({type(error).__name__}: {_first_line(error)}). If a process "
-                "keeps it locked, end that; if its file is damaged, move that "
-                "away and search again. Or give a database URL, or "
+                f"({type(error).__name__}: {_first_line(error)}). If another "
+                "process locks it, end that process; if the file is damaged, "
+                "move it away and search again. Or give a database URL, or "
                 f"`{JOURNAL_PREFIX}` and the path of a file."
             ) from error
 
 
 @contextlib.contextmanager
 def storage_errors() -> Iterator[None]:
-    """Lets a storage that fails in this block raise a ValueError."""
+    """Turns errors of the storage in this block into ValueErrors."""
     try:
         yield
     except _STORAGE_ERRORS as error:
         cause = error.__cause__ or error
         raise ValueError(
             f"The storage of the trials failed ({type(cause).__name__}: "
-            f"{_first_line(cause)}). Finished trials are kept in it; mend that "
-            "and start the same search again."
+            f"{_first_line(cause)}). Finished trials are kept in it. Fix the "
+            "problem and start the same search again."
         ) from error
 
 
@@ -130,7 +130,7 @@ def _first_line(error) -> str:
 
 
 def without_password(text) -> str:
-    """A text in which a URL may have a password, without it."""
+    """A text with the passwords of its URLs hidden."""
     return re.sub(r"//([^:/@\s]+):[^@\s]*@", r"//\1:***@", str(text))
 
 
@@ -148,7 +148,7 @@ def _open(url):
 
 
 def study_name(identity: Mapping) -> str:
-    """The name of a study, which its identity decides.
+    """The name of the study with an identity.
 
     Args:
         identity: dict of JSON types.
@@ -161,14 +161,14 @@ def study_name(identity: Mapping) -> str:
 class SearchStudy:
     """The trials of one supernet on one data set.
 
-    A trial is written whole and when it has finished, so that a killed run
-    leaves nothing half done.
+    Trials are written when they have finished, so that a killed run leaves no
+    incomplete ones.
 
     Args:
         storage: what `open_storage` returns.
         space: SearchSpace of the supernet.
         identity: dict of JSON types. What the results depend on: supernet,
-            data, calibration. Trials of another identity are another study.
+            data, calibration. Each identity has a study of its own.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class SearchStudy:
         self._claims: dict[int, Mapping] = {}
 
     def _read(self):
-        """Reads what has come since the last time."""
+        """Reads the trials stored since the last time."""
         stored = self._study.get_trials(deepcopy=False)
         for trial in stored[self._num_read :]:
             claim = trial.user_attrs.get("claim")
@@ -212,7 +212,7 @@ class SearchStudy:
                 trial.user_attrs.get("metrics"),
                 trial.user_attrs.get("failure"),
             )
-            # A subnet that failed once may have been evaluated since.
+            # Failed subnets may be evaluated again.
             known = self._results.get(result.subnet)
             if known is None or known.failure is not None:
                 self._results[result.subnet] = result
@@ -222,14 +222,14 @@ class SearchStudy:
                 del self._claims[number]
 
     def trials(self) -> list[Trial]:
-        """All results so far, failed ones too, in the order of the space."""
+        """All results so far, including failures, in the order of the space."""
         return sorted(
             self.results().values(),
             key=lambda trial: tuple(self._space.to_indices(trial.subnet)),
         )
 
     def forget_failures(self) -> None:
-        """Lets what has failed so far count as not evaluated."""
+        """Treats subnets that have failed as not evaluated."""
         self._read()
         self._results = {
             subnet: trial
@@ -238,12 +238,12 @@ class SearchStudy:
         }
 
     def results(self) -> Mapping[Subnet, Trial]:
-        """The last result of each subnet that has one."""
+        """The latest result of each evaluated subnet."""
         self._read()
         return self._results
 
     def is_claimed(self, candidate: Candidate) -> bool:
-        """Whether some process that lives is evaluating a subnet."""
+        """Whether a running process is evaluating a subnet."""
         self._read()
         return next(self._live_claims(candidate), None) is not None
 
@@ -251,7 +251,7 @@ class SearchStudy:
         """Tells other processes that this one evaluates a subnet.
 
         Returns:
-            int, what `release` takes; None if another process was first.
+            int for `release`; None if another process was first.
         """
         if self.is_claimed(candidate):
             return None
@@ -269,7 +269,7 @@ class SearchStudy:
             },
         )
         self._read()
-        # The storage numbers them one after the other: the first wins.
+        # The storage numbers trials in order: the first claim wins.
         first, *_ = sorted(self._live_claims(candidate))
         (own,) = (
             number
@@ -282,7 +282,7 @@ class SearchStudy:
         return own
 
     def release(self, claim: int) -> None:
-        """Takes a claim back."""
+        """Withdraws a claim."""
         self._study.tell(
             claim, state=optuna.trial.TrialState.FAIL, skip_if_finished=True
         )

@@ -59,26 +59,18 @@ def summary_table(rows: Iterable[Mapping]) -> str:
         rows: dicts of `summary_row`.
     """
     rows = list(rows)
-    single_label = any(row["accuracy"] is not None for row in rows)
     columns = [
-        ("model", "model", str),
-        ("parameters", "parameters", "{:,}".format),
+        ("model", "model", ""),
+        ("parameters", "parameters", ","),
         ("MMACs", "macs", lambda macs: f"{macs / 1e6:,.1f}"),
-        ("bytes", "num_bytes", "{:,}".format),
-        ("test mAP", "mAP", "{:.4f}".format),
+        ("bytes", "num_bytes", ","),
+        ("test mAP", "mAP", ".4f"),
+        ("accuracy", "accuracy", ".4f"),
+        ("latency ms", "latency_ms", ".2f"),
     ]
-    if single_label:
-        columns.append(("accuracy", "accuracy", "{:.4f}".format))
-    columns.append(("latency ms", "latency_ms", "{:.2f}".format))
-    cells = [[header for header, _, _ in columns]]
-    for row in rows:
-        cells.append(
-            [
-                "-" if row[key] is None else form(row[key])
-                for _, key, form in columns
-            ]
-        )
-    return "\n".join([text_tables.aligned(cells), *_notes(rows, "test")])
+    if all(row["accuracy"] is None for row in rows):
+        del columns[-2]
+    return "\n".join([text_tables.table(rows, columns), *_notes(rows, "test")])
 
 
 def _notes(values, split):
@@ -96,20 +88,25 @@ def export_table(rows: Iterable[tuple[str, Mapping]]) -> str:
             known, `latency_ms`, `parity` and `metrics`, as in `export.json`.
     """
     rows = list(rows)
-    cells = [("file", "bytes", "ms", "max diff", "SNR dB", "mAP")]
-    for path, file in rows:
-        parity = file.get("parity") or {}
-        metrics = file.get("metrics") or {}
-        values = (
-            (",", file["num_bytes"]),
-            (".2f", file.get("latency_ms")),
-            (".1e", parity.get("max_score_difference")),
-            (".1f", parity.get("logit_snr_db")),
-            (".4f", metrics.get("mAP")),
-        )
-        numbers = ("-" if v is None else format(v, form) for form, v in values)
-        cells.append((path, *numbers))
-    measured = [file["metrics"] for _, file in rows if file.get("metrics")]
-    return "\n".join(
-        [text_tables.aligned(cells), *_notes(measured, "evaluated")]
+    cells = [
+        {
+            "path": path,
+            **file,
+            **(file.get("parity") or {}),
+            **(file.get("metrics") or {}),
+        }
+        for path, file in rows
+    ]
+    table = text_tables.table(
+        cells,
+        (
+            ("file", "path", ""),
+            ("bytes", "num_bytes", ","),
+            ("ms", "latency_ms", ".2f"),
+            ("max diff", "max_score_difference", ".1e"),
+            ("SNR dB", "logit_snr_db", ".1f"),
+            ("mAP", "mAP", ".4f"),
+        ),
     )
+    measured = [file["metrics"] for _, file in rows if file.get("metrics")]
+    return "\n".join([table, *_notes(measured, "evaluated")])

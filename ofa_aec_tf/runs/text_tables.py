@@ -1,7 +1,11 @@
 """Tables that commands print."""
 
+from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Sequence
+
+NO_VALUE = "-"
 
 
 def aligned(rows: Iterable[Sequence]) -> str:
@@ -20,3 +24,27 @@ def aligned(rows: Iterable[Sequence]) -> str:
         ).rstrip()
         for row in cells
     )
+
+
+def table(
+    rows: Iterable[Mapping],
+    columns: Sequence[tuple[str, str, str | Callable[..., str]]],
+) -> str:
+    """Aligned columns of values by name, with a dash where there is none.
+
+    Args:
+        rows: iterable of dicts.
+        columns: sequence of tuples: a header, the key of its values, and their
+            format as `format` takes it, or a function from a value to text.
+    """
+    cells = [[header for header, _, _ in columns]]
+    for row in rows:
+        values = [(row.get(key), form) for _, key, form in columns]
+        cells.append([_text(value, form) for value, form in values])
+    return aligned(cells)
+
+
+def _text(value, form) -> str:
+    if value is None:
+        return NO_VALUE
+    return form(value) if callable(form) else format(value, form)

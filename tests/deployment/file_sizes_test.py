@@ -1,4 +1,4 @@
-"""Sizes against files that are really written, to the byte."""
+"""Predicted sizes against files that are really converted."""
 
 import numpy as np
 import pytest
@@ -39,43 +39,139 @@ def _network(family, subnet, rng):
     return network
 
 
-@pytest.fixture(scope="module")
-def file_sizes():
-    """Of files from samples to scores."""
-    return FileSizes(
-        NetworkFiles(
-            _family(), FrontendConfig(), 0.5, synthetic_data.CLASS_NAMES
+class _CountedNetworks:
+    """In the place of NetworkFiles: files of known sizes, quickly.
+
+    Args:
+        family: Cnn10Family.
+        alignment: int. What the sizes are rounded up to.
+    """
+
+    num_frames = 51
+
+    def __init__(self, family, alignment=1):
+        self.family = family
+        self._alignment = alignment
+        self.converted = []
+
+    def num_bytes(self, subnet, per_weight):
+        """The size of a file, by bytes for each weight of a kernel."""
+        filters = self.family.filters(subnet)
+        flat = [1, *(n for block in filters for n in block)]
+        kernels = sum(9 * a * b for a, b in zip(flat, flat[1:]))
+        hidden = self.family.hidden_units
+        dense = (flat[-1] + 1) * hidden + (hidden + 1) * 3
+        exact = 5000 + per_weight * (kernels + dense) + 28 * sum(flat[1:])
+        exact += 300 * len(flat)
+        return -(-exact // self._alignment) * self._alignment
+
+    def convert(self, subnet, modes, network=None):
+        self.converted.append(subnet)
+        extra = 0 if network is None else 1
+        sizes = {"float32": 4, "int8": 1}
+        return {
+            mode: bytes(self.num_bytes(subnet, sizes[mode]) + extra)
+            for mode in modes
+        }
+
+
+def test_a_few_conversions_give_the_sizes_of_a_large_space():
+    family = _family(depth_pattern="XXX", width_granularity="layer")
+    networks = _CountedNetworks(family)
+    sizes = FileSizes(networks)
+    space = family.search_space()
+    assert len(networks.converted) == 6
+    assert {space.smallest(), space.largest()} <= set(networks.converted)
+    assert max(sizes.error_bytes.values()) <= 1
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        subnet = space.sample(rng)
+        assert sizes.costs(subnet) == {
+            "float32_file_bytes": networks.num_bytes(subnet, 4),
+            "int8_file_bytes": networks.num_bytes(subnet, 1),
+        }
+    bytes_per = sizes.to_json()["bytes_per"]
+    for name, per_weight in {
+        "float32_file_bytes": 4,
+        "int8_file_bytes": 1,
+    }.items():
+        assert bytes_per[name]["kernel_parameter"] == pytest.approx(per_weight)
+        # Batch normalization has two for each channel.
+        assert bytes_per[name]["other_parameter"] == pytest.approx(14)
+
+
+def test_what_alignment_adds_is_reported_as_an_error():
+    family = _family(depth_pattern="XXX")
+    networks = _CountedNetworks(family, alignment=64)
+    sizes = FileSizes(networks)
+    assert 1 < sizes.error_bytes["int8_file_bytes"] < 200
+    assert sizes.to_json()["max_error_bytes"] == sizes.error_bytes
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        subnet = family.search_space().sample(rng)
+        assert sizes.costs(subnet)["int8_file_bytes"] == pytest.approx(
+            networks.num_bytes(subnet, 1), abs=200
         )
+
+
+def test_a_converted_subnet_has_its_real_size():
+    family = _family()
+    networks = _CountedNetworks(family)
+    sizes = FileSizes(networks)
+    subnet = next(
+        subnet
+        for subnet in family.search_space().enumerate()
+        if not sizes.is_real(subnet)
     )
+    # One byte more with trained weights.
+    real = sizes.convert(subnet, network=object())
+    assert real["int8_file_bytes"] == networks.num_bytes(subnet, 1) + 1
+    assert sizes.is_real(subnet) and sizes.costs(subnet) == real
+    assert dict(subnet) in sizes.to_json()["converted_subnets"]
 
 
-# Of one structure each, to be quick.
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"channels": (8, 12, 20, 64), "width_granularity": "layer"},
-        {"channels": (8, 3, 3, 3), "width_ratios": (0.4,)},
-    ],
-    ids=["layers", "one channel"],
-)
-def test_without_a_front_end_sizes_are_those_of_log_mel_files(options):
-    # TFLite has no transform of 1000 samples.
+def test_a_space_of_one_subnet_is_converted():
+    family = Cnn10Family(
+        3, channels=(4, 6), width_ratios=(0.5,), depth_pattern="2"
+    )
+    networks = _CountedNetworks(family)
+    sizes = FileSizes(networks)
+    (subnet,) = family.search_space().enumerate()
+    assert networks.converted == [subnet]
+    assert sizes.error_bytes["int8_file_bytes"] == 0
+
+
+def test_predictions_are_right_for_real_files():
+    # TFLite has no transform of 1000 samples: quick to convert.
     config = FrontendConfig(window_samples=1000)
     family = Cnn10Family(
-        3, hidden_units=32, depth_pattern="222", elastic_stem=True, **options
+        3,
+        channels=(8, 12, 20),
+        hidden_units=16,
+        width_ratios=(0.5, 1.0),
+        depth_pattern="2X",
     )
-    sizes = FileSizes(
-        NetworkFiles(family, config, 0.5, synthetic_data.CLASS_NAMES)
-    )
+    networks = NetworkFiles(family, config, 0.5, synthetic_data.CLASS_NAMES)
+    sizes = FileSizes(networks)
+    subnets = list(family.search_space().enumerate())
+    predicted = [s for s in subnets if not sizes.is_real(s)]
+    assert len(predicted) == len(subnets) - 6 == 2
+    for subnet in predicted:
+        costs = sizes.costs(subnet)
+        real = sizes.convert(subnet)
+        for name in _MODES:
+            assert costs[name] == pytest.approx(real[name], abs=64)
     rng = np.random.default_rng(0)
-    num_frames = config.num_frames(config.num_samples(0.5))
-    clips = rng.normal(-40, 15, (2, num_frames, 64))
-    subnet = family.search_space().sample(rng)
-    network = _network(family, subnet, rng)
-    assert sizes.costs(subnet) == {
-        name: len(converter.convert(network, num_frames, 64, mode, clips))
+    clips = rng.normal(-40, 15, (2, networks.num_frames, 64))
+    network = _network(family, predicted[0], rng)
+    expected = {
+        name: len(
+            converter.convert(network, networks.num_frames, 64, mode, clips)
+        )
         for name, mode in _MODES.items()
     }
+    assert sizes.costs(predicted[0]) == expected
+    assert sizes.convert(predicted[0], network) == expected
 
 
 @pytest.mark.slow
@@ -86,13 +182,11 @@ def test_sizes_are_those_of_what_the_command_writes(tmp_path):
     expected = {}
     for space, options in _SPACES.items():
         family = _family(**options)
-        sizes = FileSizes(
-            NetworkFiles(
-                family,
-                dataset.frontend,
-                dataset.clip_seconds,
-                dataset.class_map.names,
-            )
+        networks = NetworkFiles(
+            family,
+            dataset.frontend,
+            dataset.clip_seconds,
+            dataset.class_map.names,
         )
         for number in range(2):
             subnet = family.search_space().sample(rng)
@@ -101,7 +195,10 @@ def test_sizes_are_those_of_what_the_command_writes(tmp_path):
             path.parent.mkdir()
             _network(family, subnet, rng).save(path)
             info.write(path)
-            expected[name] = sizes.costs(subnet)
+            files = networks.convert(subnet, _MODES.values())
+            expected[name] = {
+                cost: len(files[mode]) for cost, mode in _MODES.items()
+            }
     paths = [str(tmp_path / name / "subnet.keras") for name in expected]
     result = commands.run(
         "ofa_aec_tf.export",
@@ -128,34 +225,7 @@ def test_sizes_are_those_of_what_the_command_writes(tmp_path):
     assert report["files"]["int8"]["input_shape"] == [1, 16000]
 
 
-def test_longer_names_of_classes_take_their_bytes(file_sizes):
-    family = _family()
-    subnet = family.search_space().smallest()
-    # Letters of two bytes in UTF-8.
-    names = ("low", "middle", "höhö")
-    longer = FileSizes(NetworkFiles(family, FrontendConfig(), 0.5, names))
-    for name, num_bytes in file_sizes.costs(subnet).items():
-        assert longer.costs(subnet)[name] == num_bytes + 2
-
-
-def test_a_wider_subnet_takes_what_its_weights_do(file_sizes):
-    space = _family().search_space()
-    narrow = dict(space.smallest())
-    wide = {**narrow, "block3_width": 1.0}
-    # 8 of 20 channels, between 5 and 26 others, and a bias.
-    weights = {n: 9 * (5 * n + n * n + n * 26) for n in (8, 20)}
-    more = weights[20] - weights[8]
-    differences = {
-        name: num_bytes - file_sizes.costs(narrow)[name]
-        for name, num_bytes in file_sizes.costs(wide).items()
-    }
-    assert differences["float32_file_bytes"] == 4 * (more + 2 * 12)
-    # A scale and a zero point of each channel too, for weights and bias.
-    expected = more + 2 * 12 * (4 + 2 * (4 + 8))
-    assert differences["int8_file_bytes"] == pytest.approx(expected, abs=16)
-
-
 def test_a_class_name_that_no_file_can_hold_is_refused():
     names = ("low", "middle", "hi\ngh")
     with pytest.raises(ValueError, match="is a line of text"):
-        FileSizes(NetworkFiles(_family(), FrontendConfig(), 0.5, names))
+        NetworkFiles(_family(), FrontendConfig(), 0.5, names)

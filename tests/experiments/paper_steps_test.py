@@ -11,7 +11,6 @@ from ofa_aec_tf.experiments import steps
 from ofa_aec_tf.experiments.reports import measurements
 from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.nas.budgets import parse_budgets
-from tests.experiments import small_reproduction
 
 _DATA = Data(pathlib.Path("data"), "abc")
 _FLAGS = pathlib.Path(__file__).resolve().parents[2] / "flags" / "paper"
@@ -26,17 +25,6 @@ def _paper(monkeypatch):
         {"0.9M": (0.6, 1), "3.6M": (0.8, 2)},
         _DATA,
         (527, 1001, 64),
-    )
-
-
-@pytest.fixture
-def small_paper(tmp_path):
-    return paper_steps.PaperSteps(
-        small_reproduction.write_flagfiles(tmp_path),
-        parse_budgets(small_reproduction.BUDGETS),
-        {"low": (0.5, 1)},
-        _DATA,
-        (3, 64, 64),
     )
 
 

@@ -91,7 +91,7 @@ def test_flags_are_passed_on_to_preprocessing(tmp_path, monkeypatch):
         return 2.0
 
     monkeypatch.setattr(
-        "ofa_aec_tf.experiments.preprocessed_data.child_commands.call", call
+        "ofa_aec_tf.experiments.preprocessing.child_commands.call", call
     )
     config = PipelineSettings(
         flags_dir=str(tmp_path),

@@ -6,7 +6,6 @@ import json
 import pytest
 
 from ofa_aec_tf.data.dataset_info import DatasetInfo
-from ofa_aec_tf.deployment.file_sizes import FileSizes
 from ofa_aec_tf.deployment.latency import latency_table
 from ofa_aec_tf.deployment.network_files import NetworkFiles
 from tests import commands
@@ -155,8 +154,8 @@ def test_few_trials_of_a_predictor_are_not_lost(inputs, tmp_path):
         (["--objective=mAP,latency_ms"], "An objective is one of"),
         (["--objective=mAP,macs,macs"], "Objectives must be distinct"),
         (["--storage=nonsense"], "The storage nonsense cannot be opened"),
-        (["--latency_mode=int8"], "rows of a --latency_table. Give one"),
-        (["--latency_threads=1"], "rows of a --latency_table, or is for"),
+        (["--latency_mode=int8"], "--latency_mode is for --latency_table"),
+        (["--latency_threads=1"], "is for --latency_table or"),
         (["--latency_runs=9"], "--latency_runs is for --measure_latency"),
         (
             ["--max_measured_latencies=9"],
@@ -168,7 +167,7 @@ def test_few_trials_of_a_predictor_are_not_lost(inputs, tmp_path):
         ),
         (
             ["--measure_latency=int8", "--latency_mode=int8"],
-            "name the mode by --measure_latency",
+            "--latency_mode is for --latency_table",
         ),
         (
             [
@@ -329,31 +328,60 @@ def test_a_search_measures_latencies_here_once(inputs, tmp_path):
 @pytest.mark.slow
 def test_a_search_keeps_the_size_of_a_file(inputs, family, data_dir, tmp_path):
     dataset = DatasetInfo.read(data_dir)
-    sizes = FileSizes(
-        NetworkFiles(
-            family,
-            dataset.frontend,
-            dataset.clip_seconds,
-            dataset.class_map.names,
-        )
+    networks = NetworkFiles(
+        family,
+        dataset.frontend,
+        dataset.clip_seconds,
+        dataset.class_map.names,
     )
-    subnets = list(family.search_space().enumerate())
-    limit = sorted(sizes.costs(s)["int8_file_bytes"] for s in subnets)[3]
+    space = family.search_space()
+    small, large = (
+        len(networks.convert(subnet, ["int8"])["int8"])
+        for subnet in (space.smallest(), space.largest())
+    )
+    limit = (small + large) // 2
+    search_dir, cut_dir = tmp_path / "search", tmp_path / "cut"
     result = _search(
         inputs,
-        f"--workdir={tmp_path}",
+        f"--workdir={search_dir}",
         "--num_calibration_clips=8",
         f"--budget=app:int8_file_bytes<={limit}",
+        "--budget=any:parameters<=1M",
     )
     assert result.returncode == 0, result.stderr
-    report = json.loads((tmp_path / "pareto.json").read_text())
-    chosen = report["budgets"][0]["chosen"]
-    expected = sizes.costs(chosen["subnet"])
-    assert expected["int8_file_bytes"] <= limit
-    assert expected.items() <= chosen["costs"].items()
-    assert 4 <= report["budgets"][0]["num_feasible"] < len(subnets)
-    rows = list(csv.DictReader((tmp_path / "trials.csv").open()))
-    assert all(int(row["int8_file_bytes"]) <= limit for row in rows)
+    report = json.loads((search_dir / "pareto.json").read_text())
+    app, other = report["budgets"]
+    assert 1 <= app["num_feasible"] < other["num_feasible"] == 8
+    assert app["chosen"]["costs"]["int8_file_bytes"] <= limit
+    assert report["file_sizes"]["max_error_bytes"]["int8_file_bytes"] < 200
+    # The sizes are those of what is shipped in the end, to the byte.
+    cut = commands.run_with_tensorflow(
+        "ofa_aec_tf.materialize",
+        *inputs,
+        f"--pareto={search_dir / 'pareto.json'}",
+        f"--workdir={cut_dir}",
+    )
+    assert cut.returncode == 0, cut.stderr
+    models = [cut_dir / name / "subnet.keras" for name in ("app", "any")]
+    exported = commands.run_with_tensorflow(
+        "ofa_aec_tf.export",
+        f"--model={','.join(map(str, models))}",
+        f"--data_dir={data_dir}",
+        f"--output_dir={tmp_path / 'out'}",
+        "--modes=float32,int8",
+        "--log_mel_modes=",
+        "--num_calibration_clips=8",
+        "--num_parity_clips=4",
+    )
+    assert exported.returncode == 0, exported.stderr
+    for budget in report["budgets"]:
+        chosen = budget["chosen"]
+        assert chosen["file_sizes_are_real"]
+        assert chosen["subnet"] in report["file_sizes"]["converted_subnets"]
+        for mode in ("float32", "int8"):
+            file = tmp_path / "out" / budget["name"] / f"subnet_{mode}.tflite"
+            expected = chosen["costs"][f"{mode}_file_bytes"]
+            assert file.stat().st_size == expected
 
 
 def test_a_latency_without_a_table_is_refused(inputs, tmp_path):

@@ -99,7 +99,7 @@ def test_by_default_small_spaces_are_evaluated_whole(
 
 
 def test_an_exhaustive_search_of_a_part_of_a_space_is_refused():
-    with pytest.raises(ValueError, match="too large to list"):
+    with pytest.raises(ValueError, match="too large for an exhaustive"):
         search_methods.resolve_method("exhaustive", [CANDIDATES], False, 9)
     with pytest.raises(ValueError, match="Received: method='genetic'"):
         search_methods.resolve_method("genetic", [CANDIDATES], True, 9)

@@ -147,13 +147,13 @@ def test_the_claim_of_a_killed_process_is_free_at_once(tmp_path):
 def test_processes_that_start_together_share_the_work(tmp_path):
     code = (
         "import json, pathlib, sys, time\n"
-        "from ofa_aec_tf.nas import search_methods, subnet_search\n"
+        "from ofa_aec_tf.nas import search_methods, trial_runner\n"
         "from tests.nas import tabulated\n"
         "evaluator = tabulated.Evaluator()\n"
         "def evaluate(subnet):\n"
         "    time.sleep(0.05)\n"
         "    return evaluator(subnet)\n"
-        "trials = subnet_search.run_search(\n"
+        "trials = trial_runner.run_trials(\n"
         "    tabulated.open_study(pathlib.Path(sys.argv[1])),\n"
         "    search_methods.exhaustive([tabulated.CANDIDATES]),\n"
         "    evaluate, show_progress=False)\n"

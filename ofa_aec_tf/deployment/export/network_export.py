@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ofa_aec_tf.deployment import parity as parities
 from ofa_aec_tf.deployment.export import fidelity_checks
+from ofa_aec_tf.deployment.latency import measurement
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.deployment.tflite import file_checks
 from ofa_aec_tf.deployment.tflite import inspection
@@ -54,7 +55,9 @@ class ExportedFile:
             content,
             runner,
             parity,
-            runner.median_latency_ms(num_latency_runs),
+            measurement.measure(
+                content, measurement.Timing(num_latency_runs, turns=1)
+            ).median_ms,
             inspection.summarize(content),
             metrics,
         )

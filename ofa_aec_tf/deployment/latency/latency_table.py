@@ -1,15 +1,16 @@
-"""The latency table of a device: what benchmarks write and searches read.
+"""The latency table of a device: written by benchmarks, read by searches.
 
 A JSON object with `device`, a name, and `rows`, one for each file and number
 of threads. A row has at least `file`, `threads`, `macs`, `latency_ms` (with
 `median`, `p95`, `mean` and `min`, each a number or None), and `network`: which
-network the file holds, or None where nothing tells.
+network the file holds, or None where that is unknown.
 """
 
 from collections.abc import Mapping
 from collections.abc import Sequence
 
 from ofa_aec_tf.checks import json_kinds
+from ofa_aec_tf.deployment.latency.measurement import Latency
 from ofa_aec_tf.runs import workdir
 
 _ROW_KEYS = ("file", "threads", "latency_ms", "macs", "network")
@@ -50,7 +51,7 @@ def network(
         num_frames: int. Frames of a clip.
         mode: str. Quantization mode of the file.
         macs: int or None. Those of the network alone, as a search counts
-            them; a file may have a front end as well.
+            them; the file may contain a front end as well.
     """
     return {
         "family": dict(family),
@@ -61,8 +62,24 @@ def network(
     }
 
 
+def row(costs: Mapping, num_threads: int, latency: Latency) -> dict:
+    """A row of the table.
+
+    Args:
+        costs: dict of JSON types. What is known of the file.
+        num_threads: int. Threads of the interpreter.
+        latency: Latency.
+    """
+    return {
+        **costs,
+        "threads": num_threads,
+        "num_runs": latency.num_runs,
+        "latency_ms": latency.to_json(),
+    }
+
+
 def typical_ms(row: Mapping) -> float:
-    """The median latency of a row; the mean where a tool gave no median."""
+    """The median latency of a row; its mean if there is no median."""
     latency_ms = row["latency_ms"]
     if latency_ms.get("median") is not None:
         return latency_ms["median"]
@@ -75,7 +92,7 @@ def write(path, device: str, rows: Sequence[Mapping], **context) -> None:
     Args:
         path: path of the file.
         device: str. Its name.
-        rows: sequence of dict of JSON types, as above.
+        rows: sequence of dict of JSON types, as described above.
         **context: JSON types. How the rows were measured.
     """
     workdir.write_json(path, {"device": device, **context, "rows": list(rows)})
@@ -85,7 +102,7 @@ def read(path) -> dict:
     """Reads the table of a device.
 
     Raises:
-        ValueError: if there is no such file, or it is no such table.
+        ValueError: if there is no such file, or it is not a latency table.
     """
     try:
         table = workdir.read_json(path)
@@ -123,7 +140,7 @@ def read(path) -> dict:
 
 def _check_kinds(row):
     json_kinds.check(row, _ROW_KINDS, "")
-    # Tables of other tools may have only one of them.
+    # Other tools may give only one of the two.
     latency_ms = {"mean": None, "median": None, **row["latency_ms"]}
     json_kinds.check(latency_ms, _LATENCY_KINDS, "latency_ms.")
     if row["network"] is not None:

@@ -1,9 +1,9 @@
-"""How long TFLite models take on this machine, and what of them XNNPACK runs.
+"""How long TFLite models take on this machine, and what XNNPACK leaves out.
 
-Repeated runs are timed in this process, with an interpreter that is made anew
-for each turn: processes of their own for each turn would measure the same and
-take half a second more to start. What only a fresh process can show, the
-first run and the memory, is measured in one.
+Repeated runs are timed in this process, with a new interpreter for each turn:
+a new process for each turn would give the same times and take half a second
+longer to start. The first run and the memory that a model needs can only be
+measured in a fresh process, so they are.
 """
 
 import collections
@@ -21,24 +21,47 @@ import numpy as np
 import tqdm
 from ai_edge_litert.interpreter import Interpreter
 
+from ofa_aec_tf.checks import settings
+from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.deployment.tflite import runner
 from ofa_aec_tf.runs import machine
 
+# Of a spectrogram, in dB, and of a waveform.
+_LOG_MEL_RANGE, _WAVEFORM_RANGE = (-100.0, 0.0), (-1.0, 1.0)
+_WAVEFORM_RANK = 2
 _DELEGATE = "DELEGATE"
-_LEFT_OUT = -1
+# Stands for an optional tensor that is absent.
+_NO_TENSOR = -1
 _CLEAR_PEAK_MEMORY = "5"
 _PROCESS_MEMORY = pathlib.Path("/proc/self/clear_refs")
 
 
 @dataclasses.dataclass(frozen=True)
+class Timing(settings.Settings):
+    """How a model is timed."""
+
+    runs: int = setting(50, "Timed runs of each file.", at_least=1)
+    warmup_runs: int = setting(
+        5, "Untimed runs at the start of each turn.", at_least=0
+    )
+    turns: int = setting(
+        5,
+        "Turns that the timed runs are divided into: every file has had its "
+        "turn before the first file runs again.",
+        at_least=1,
+    )
+    seed: int = setting(0, "Seed of the random inputs.", at_least=0)
+
+
+@dataclasses.dataclass(frozen=True)
 class Latency:
-    """Times of repeated runs.
+    """Statistics of the timed runs of one model.
 
     Args:
         median_ms: float.
-        p95_ms: float. Nineteen of twenty runs take no longer.
+        p95_ms: float. The 95th percentile.
         mean_ms: float.
-        min_ms: float. The fastest run, which other work disturbed least.
+        min_ms: float. The run that other processes disturbed least.
         num_runs: int.
     """
 
@@ -50,7 +73,7 @@ class Latency:
 
     @classmethod
     def of(cls, durations_ms: Sequence[float]) -> "Latency":
-        """The statistics of some runs, in milliseconds each."""
+        """The statistics of runs that took this many milliseconds each."""
         return cls(
             float(np.median(durations_ms)),
             float(np.percentile(durations_ms, 95)),
@@ -60,7 +83,7 @@ class Latency:
         )
 
     def to_json(self) -> dict[str, float]:
-        """The statistics as a latency table names them."""
+        """The statistics by their names in a latency table."""
         return {
             "median": self.median_ms,
             "p95": self.p95_ms,
@@ -71,13 +94,14 @@ class Latency:
 
 @dataclasses.dataclass(frozen=True)
 class FirstUse:
-    """What loading a model and running it once takes in a fresh process.
+    """What it takes to load a model and run it once in a fresh process.
 
     Args:
-        initialization_ms: float. Loading, packing of weights, allocation.
+        initialization_ms: float. Loading, packing the weights and allocating
+            memory.
         first_run_ms: float.
-        peak_rss_bytes: int. How much the resident memory of the process grew
-            at the most; None where Linux does not tell.
+        peak_rss_bytes: int or None. The largest growth of the process's
+            resident memory; None where the system does not tell.
     """
 
     initialization_ms: float
@@ -85,39 +109,89 @@ class FirstUse:
     peak_rss_bytes: int | None
 
 
-def measure_by_turns(
-    configurations: Sequence[tuple[pathlib.Path, int]],
-    num_runs: int,
-    num_warmup_runs: int,
-    num_turns: int,
-    seed: int,
-) -> Iterator[list[Latency]]:
-    """Times models by turns, so that a slow minute hits all of them alike.
+def set_random_inputs(interpreter: Interpreter, seed: int) -> None:
+    """Fills every input with random values in the range of audio.
 
     Args:
-        configurations: sequence of `(path, num_threads)`.
-        num_runs: int. Timed runs of each, divided among the turns.
-        num_warmup_runs: int. Runs before the timed ones of each turn.
-        num_turns: int.
-        seed: int. Of the inputs.
+        interpreter: Interpreter with memory allocated. An input of rank 2 is
+            a waveform in [-1, 1], any other a spectrogram in dB.
+        seed: int.
+
+    Raises:
+        ValueError: if an input is not float32.
+    """
+    rng = np.random.default_rng(seed)
+    for tensor in interpreter.get_input_details():
+        if tensor["dtype"] != np.float32:
+            raise ValueError(
+                "Only models with float32 inputs can be timed. Received: "
+                f"input {tensor['name']!r} of {np.dtype(tensor['dtype']).name}"
+            )
+        is_waveform = len(tensor["shape"]) == _WAVEFORM_RANK
+        low, high = _WAVEFORM_RANGE if is_waveform else _LOG_MEL_RANGE
+        values = rng.uniform(low, high, tensor["shape"]).astype(np.float32)
+        interpreter.set_tensor(tensor["index"], values)
+
+
+def _time_runs(interpreter, num_runs, num_warmup_runs) -> list[float]:
+    """Milliseconds of each run, without copies of inputs and outputs."""
+    for _ in range(num_warmup_runs):
+        runner.invoke(interpreter)
+    durations_ms = []
+    for _ in range(num_runs):
+        start = time.perf_counter()
+        runner.invoke(interpreter)
+        durations_ms.append(1e3 * (time.perf_counter() - start))
+    return durations_ms
+
+
+def measure_by_turns(
+    configurations: Sequence[tuple[pathlib.Path | bytes, int]], timing: Timing
+) -> Iterator[list[Latency]]:
+    """Times models in turns, so that a slow minute slows all of them alike.
+
+    Args:
+        configurations: sequence of `(model, num_threads)`, where the model is
+            the path of a `.tflite` file or its content.
+        timing: Timing.
 
     Yields:
         list of Latency, in the order of `configurations`, after each turn: of
         all runs so far.
 
     Raises:
-        ValueError: as `runner.load_interpreter`.
+        ValueError: if a model cannot be loaded or run.
     """
     durations_ms = [[] for _ in configurations]
-    num_turns = min(num_turns, num_runs)
-    # No bar but on a terminal.
-    for turn in tqdm.trange(num_turns, unit="turn", disable=None):
-        runs = num_runs // num_turns + (turn < num_runs % num_turns)
-        for (path, num_threads), durations in zip(configurations, durations_ms):
-            interpreter = runner.load_interpreter(path, num_threads)
-            runner.set_random_inputs(interpreter, seed)
-            durations += runner.time_runs(interpreter, runs, num_warmup_runs)
+    num_turns = min(timing.turns, timing.runs)
+    # `None` shows the progress bar on terminals only.
+    is_hidden = True if num_turns == 1 else None
+    for turn in tqdm.trange(num_turns, unit="turn", disable=is_hidden):
+        runs = timing.runs // num_turns + (turn < timing.runs % num_turns)
+        for (model, num_threads), durations in zip(
+            configurations, durations_ms
+        ):
+            interpreter = runner.load_interpreter(model, num_threads)
+            set_random_inputs(interpreter, timing.seed)
+            durations += _time_runs(interpreter, runs, timing.warmup_runs)
         yield [Latency.of(durations) for durations in durations_ms]
+
+
+def measure(
+    model: pathlib.Path | bytes, timing: Timing, num_threads: int = 1
+) -> Latency:
+    """Times one model.
+
+    Args:
+        model: path of a `.tflite` file, or its content.
+        timing: Timing.
+        num_threads: int. Threads of the interpreter.
+
+    Raises:
+        ValueError: if the model cannot be loaded or run.
+    """
+    *_, (latency,) = measure_by_turns([(model, num_threads)], timing)
+    return latency
 
 
 def measure_first_use(
@@ -131,9 +205,9 @@ def measure_first_use(
         seed: int. Of the inputs.
 
     Raises:
-        ValueError: if the model cannot be loaded, or the process dies of it.
+        ValueError: if the model cannot be loaded, or the process dies.
     """
-    # Not a fork: it would begin with the memory of this process.
+    # A fork would start with the memory of this process.
     with concurrent.futures.ProcessPoolExecutor(
         1, mp_context=multiprocessing.get_context("spawn")
     ) as executor:
@@ -141,21 +215,22 @@ def measure_first_use(
             return executor.submit(_first_use, path, num_threads, seed).result()
         except BrokenProcessPool as error:
             raise ValueError(
-                f"The process that ran {path} died, probably for want of "
-                "memory. Measure a smaller model, or where there is more."
+                f"The process that ran {path} died, probably because it ran "
+                "out of memory. Measure a smaller model, or use a machine "
+                "with more memory."
             ) from error
 
 
 def _first_use(path, num_threads, seed):
     memory_before = machine.resident_memory_bytes()
     if memory_before is not None:
-        # What the imports took for a moment is no cost of the model.
+        # The peak so far is that of the imports, not of the model.
         _PROCESS_MEMORY.write_text(_CLEAR_PEAK_MEMORY)
     start = time.perf_counter()
     interpreter = runner.load_interpreter(path, num_threads)
     initialization_ms = 1e3 * (time.perf_counter() - start)
-    runner.set_random_inputs(interpreter, seed)
-    (first_run_ms,) = runner.time_runs(interpreter, 1, 0)
+    set_random_inputs(interpreter, seed)
+    (first_run_ms,) = _time_runs(interpreter, 1, 0)
     peak_rss_bytes = None
     if memory_before is not None:
         peak_rss_bytes = machine.peak_resident_memory_bytes() - memory_before
@@ -163,7 +238,7 @@ def _first_use(path, num_threads, seed):
 
 
 def undelegated_operators(interpreter: Interpreter) -> Mapping[str, int]:
-    """Operators that the runtime's own kernels run, and not XNNPACK.
+    """Operators that run on the runtime's own kernels instead of XNNPACK.
 
     Args:
         interpreter: Interpreter with memory allocated.
@@ -171,8 +246,8 @@ def undelegated_operators(interpreter: Interpreter) -> Mapping[str, int]:
     Returns:
         dict from operator name to how often it occurs.
     """
-    # No public function tells; this one lists the operators of the file and
-    # behind them each delegate, with the tensors on its border.
+    # No public function tells. This one lists the operators of the file, then
+    # each delegate with the tensors that enter and leave it.
     nodes = interpreter._get_ops_details()
     operators = [node for node in nodes if node["op_name"] != _DELEGATE]
     makers = {
@@ -184,7 +259,7 @@ def undelegated_operators(interpreter: Interpreter) -> Mapping[str, int]:
     for delegate in nodes:
         if delegate["op_name"] != _DELEGATE:
             continue
-        border = {_LEFT_OUT, *delegate["inputs"]}
+        border = {_NO_TENSOR, *delegate["inputs"]}
         waiting = list(delegate["outputs"])
         while waiting:
             tensor = waiting.pop()

@@ -1,4 +1,4 @@
-"""What a TFLite model costs on any device, counted from its flatbuffer."""
+"""Costs of a TFLite model on any device, counted in its flatbuffer."""
 
 import math
 
@@ -6,11 +6,11 @@ from ai_edge_litert import schema_py_generated as schema
 
 from ofa_aec_tf.deployment.tflite import inspection
 
-# Weights are the second input of each, and belong to all of an output's
-# channels together.
+# Weights are the second input of each; each position of the output takes all of
+# them.
 _WEIGHTED_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _WEIGHTS = 1
-# Of two activations, as in an attention.
+# Multiplies two activations, as in attention.
 _PRODUCT_OPERATOR = "BATCH_MATMUL"
 
 _BITS = {
@@ -35,14 +35,14 @@ _BITS = {
 def count_macs(model_bytes: bytes) -> int:
     """Multiply-accumulate operations of one run.
 
-    Only convolutions, dense layers and the products of an attention have
-    MACs, as in `complexity`.
+    Counted are convolutions, dense layers and the products of attention, as
+    in `complexity`.
 
     Args:
         model_bytes: bytes of a `.tflite` file.
 
     Returns:
-        int, of the first subgraph where there are several.
+        int, for the first subgraph.
 
     Raises:
         ValueError: if this is not a TFLite file.
@@ -65,13 +65,13 @@ def count_macs(model_bytes: bytes) -> int:
 
 
 def _product_macs(graph, operator):
-    """Each number of the output is a sum over what the factors share."""
+    """Each element of the output is a sum over the shared dimension."""
     left, right = (
         inspection.tensor_shape(graph.Tensors(operator.Inputs(i)))
         for i in range(2)
     )
     output = inspection.tensor_shape(graph.Tensors(operator.Outputs(0)))
-    # (..., m, k) and (..., k, n) make (..., m, n), each factor maybe turned.
+    # (..., m, k) by (..., k, n) is (..., m, n); factors may be transposed.
     rows, columns = output[-2:]
     inner = math.isqrt(
         math.prod(left[-2:]) * math.prod(right[-2:]) // (rows * columns)
@@ -82,16 +82,17 @@ def _product_macs(graph, operator):
 def peak_live_bytes(model_bytes: bytes) -> int:
     """The most bytes that activations take at once.
 
-    An activation lives from the operator that makes it to the last one that
-    reads it; inputs and outputs of the graph live on, as the runtime never
-    overwrites them. What is computed from constants alone counts as constant.
-    A runtime needs more: buffers of its operators, and gaps between tensors.
+    An activation is live from the operator that computes it to the last one
+    that reads it. Inputs and outputs of the graph always are, because the
+    runtime never overwrites them. Tensors computed from constants only count
+    as constants. Runtimes need more, for buffers of operators and gaps between
+    tensors.
 
     Args:
         model_bytes: bytes of a `.tflite` file.
 
     Returns:
-        int, of the first subgraph where there are several.
+        int, for the first subgraph.
 
     Raises:
         ValueError: if this is not a TFLite file.
@@ -110,7 +111,7 @@ def peak_live_bytes(model_bytes: bytes) -> int:
     last_use = dict.fromkeys(inputs | outputs, num_operators)
     for position in range(num_operators):
         operator = graph.Operators(position)
-        # -1 stands for an optional input that is left out.
+        # -1 stands for an optional input that is absent.
         read = {operator.Inputs(i) for i in range(operator.InputsLength())} - {
             -1
         }

@@ -258,22 +258,6 @@ def attach(content: bytes, metadata: AudioMetadata) -> bytes:
     return file.getvalue()
 
 
-def without_labels(content: bytes) -> bytes:
-    """The flatbuffer of a file, without the archive that may be behind it.
-
-    Args:
-        content: bytes of a TFLite file, with or without metadata.
-
-    Returns:
-        bytes.
-    """
-    file = io.BytesIO(content)
-    if not zipfile.is_zipfile(file):
-        return content
-    with zipfile.ZipFile(file) as archive:
-        return content[: min(e.header_offset for e in archive.infolist())]
-
-
 def _tensors(root):
     graphs = root.children(schema.MODEL_SUBGRAPHS)
     if len(graphs) != 1:

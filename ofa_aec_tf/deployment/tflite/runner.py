@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import time
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -10,9 +9,6 @@ from ai_edge_litert.interpreter import Interpreter
 from ofa_aec_tf.deployment.tflite import isolation
 from ofa_aec_tf.runs import native_output
 
-# Of a spectrogram, in dB, and of a waveform.
-_LOG_MEL_RANGE, _WAVEFORM_RANGE = (-100.0, 0.0), (-1.0, 1.0)
-_WAVEFORM_RANK = 2
 # Of one run, on a busy machine.
 _MAX_TRIAL_SECONDS = 120.0
 
@@ -55,66 +51,20 @@ def _name(path_or_bytes):
     return str(path_or_bytes)
 
 
-def set_random_inputs(interpreter: Interpreter, seed: int) -> None:
-    """Gives every input random values of a size that audio has.
-
-    Args:
-        interpreter: Interpreter with memory allocated. An input of rank 2 is
-            taken for waveforms in [-1, 1], any other for decibels.
-        seed: int.
+def invoke(interpreter: Interpreter) -> None:
+    """Runs a model on the inputs that it has.
 
     Raises:
-        ValueError: if an input is not float32.
+        ValueError: if the runtime cannot run it.
     """
-    rng = np.random.default_rng(seed)
-    for tensor in interpreter.get_input_details():
-        if tensor["dtype"] != np.float32:
-            raise ValueError(
-                "Only models with float32 inputs can be timed. Received: "
-                f"input {tensor['name']!r} of {np.dtype(tensor['dtype']).name}"
-            )
-        is_waveform = len(tensor["shape"]) == _WAVEFORM_RANK
-        low, high = _WAVEFORM_RANGE if is_waveform else _LOG_MEL_RANGE
-        values = rng.uniform(low, high, tensor["shape"]).astype(np.float32)
-        interpreter.set_tensor(tensor["index"], values)
-
-
-def _invoke(interpreter):
     try:
         interpreter.invoke()
-    # What its kernels say of tensors that do not fit.
+    # Kernels raise it for tensors of the wrong shape.
     except RuntimeError as error:
         raise ValueError(
             f"The TFLite runtime cannot run the model: {error} Export the "
             "model again."
         ) from error
-
-
-def time_runs(
-    interpreter: Interpreter, num_runs: int, num_warmup_runs: int
-) -> list[float]:
-    """Times runs of a model on the inputs that it has.
-
-    Args:
-        interpreter: Interpreter whose inputs are set.
-        num_runs: int. Runs that are timed.
-        num_warmup_runs: int. Runs before them that are not.
-
-    Returns:
-        list of float. Milliseconds of each timed run, without the copies of
-        inputs and outputs.
-
-    Raises:
-        ValueError: if the model cannot be run.
-    """
-    for _ in range(num_warmup_runs):
-        _invoke(interpreter)
-    durations_ms = []
-    for _ in range(num_runs):
-        start = time.perf_counter()
-        _invoke(interpreter)
-        durations_ms.append(1e3 * (time.perf_counter() - start))
-    return durations_ms
 
 
 class TFLiteModel:
@@ -183,27 +133,9 @@ class TFLiteModel:
         scores = np.empty((len(clips), *self.output_shape[1:]), np.float32)
         for index, clip in enumerate(clips):
             self._interpreter.set_tensor(self._input_index, clip[np.newaxis])
-            _invoke(self._interpreter)
+            invoke(self._interpreter)
             scores[index] = self._interpreter.get_tensor(self._output_index)[0]
         return scores
-
-    def median_latency_ms(
-        self, num_runs: int = 30, num_warmup_runs: int = 5, seed: int = 0
-    ) -> float:
-        """Median time of one run on this machine.
-
-        Args:
-            num_runs: int. Runs that are timed.
-            num_warmup_runs: int. Runs before them that are not.
-            seed: int. Of the random clip that is run.
-
-        Returns:
-            float. Milliseconds, without the copy of the input and output.
-        """
-        set_random_inputs(self._interpreter, seed)
-        return float(
-            np.median(time_runs(self._interpreter, num_runs, num_warmup_runs))
-        )
 
 
 def load_untrusted(path: str | os.PathLike) -> TFLiteModel:
@@ -221,4 +153,5 @@ def load_untrusted(path: str | os.PathLike) -> TFLiteModel:
 
 
 def _try_out(path):
-    TFLiteModel(path).median_latency_ms(num_runs=1, num_warmup_runs=0)
+    model = TFLiteModel(path)
+    model.predict(np.random.default_rng(0).uniform(-1, 1, model.input_shape))

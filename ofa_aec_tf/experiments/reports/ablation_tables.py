@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from ofa_aec_tf.experiments.reports import cells
 from ofa_aec_tf.experiments.reports import measurements as measurements_lib
 from ofa_aec_tf.experiments.reports import statistics
-from ofa_aec_tf.experiments.reports.cells import NO_VALUE
 from ofa_aec_tf.experiments.reports.measurements import OFA
 from ofa_aec_tf.experiments.reports.measurements import SPLITS
 from ofa_aec_tf.experiments.reports.measurements import Measurement
 from ofa_aec_tf.reports import document
 from ofa_aec_tf.reports.document import Table
+from ofa_aec_tf.runs.text_tables import NO_VALUE
 
 # The title of each ablation, and the variant to compare others with.
 ABLATIONS = {

@@ -9,13 +9,13 @@ from ofa_aec_tf.experiments.reports import statistics
 from ofa_aec_tf.experiments.reports.measurements import METRIC
 from ofa_aec_tf.experiments.reports.measurements import Measurement
 from ofa_aec_tf.experiments.reports.statistics import PairedDifference
+from ofa_aec_tf.runs.text_tables import NO_VALUE
 
 # Search spaces of the paper, in its order.
 PAPER_SPACES = ("[2,2,X]", "[2,X,X]", "[X,X,X]", "EW-only")
 PARAMETERS_HEADER = "#params, M"
 MEAN_HEADER = "mAP, %: mean ± sd [interval]"
 DIFFERENCE_HEADER = "points: mean ± sd [interval]"
-NO_VALUE = "-"
 
 
 class Cell:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from ofa_aec_tf.experiments.reports import cells
 from ofa_aec_tf.reports import document
 from ofa_aec_tf.reports.document import Table
+from ofa_aec_tf.runs.text_tables import NO_VALUE
 
 
 def tables(facts: Mapping) -> list[Table]:
@@ -36,5 +36,5 @@ def _text(value) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, value))
     if value is None:
-        return cells.NO_VALUE
+        return NO_VALUE
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -18,6 +18,7 @@ from ofa_aec_tf.experiments.reports.fold_results import FoldResult
 from ofa_aec_tf.experiments.reports.fold_results import RunResults
 from ofa_aec_tf.reports import document
 from ofa_aec_tf.reports.document import Table
+from ofa_aec_tf.runs.text_tables import NO_VALUE
 
 
 def write_report(
@@ -80,12 +81,12 @@ def _scores(runs: Mapping[str, RunResults], metrics) -> list[Table]:
     for name, run in runs.items():
         row = {
             "run": name,
-            "taught by": run.teachers_text or cells.NO_VALUE,
+            "taught by": run.teachers_text or NO_VALUE,
             cells.PARAMETERS_HEADER: cells.millions(run.parameters),
         }
         for metric in metrics:
             seeds = run.seeds(metric)
-            over_folds = over_seeds = cells.NO_VALUE
+            over_folds = over_seeds = NO_VALUE
             if seeds:
                 over_folds = _over_folds(run.fold_means(metric, seeds))
                 means = list(run.seed_means(metric).values())
@@ -100,7 +101,7 @@ def _scores(runs: Mapping[str, RunResults], metrics) -> list[Table]:
 
 def _percent(values) -> str:
     """The mean of scores in percent."""
-    return f"{100 * np.mean(values):.2f}" if values else cells.NO_VALUE
+    return f"{100 * np.mean(values):.2f}" if values else NO_VALUE
 
 
 def _over_folds(means) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 from ofa_aec_tf.experiments.reports import cells
 from ofa_aec_tf.experiments.reports import measurements as measurements_lib
 from ofa_aec_tf.experiments.reports import statistics
-from ofa_aec_tf.experiments.reports.cells import NO_VALUE
 from ofa_aec_tf.experiments.reports.measurements import INIT_LONG
 from ofa_aec_tf.experiments.reports.measurements import KD
 from ofa_aec_tf.experiments.reports.measurements import METRIC
@@ -22,6 +21,7 @@ from ofa_aec_tf.experiments.reports.measurements import TEACHER
 from ofa_aec_tf.experiments.reports.measurements import Measurement
 from ofa_aec_tf.reports import document
 from ofa_aec_tf.reports.document import Table
+from ofa_aec_tf.runs.text_tables import NO_VALUE
 
 
 def table1(measurements: Sequence[Measurement]) -> list[Table]:

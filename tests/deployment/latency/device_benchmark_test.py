@@ -1,4 +1,4 @@
-"""The tool's answers below are in the formats of its versions."""
+"""The outputs below are in the formats of the tool's versions."""
 
 import pathlib
 import shlex
@@ -6,6 +6,10 @@ import shlex
 import pytest
 
 from ofa_aec_tf.deployment.latency import device_benchmark
+from ofa_aec_tf.deployment.latency.file_benchmark import BenchmarkSettings
+from ofa_aec_tf.deployment.latency.measurement import FirstUse
+from ofa_aec_tf.deployment.latency.measurement import Latency
+from ofa_aec_tf.deployment.latency.measurement import Timing
 
 _NOTE = (
     "Note: as the benchmark tool itself affects memory footprint, the "
@@ -110,17 +114,9 @@ def test_a_recent_tool_gives_percentiles_of_the_runs_that_count(text):
     assert device_benchmark.parse(text) == device_benchmark.DeviceResult(
         graph="subnet_int8-0a1b2c3d.tflite",
         num_threads=2,
-        num_runs=83,
-        initialization_ms=7.25,
-        first_run_ms=14.0,
-        mean_ms=pytest.approx(12.1507),
-        min_ms=11.8,
-        median_ms=12.05,
-        p95_ms=12.9,
-        initialization_mib=6.5,
-        peak_rss_mib=9.25,
-        num_operators=25,
         num_undelegated=6,
+        latency=Latency(12.05, 12.9, pytest.approx(12.1507), 11.8, 83),
+        first_use=FirstUse(7.25, 14.0, int(9.25 * 2**20)),
     )
 
 
@@ -128,31 +124,23 @@ def test_an_older_tool_gives_the_mean_only():
     assert device_benchmark.parse(_OLDER) == device_benchmark.DeviceResult(
         graph="net.tflite",
         num_threads=4,
-        num_runs=50,
-        initialization_ms=17.5,
-        first_run_ms=3500.0,
-        mean_ms=2950.0,
-        min_ms=2720.0,
-        median_ms=None,
-        p95_ms=None,
-        initialization_mib=4.25,
-        peak_rss_mib=46.0,
-        num_operators=None,
         num_undelegated=None,
+        latency=Latency(None, None, 2950.0, 2720.0, 50),
+        first_use=FirstUse(17.5, 3500.0, 46 * 2**20),
     )
 
 
 def test_the_oldest_tool_has_other_words_for_memory():
     result = device_benchmark.parse(_OLDEST)
-    assert (result.initialization_mib, result.peak_rss_mib) == (4.5, 138.5)
-    assert (result.num_runs, result.mean_ms) == (50, 249.6)
+    assert result.first_use.peak_rss_bytes == 138.5 * 2**20
+    assert (result.latency.num_runs, result.latency.mean_ms) == (50, 249.6)
 
 
 def test_memory_is_unknown_where_the_device_does_not_tell():
     text = _RECENT[: _RECENT.index("INFO: Note")]
     result = device_benchmark.parse(text)
-    assert result.peak_rss_mib is None
-    assert result.median_ms == 12.05
+    assert result.first_use.peak_rss_bytes is None
+    assert result.latency.median_ms == 12.05
 
 
 @pytest.mark.parametrize(
@@ -180,9 +168,14 @@ def test_answers_without_what_is_needed_are_refused(text, message):
 
 def test_commands_push_run_and_pull():
     models = [(pathlib.Path("a dir/net.tflite"), "0123456789abcdef")]
-    commands = device_benchmark.adb_commands(
-        models, "pixel", [1, 4], 60, 7, "downloads/benchmark_model"
+    config = BenchmarkSettings(
+        (1, 4),
+        Timing(60, 7),
+        adb=True,
+        device="pixel",
+        benchmark_model="downloads/benchmark_model",
     )
+    commands = device_benchmark.adb_commands(models, config)
     remote = "/data/local/tmp/ofa_aec_tf"
     graph = f"{remote}/net-01234567.tflite"
 
@@ -221,7 +214,7 @@ def test_models_of_one_name_have_two_on_the_device():
 @pytest.mark.parametrize("device", [None, "", "my phone", "../up", "$HOME"])
 def test_names_of_devices_are_words(device):
     with pytest.raises(ValueError, match="--device"):
-        device_benchmark.adb_commands([], device, [1], 1, 0, "tool")
+        device_benchmark.adb_commands([], BenchmarkSettings(device=device))
 
 
 def test_results_are_all_text_files_of_a_directory(tmp_path):
@@ -249,4 +242,4 @@ def test_a_single_run_has_no_minimum():
         "count=1 curr=2950000",
     )
     result = device_benchmark.parse(text)
-    assert (result.num_runs, result.min_ms) == (1, None)
+    assert (result.latency.num_runs, result.latency.min_ms) == (1, None)

@@ -2,6 +2,7 @@ import pytest
 import tensorflow as tf
 
 from ofa_aec_tf.deployment.latency import measurement
+from ofa_aec_tf.deployment.latency.measurement import Timing
 from ofa_aec_tf.deployment.tflite import runner
 from ofa_aec_tf.deployment.tflite.runner import load_interpreter
 from tests.deployment.tflite.tflite_graphs import convert
@@ -15,27 +16,27 @@ def test_the_95th_percentile_is_near_the_slowest_of_twenty():
 
 
 @pytest.fixture
-def runs(monkeypatch):
+def turns(monkeypatch):
     """Notes each turn, and lets every run take as long as it has threads."""
-    turns = []
+    noted = []
 
     def time_runs(interpreter, num_runs, num_warmup_runs):
-        turns.append((*interpreter, num_runs, num_warmup_runs))
+        noted.append((*interpreter, num_runs, num_warmup_runs))
         return [float(interpreter[1])] * num_runs
 
     monkeypatch.setattr(
         runner, "load_interpreter", lambda path, threads: (path, threads)
     )
-    monkeypatch.setattr(runner, "set_random_inputs", lambda *_: None)
-    monkeypatch.setattr(runner, "time_runs", time_runs)
-    return turns
+    monkeypatch.setattr(measurement, "set_random_inputs", lambda *_: None)
+    monkeypatch.setattr(measurement, "_time_runs", time_runs)
+    return noted
 
 
-def test_models_take_turns_and_share_out_all_runs(runs):
-    turns = list(
-        measurement.measure_by_turns([("a", 1), ("b", 2)], 8, 3, 3, seed=0)
+def test_models_take_turns_and_share_out_all_runs(turns):
+    latencies = list(
+        measurement.measure_by_turns([("a", 1), ("b", 2)], Timing(8, 3, 3))
     )
-    assert runs == [
+    assert turns == [
         ("a", 1, 3, 3),
         ("b", 2, 3, 3),
         ("a", 1, 3, 3),
@@ -44,22 +45,31 @@ def test_models_take_turns_and_share_out_all_runs(runs):
         ("b", 2, 2, 3),
     ]
     assert [
-        [(measured.num_runs, measured.median_ms) for measured in turn]
-        for turn in turns
+        [(latency.num_runs, latency.median_ms) for latency in turn]
+        for turn in latencies
     ] == [[(3, 1), (3, 2)], [(6, 1), (6, 2)], [(8, 1), (8, 2)]]
 
 
-def test_there_is_no_turn_without_a_run(runs):
-    assert len(list(measurement.measure_by_turns([("a", 1)], 2, 0, 5, 0))) == 2
-    assert runs == [("a", 1, 1, 0)] * 2
+def test_there_is_no_turn_without_a_run(turns):
+    assert len(list(measurement.measure_by_turns([("a", 1)], Timing(2)))) == 2
+    assert turns == [("a", 1, 1, 5)] * 2
 
 
-def test_a_real_model_is_timed(exported, tmp_path):
+def test_latency_is_of_the_timed_runs_only(exported, monkeypatch):
+    # Start and end of three runs of 1, 5 and 2 s; warm-up runs read no clock.
+    readings = iter([10, 11, 10, 15, 10, 12])
+    monkeypatch.setattr("time.perf_counter", lambda: next(readings))
+    latency = measurement.measure(exported["float32"].content, Timing(3, 2, 1))
+    assert latency.median_ms == 2000
+    assert latency.min_ms == 1000
+
+
+def test_a_real_file_is_timed_on_several_threads(exported, tmp_path):
     path = tmp_path / "model.tflite"
     path.write_bytes(exported["int8"].content)
-    *_, (measured,) = measurement.measure_by_turns([(path, 2)], 4, 1, 2, seed=0)
-    assert measured.num_runs == 4
-    assert 0 < measured.median_ms <= measured.p95_ms
+    latency = measurement.measure(path, Timing(4, 1, 2), num_threads=2)
+    assert latency.num_runs == 4
+    assert 0 < latency.median_ms <= latency.p95_ms
 
 
 def test_memory_of_the_first_use_holds_the_weights(tmp_path):
@@ -109,7 +119,7 @@ def test_all_of_a_float_network_is_delegated(exported, mode):
 def test_integer_inputs_are_refused_by_name():
     content = convert(lambda x: x + x, (1, 4), dtype=tf.int32)
     with pytest.raises(ValueError, match="float32 inputs.*of int32"):
-        runner.set_random_inputs(load_interpreter(content), 0)
+        measurement.set_random_inputs(load_interpreter(content), 0)
 
 
 @pytest.mark.parametrize(
@@ -117,11 +127,11 @@ def test_integer_inputs_are_refused_by_name():
 )
 def test_inputs_have_the_range_of_waveforms_or_decibels(shape, low, high):
     interpreter = load_interpreter(convert(tf.identity, shape))
-    runner.set_random_inputs(interpreter, 0)
+    measurement.set_random_inputs(interpreter, 0)
     tensor = interpreter.get_input_details()[0]
     values = interpreter.get_tensor(tensor["index"])
     margin = 0.01 * (high - low)
     assert low <= values.min() < low + margin
     assert high - margin < values.max() <= high
-    runner.set_random_inputs(interpreter, 0)
+    measurement.set_random_inputs(interpreter, 0)
     assert (interpreter.get_tensor(tensor["index"]) == values).all()

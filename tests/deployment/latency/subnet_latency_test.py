@@ -7,9 +7,9 @@ import pytest
 
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.deployment.latency import latency_table
-from ofa_aec_tf.deployment.latency import measurement as latency
+from ofa_aec_tf.deployment.latency import measurement
 from ofa_aec_tf.deployment.latency import subnet_latency
-from ofa_aec_tf.deployment.latency.subnet_latency import Settings
+from ofa_aec_tf.deployment.latency.subnet_latency import SubnetTiming
 from ofa_aec_tf.deployment.network_files import NetworkFiles
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
 from ofa_aec_tf.runs import machine
@@ -29,28 +29,28 @@ _SUBNETS = [
     )
     for width in (1.0, 0.5, 0.6)
 ]
-_SETTINGS = Settings("float32", 1, 3)
+_HOW = SubnetTiming("float32", 1, 3)
 
 
 @pytest.fixture
 def conversions(monkeypatch):
-    """Notes filters and modes of all that is converted."""
+    """Notes widths and modes of all that is converted."""
     convert = NetworkFiles.convert
     noted = []
 
-    def noting(networks, filters, modes):
-        noted.append((filters[-1][0], *modes))
-        return convert(networks, filters, modes)
+    def noting(networks, subnet, modes):
+        noted.append((subnet["block4_width"], *modes))
+        return convert(networks, subnet, modes)
 
     monkeypatch.setattr(NetworkFiles, "convert", noting)
     return noted
 
 
-def _measure(directory, subnets=_SUBNETS, settings=_SETTINGS, clip_seconds=0.2):
+def _measure(directory, subnets=_SUBNETS, how=_HOW, clip_seconds=0.2):
     # TFLite has no transform of 1000 samples: quick to convert.
     config = FrontendConfig(window_samples=1000)
     networks = NetworkFiles(_FAMILY, config, clip_seconds, CLASS_NAMES)
-    return subnet_latency.measure(directory, networks, subnets, settings)
+    return subnet_latency.measure(directory, networks, subnets, how)
 
 
 def _rows(table):
@@ -91,7 +91,7 @@ def test_each_subnet_has_a_row_and_is_measured_once(tmp_path, conversions):
         assert row["num_runs"] == 3
         assert 0 < row["latency_ms"]["min"] <= row["latency_ms"]["median"]
     # A half and 0.6 are one file, and one measurement.
-    assert conversions == [(4, "float32"), (2, "float32")]
+    assert conversions == [(1.0, "float32"), (0.5, "float32")]
     same, also_same = (rows[w, "float32", 1] for w in (0.5, 0.6))
     assert same["sha256"] == also_same["sha256"]
     assert same["latency_ms"] == also_same["latency_ms"]
@@ -108,13 +108,13 @@ def test_only_what_is_missing_is_measured(tmp_path, conversions):
     table = _measure(tmp_path, _SUBNETS)
     assert len(table["rows"]) == 3
     assert table["rows"][0] == first
-    assert conversions == [(4, "float32"), (2, "float32")]
+    assert conversions == [(1.0, "float32"), (0.5, "float32")]
 
 
 def test_modes_threads_and_lengths_stand_side_by_side(tmp_path, conversions):
     first = _rows(_measure(tmp_path, _SUBNETS[:1]))
-    _measure(tmp_path, _SUBNETS[:1], Settings("int8", 1, 3))
-    table = _measure(tmp_path, _SUBNETS[:1], Settings("float32", 2, 3))
+    _measure(tmp_path, _SUBNETS[:1], SubnetTiming("int8", 1, 3))
+    table = _measure(tmp_path, _SUBNETS[:1], SubnetTiming("float32", 2, 3))
     rows = _rows(table)
     assert set(rows) == {
         (1.0, "float32", 1),
@@ -133,7 +133,7 @@ def test_converted_files_outlast_a_failure(tmp_path, conversions, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setattr(latency, "measure_by_turns", fail)
+        context.setattr(measurement, "measure_by_turns", fail)
         with pytest.raises(KeyboardInterrupt):
             _measure(tmp_path)
     assert len(list((tmp_path / "latency_files").iterdir())) == 2
@@ -147,7 +147,7 @@ def test_another_measurement_is_refused_and_kept(tmp_path, monkeypatch):
     _measure(tmp_path, _SUBNETS[:1])
     before = (tmp_path / "latency.json").read_bytes()
     with pytest.raises(ValueError, match="num_runs was 3 and is now 4"):
-        _measure(tmp_path, _SUBNETS, Settings("float32", 1, 4))
+        _measure(tmp_path, _SUBNETS, SubnetTiming("float32", 1, 4))
     monkeypatch.setattr(machine, "cpu_model", lambda: "Z80")
     with pytest.raises(ValueError, match="is now 'Z80'. Remove it to"):
         _measure(tmp_path, _SUBNETS)

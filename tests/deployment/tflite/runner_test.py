@@ -70,15 +70,6 @@ def test_truncated_file_is_refused(exported):
         TFLiteModel(content[: len(content) // 2])
 
 
-def test_latency_is_the_median_of_the_timed_runs(exported, monkeypatch):
-    runner = exported["float32"].runner
-    # Start and end of three runs of 1, 5 and 2 s; warm-up runs read no clock.
-    readings = iter([10, 11, 10, 15, 10, 12])
-    monkeypatch.setattr("time.perf_counter", lambda: next(readings))
-    latency_ms = runner.median_latency_ms(num_runs=3, num_warmup_runs=2)
-    assert latency_ms == 2000
-
-
 def test_loading_prints_nothing(exported, capfd):
     TFLiteModel(exported["int8"].content)
     assert capfd.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""Preprocessed data of a run, made again only when their source has changed.
+"""The preprocessing of a run, done again only when its source has changed.
 
 When audio files are gone, the data are kept: the files may have been deleted to
 save space, or their disk may not be mounted.
@@ -61,8 +61,8 @@ class _Inputs:
         return not self.files.size and any(n.endswith("_dir") for n in names)
 
 
-class PreprocessedData:
-    """Data that data_pipeline.preprocess writes into a working directory.
+class Preprocessing:
+    """A call of data_pipeline.preprocess for a working directory.
 
     Args:
         directory: path of the working directory.
@@ -71,7 +71,7 @@ class PreprocessedData:
         name: str or None. Name of the directory of the data. By default it
             is derived from the flags and tables, so that data of other
             settings are kept beside these.
-        title: str. What to call them.
+        title: str. What to call the data.
 
     Raises:
         ValueError: if there is no such flagfile.
@@ -91,7 +91,7 @@ class PreprocessedData:
                 (*self._inputs.flags, *self._inputs.tables.values())
             )
             name = f"data-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-        self.directory = pathlib.Path(directory) / name
+        self.data_dir = pathlib.Path(directory) / name
         self._record = pathlib.Path(
             directory, step_runner.RECORDS, f"{name}.json"
         )
@@ -99,7 +99,7 @@ class PreprocessedData:
         self._arguments = [f"--flagfile={flagfile}", *arguments]
         self._title = title
 
-    def make(self, overwrite: bool = False) -> float:
+    def run(self, overwrite: bool = False) -> float:
         """Makes the data, unless they are up to date.
 
         Args:
@@ -123,19 +123,19 @@ class PreprocessedData:
             gone = self._known_files().size - self._inputs.files.size
             note = f" ({gone} files that they were made of are gone)"
             print(
-                f"== {self._title}: kept, in {self.directory}"
+                f"== {self._title}: kept, in {self.data_dir}"
                 f"{note if gone > 0 else ''}",
                 flush=True,
             )
             return record.get("seconds", 0.0)
-        if self.directory.exists():
+        if self.data_dir.exists():
             print(f"{self._title} are made again: {reason}", flush=True)
         seconds = child_commands.call(
             self._title,
             "data_pipeline.preprocess",
             *self._arguments,
             *(["--overwrite"] if overwrite else []),
-            f"--output_dir={self.directory}",
+            f"--output_dir={self.data_dir}",
         )
         seconds = round(seconds, 1)
         content = io.BytesIO()
@@ -146,7 +146,7 @@ class PreprocessedData:
             {
                 "flags": self._inputs.flags,
                 "tables": self._inputs.tables,
-                "fingerprint": _fingerprint(self.directory),
+                "fingerprint": _fingerprint(self.data_dir),
                 "seconds": seconds,
             },
         )
@@ -160,7 +160,7 @@ class PreprocessedData:
 
     def _reason(self, record) -> str | None:
         """Why the data must be made again; None if they are up to date."""
-        fingerprint = _fingerprint(self.directory)
+        fingerprint = _fingerprint(self.data_dir)
         if fingerprint is None:
             return "they are not there, or not whole"
         if not record:

@@ -9,7 +9,7 @@ import pytest
 from ofa_aec_tf.nas import plot
 from ofa_aec_tf.nas import report
 from ofa_aec_tf.nas import search_methods
-from ofa_aec_tf.nas import subnet_search
+from ofa_aec_tf.nas import trial_runner
 from ofa_aec_tf.nas.budgets import parse_budgets
 from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial
@@ -30,7 +30,7 @@ def _all(budgets=()):
 
 
 def _search(directory, evaluator, batches=None, **options):
-    return subnet_search.run_search(
+    return trial_runner.run_trials(
         tabulated.open_study(directory),
         _all() if batches is None else batches,
         evaluator,
@@ -88,7 +88,7 @@ def test_what_failed_can_be_tried_again(tmp_path):
     study = tabulated.open_study(tmp_path)
     study.forget_failures()
     again = Evaluator()
-    trials = subnet_search.run_search(study, _all(), again, show_progress=False)
+    trials = trial_runner.run_trials(study, _all(), again, show_progress=False)
     assert again.calls == [failing]
     assert all(trial.failure is None for trial in trials)
     assert len(trials) == len(CANDIDATES)
@@ -156,13 +156,13 @@ def test_the_best_trial_is_the_cheapest_of_the_highest_map_in_the_budget():
     ]
     limit = by_size[3].costs["parameters"]
     (budget,) = parse_budgets([f"x:parameters<={limit}"])
-    assert subnet_search.best_trial(trials, budget) == trials[1]
+    assert report.best_trial(trials, budget) == trials[1]
 
 
 def test_a_budget_whose_evaluations_all_failed_has_no_best_trial():
     (budget,) = parse_budgets(["x:parameters<=1M"])
     failed = Trial(CANDIDATES[0].subnet, CANDIDATES[0].costs, None, "broken")
-    assert subnet_search.best_trial([failed], budget) is None
+    assert report.best_trial([failed], budget) is None
 
 
 _BUDGETS = parse_budgets(["small:parameters<=1.7k", "any:macs<=1G"])

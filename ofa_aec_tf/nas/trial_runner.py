@@ -1,14 +1,12 @@
-"""Search for the best subnet of each budget."""
+"""Evaluates the subnets that a search method asks for."""
 
 import time
 from collections.abc import Callable
 from collections.abc import Mapping
-from collections.abc import Sequence
 
 import tqdm
 from absl import logging
 
-from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.candidates import Candidate
 from ofa_aec_tf.nas.objectives import FLOAT_QUALITY
 from ofa_aec_tf.nas.search_methods import Batches
@@ -16,11 +14,11 @@ from ofa_aec_tf.nas.study import SearchStudy
 from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.search_space.space import Subnet
 
-# How often to look whether other processes have finished their subnets.
+# How often to look whether other processes have finished theirs.
 _POLL_SECONDS = 0.5
 
 
-def run_search(
+def run_trials(
     study: SearchStudy,
     batches: Batches,
     evaluate_subnet: Callable[[Subnet], Mapping[str, float | None]],
@@ -29,24 +27,24 @@ def run_search(
     show_progress: bool = True,
     on_trial: Callable[[], None] = lambda: None,
 ) -> list[Trial]:
-    """Evaluates what a method asks for and the study has no trial of yet.
+    """Evaluates what a method asks for, unless the study has a trial of it.
 
-    A subnet whose evaluation fails is stored with the reason, and the search
-    goes on; any other exception ends it, with all finished trials stored.
+    If the evaluation of a subnet fails, the reason is stored and the search
+    goes on. Any other exception ends it; finished trials stay stored.
     Processes with the same study and method share the work.
 
     Args:
         study: SearchStudy.
         batches: generator of `search_methods`.
         evaluate_subnet: function from a subnet to its metrics, with `mAP`.
-        order: sort key of subnets, in which a batch is evaluated; None for
-            the order that the method gives.
+        order: function from a Subnet to a sort key, by which a batch is
+            evaluated; None for the method's own order.
         recoverable_errors: tuple of exception types that fail one trial only.
         show_progress: bool. Whether to show a progress bar.
         on_trial: function that is called whenever a trial has been stored.
 
     Returns:
-        list of Trial: all of the study, those of earlier runs too.
+        list of Trial: all trials of the study, including earlier runs'.
 
     Raises:
         ValueError: if no trial of the study has succeeded.
@@ -82,7 +80,7 @@ def run_search(
     if len(failures) == len(trials):
         raise ValueError(
             f"None of {len(trials)} subnets could be evaluated. The first "
-            f"failed with: {failures[0]}. Mend that and search again with "
+            f"failed with: {failures[0]}. Fix that and search again with "
             "--retry_failed."
         )
     return trials
@@ -99,7 +97,7 @@ def _evaluate_batch(
     results = study.results()
     waiting = [c for c in batch if c.subnet not in results]
     while waiting:
-        # What another process has claimed comes again in the next round.
+        # What another process has claimed is looked at in the next round.
         others = []
         for candidate in waiting:
             claim = study.claim(candidate)
@@ -107,7 +105,7 @@ def _evaluate_batch(
                 others.append(candidate)
                 continue
             try:
-                # Evaluated between the look into the study and the claim?
+                # It may have been evaluated before the claim.
                 if candidate.subnet not in study.results():
                     study.add(
                         _evaluate(
@@ -139,32 +137,3 @@ def _evaluate(candidate: Candidate, evaluate_subnet, recoverable_errors):
         logging.warning("Subnet %s failed: %s", candidate.subnet, reason)
         return Trial(candidate.subnet, candidate.costs, None, reason)
     return Trial(candidate.subnet, candidate.costs, metrics)
-
-
-def best_trial(
-    trials: Sequence[Trial], budget: Budget, quality: str = FLOAT_QUALITY
-) -> Trial | None:
-    """The trial of highest quality within a budget; the cheapest among equals.
-
-    Args:
-        trials: sequence of Trial.
-        budget: Budget.
-        quality: str. The metric to go by.
-
-    Returns:
-        Trial, or None if no feasible subnet was evaluated with success.
-    """
-    feasible = [
-        trial
-        for trial in trials
-        if trial.failure is None and budget.feasible(trial.costs)
-    ]
-    return min(
-        feasible,
-        key=lambda trial: (
-            -trial.metrics[quality],
-            *trial.costs.values(),
-            str(trial.subnet),
-        ),
-        default=None,
-    )

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from ofa_aec_tf.experiments.preprocessed_data import PreprocessedData
+from ofa_aec_tf.experiments.preprocessing import Preprocessing
 from tests.synthetic_data import write_dataset
 
 
@@ -30,16 +30,16 @@ def audio(tmp_path, monkeypatch):
         return 10.0
 
     monkeypatch.setattr(
-        "ofa_aec_tf.experiments.preprocessed_data.child_commands.call", call
+        "ofa_aec_tf.experiments.preprocessing.child_commands.call", call
     )
     return directory, calls
 
 
 def make_data(tmp_path, settings=(), overwrite=False):
-    data = PreprocessedData(
+    data = Preprocessing(
         tmp_path, tmp_path / "preprocess.cfg", list(settings), name="data"
     )
-    return data.make(overwrite)
+    return data.run(overwrite)
 
 
 def test_finished_data_are_kept_when_their_audio_is_gone(
@@ -110,9 +110,9 @@ def test_without_a_name_other_flags_make_other_data(tmp_path, audio):
     _, calls = audio
 
     def directory(*settings):
-        data = PreprocessedData(tmp_path, tmp_path / "preprocess.cfg", settings)
-        data.make()
-        return data.directory
+        data = Preprocessing(tmp_path, tmp_path / "preprocess.cfg", settings)
+        data.run()
+        return data.data_dir
 
     first, second = directory(), directory("--clip_seconds=2")
     assert first != second

@@ -1,6 +1,6 @@
 import pytest
 
-from ofa_aec_tf.nas import latency_sample
+from ofa_aec_tf.nas import latency_model
 from ofa_aec_tf.nas.budgets import parse_budgets
 from ofa_aec_tf.nas.candidates import Candidate
 from ofa_aec_tf.search_space.space import Decision
@@ -21,12 +21,12 @@ def _candidates(widths):
 
 
 def _spread(widths, number):
-    chosen = latency_sample.spread(_candidates(widths), number)
+    chosen = latency_model.spread(_candidates(widths), number)
     return [c.subnet["width"] for c in chosen]
 
 
 def _measured(budgets, max_measured=20):
-    subnets = latency_sample.subnets_to_measure(
+    subnets = latency_model.subnets_to_measure(
         _candidates(_SPACE.decisions[0].choices),
         True,
         parse_budgets(budgets, has_latency=True),
