@@ -6,7 +6,7 @@
 
 from absl import flags
 
-from data_pipeline.reports import single_record as record_inspection
+from data_pipeline.reports import single_record
 from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data import dataset_info
@@ -30,7 +30,7 @@ _PNG = path_flags.define_path("png", None, "File for the picture.")
 def _find(info):
     if _CLIP_ID.value is None:
         split = _SPLIT.value or dataset_info.SPLITS[0]
-        return record_inspection.record_at(
+        return single_record.record_at(
             _DATA_DIR.value, info, split, _INDEX.value
         )
     if _INDEX.present:
@@ -41,7 +41,7 @@ def _find(info):
     splits = tuple(n for n, split in info.splits.items() if split.num_clips)
     if _SPLIT.value is not None:
         splits = (_SPLIT.value,)
-    return record_inspection.record_of_clip(
+    return single_record.record_of_clip(
         _DATA_DIR.value, info, splits, _CLIP_ID.value
     )
 
@@ -50,10 +50,10 @@ def main(unused_arguments):
     """Shows the record that the flags name."""
     info = dataset_info.DatasetInfo.read(_DATA_DIR.value)
     found = _find(info)
-    for line in record_inspection.describe(found, info):
+    for line in single_record.describe(found, info):
         print(line)
     if _PNG.value is not None:
-        record_inspection.draw(_PNG.value, found, info)
+        single_record.draw(_PNG.value, found, info)
         print(f"wrote {_PNG.value}")
 
 

@@ -66,8 +66,7 @@ def main(beam_arguments):
     # Asked for once: a run from the record may not replace anything.
     flags.FLAGS[_TERMS["overwrite"].name].unparse()
     workdir.write_text(
-        pathlib.Path(output_dir) / workdir.RESOLVED_FLAGS,
-        flagfiles.recorded(),
+        pathlib.Path(output_dir) / workdir.RESOLVED_FLAGS, flagfiles.recorded()
     )
     print(summary(result, output_dir))
 

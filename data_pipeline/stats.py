@@ -6,7 +6,7 @@ Mean and standard deviation of every mel band, the clips of each class, and the
 weights that `--sampling=weighted` draws clips by, for each split.
 """
 
-from data_pipeline.reports import statistics as dataset_statistics
+from data_pipeline.reports import statistics
 from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.command_flags import path_flags
 from ofa_aec_tf.data.dataset_info import DatasetInfo
@@ -22,8 +22,8 @@ _OUTPUT_DIR = path_flags.define_path(
 def main(unused_arguments):
     """Writes the statistics of a data set."""
     info = DatasetInfo.read(_DATA_DIR.value)
-    statistics = dataset_statistics.compute(_DATA_DIR.value, info)
-    for path in dataset_statistics.write(_OUTPUT_DIR.value, info, statistics):
+    computed = statistics.compute(_DATA_DIR.value, info)
+    for path in statistics.write(_OUTPUT_DIR.value, info, computed):
         print(f"wrote {path}")
 
 

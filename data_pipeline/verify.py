@@ -11,7 +11,7 @@ import sys
 
 from absl import flags
 
-from data_pipeline.reports import contents
+from data_pipeline.reports import contents_text
 from data_pipeline.reports import findings
 from ofa_aec_tf.command_flags import command_line
 from ofa_aec_tf.command_flags import path_flags
@@ -33,7 +33,7 @@ def main(unused_arguments):
     info = DatasetInfo.read(_DATA_DIR.value)
     if findings.verify(_DATA_DIR.value, info, _NUM_WORKERS.value):
         sys.exit(_FINDINGS_STATUS)
-    print(contents.text(_DATA_DIR.value, info))
+    print(contents_text.text(_DATA_DIR.value, info))
 
 
 if __name__ == "__main__":

@@ -201,9 +201,7 @@ def train_or_validation(group: str, validation_fraction: float) -> str:
 
 
 def by_hash(
-    rows: Sequence[ClipRow],
-    validation_fraction: float,
-    test_fraction: float,
+    rows: Sequence[ClipRow], validation_fraction: float, test_fraction: float
 ) -> list[ClipRow]:
     """Assigns splits by a hash of the group, or of the clip if it has none.
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from data_pipeline.jobs import lists
 from data_pipeline.jobs.job import JobResult
 from data_pipeline.reports import contents
+from data_pipeline.reports import contents_text
 from ofa_aec_tf.runs import text_tables
 
 
@@ -27,7 +28,12 @@ def summary(result: JobResult, output_dir) -> str:
         rows.append(
             (name, split.num_clips, len(split.shards), f"{mebibytes:.1f}")
         )
-    lines = ["", text_tables.aligned(rows), "", *contents.class_table(report)]
+    lines = [
+        "",
+        text_tables.aligned(rows),
+        "",
+        *contents_text.class_table(report),
+    ]
     lines += [
         "",
         f"classes      {len(dataset.class_map)} ({dataset.label_type})",
@@ -41,7 +47,7 @@ def summary(result: JobResult, output_dir) -> str:
             f"unused       columns: {contents.named(report['unused_columns'])}"
         )
     lines += [f"source       {text}" for text in report["remarks"]]
-    lines += contents.summary(report)
+    lines += contents_text.summary(report)
     num_written = report["num_clips"] - result.num_reused
     lines += [
         f"speed        {num_written / result.seconds:.0f} clips/s "

@@ -13,7 +13,7 @@ import numpy as np
 from data_pipeline.clips import clip as clip_types
 from data_pipeline.clips.clip import Clip
 from data_pipeline.clips.clip import RenderedClip
-from data_pipeline.runners import processes as child_processes
+from data_pipeline.runners import processes
 from ofa_aec_tf.audio import AudioError
 from ofa_aec_tf.runs import interruptions
 
@@ -58,7 +58,7 @@ def _answer(connection, request, timeout_seconds) -> None:
 
 def _serve(connection, timeout_seconds) -> None:
     """Renders what is sent, until the connection ends. The child process."""
-    child_processes.end_with_parent()
+    processes.end_with_parent()
     # An interrupt from the keyboard reaches all processes, but the parent
     # decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -84,9 +84,7 @@ class IsolatedRenderer:
     """
 
     def __init__(
-        self,
-        timeout_seconds: float,
-        clips_per_process: int = CLIPS_PER_PROCESS,
+        self, timeout_seconds: float, clips_per_process: int = CLIPS_PER_PROCESS
     ):
         if not 0 < timeout_seconds < float("inf") or clips_per_process < 1:
             raise ValueError(

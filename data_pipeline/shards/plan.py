@@ -189,8 +189,7 @@ class PlanBuilder:
         for row in rows:
             if isinstance(row, SkippedRow):
                 self._database.execute(
-                    "INSERT INTO skipped VALUES (?)",
-                    (pickle.dumps(row),),
+                    "INSERT INTO skipped VALUES (?)", (pickle.dumps(row),)
                 )
                 counts, _ = self._skipped.setdefault(
                     row.split, (Counter(), row)

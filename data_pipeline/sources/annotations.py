@@ -31,11 +31,7 @@ _ROUNDING_SECONDS = 1e-6
 
 
 class _Recordings:
-    """Finds recordings by the names that annotations give them.
-
-    Args:
-        names: sequence of str. Audio files, relative to their root.
-    """
+    """Finds recordings by the names that annotations give them."""
 
     def __init__(self, names: Sequence[str]):
         self._by_name: dict[str, list[str]] = defaultdict(list)
@@ -48,9 +44,6 @@ class _Recordings:
         """Finds the recordings that may belong to a table, by its name.
 
         `X.Table.1.selections.txt` belongs to `X.wav`.
-
-        Args:
-            path: str. Path of the table relative to the annotations, with `/`.
         """
         *folders, file = _composed(path).split("/")
         parts = file.split(".")
@@ -61,12 +54,9 @@ class _Recordings:
         return []
 
     def named(self, filename: str, path: str) -> list[str]:
-        """Finds the recordings that a row may mean.
+        """Finds the recordings that a row of a table may mean.
 
-        Args:
-            filename: str in the table: a name, or a path on the machine where
-                the table was made.
-            path: str. Path of the table, as in `of_table`.
+        The file name may be a path on the machine where the table was made.
         """
         *folders, file = _SLASHES.split(_composed(filename))
         if not any(folders):

@@ -37,12 +37,7 @@ _CLASS_COLUMNS = ("index", "mid", "display_name")
 
 
 class _Repeats(NamedTuple):
-    """Sorted hashes of what the tables name more than once.
-
-    Args:
-        clips: memoryview of int64. Ids of clips with several rows.
-        videos: memoryview of int64. Ids of videos with several clips.
-    """
+    """Sorted hashes of clips with several rows, videos with several clips."""
 
     clips: memoryview
     videos: memoryview
@@ -67,16 +62,7 @@ def _find_repeats(paths: Sequence) -> _Repeats:
 
 @dataclasses.dataclass
 class _RowMaker:
-    """Makes rows of segments.
-
-    Args:
-        root: AudioRoot.
-        index: AudioIndex of that root.
-        names: LabelNames.
-        repeats: _Repeats of all tables.
-        whole_recordings: bool.
-        notes: Counter of the Source.
-    """
+    """Makes rows of segments."""
 
     root: AudioRoot
     index: AudioIndex
@@ -216,9 +202,7 @@ class AudioSetTables(settings.Settings):
     """Tables of AudioSet, and what its files are."""
 
     class_labels_csv: str = setting(
-        settings.REQUIRED,
-        "AudioSet's class_labels_indices.csv.",
-        is_path=True,
+        settings.REQUIRED, "AudioSet's class_labels_indices.csv.", is_path=True
     )
     train_segments: tuple[str, ...] = setting(
         (),

@@ -23,6 +23,7 @@ from data_pipeline.sources.tables import column_names
 from data_pipeline.sources.tables import columns
 from data_pipeline.sources.tables import table_file
 from data_pipeline.sources.tables.columns import Columns
+from data_pipeline.sources.tables.table_settings import TableSettings
 
 # What all clips of a file have in common.
 _PLACE = ("split", "fold", "group")
@@ -32,11 +33,7 @@ _FOLD_PREFIX = re.compile(r"^fold[-_ ]*", re.IGNORECASE)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CsvSettings(
-    SegmentSettings,
-    columns.TableSettings,
-    FractionSettings,
-    FoldSettings,
-    FileSettings,
+    SegmentSettings, TableSettings, FractionSettings, FoldSettings, FileSettings
 ):
     """A directory of audio with a labels file.
 
@@ -74,9 +71,9 @@ class CsvSettings(
             found = files.find_in_any_format(name, name)
             return not isinstance(found, SkippedRow) and found.is_there
 
-        found = columns.find_columns(
+        found = columns.ColumnFinder(
             self.labels_csv, table, rows, self, is_file
-        )
+        ).find()
         if not found.has_header:
             rows.insert(0, (table.line, table.header))
         reader = _RowReader(self, files, found, notes)
@@ -93,14 +90,7 @@ class CsvSettings(
 
 
 class _RowReader:
-    """Makes clips of rows, and unites rows of the same clip.
-
-    Args:
-        chosen: CsvSettings.
-        files: AudioFiles.
-        found: Columns of the table.
-        notes: Counter. Of the Source.
-    """
+    """Makes clips of rows, and unites rows of the same clip."""
 
     def __init__(
         self,
@@ -123,15 +113,7 @@ class _RowReader:
         return list(self._rows.values())
 
     def add(self, cells: list[str], where: str) -> None:
-        """Adds a row.
-
-        Args:
-            cells: list of str.
-            where: str. For errors.
-
-        Raises:
-            ValueError: if it is incomplete, or contradicts an earlier row.
-        """
+        """Adds a row; a ValueError if it contradicts an earlier one."""
         row = self._row(cells, where)
         if isinstance(row, SkippedRow):
             if self._rows.setdefault((row.clip_id, row.code), row) is not row:

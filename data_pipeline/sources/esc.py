@@ -1,50 +1,28 @@
 """ESC-10 and ESC-50: environmental sounds in five folds."""
 
 import dataclasses
+import pathlib
 from typing import ClassVar
 
-from data_pipeline.sources.division import FoldSettings
-from data_pipeline.sources.division import FractionSettings
-from data_pipeline.sources.files.paths import AudioRoot
-from data_pipeline.sources.source import FileSettings
-from data_pipeline.sources.source import SegmentSettings
-from data_pipeline.sources.source import Source
-from data_pipeline.sources.tables import fold_table
-from ofa_aec_tf.data import dataset_info
-
-_COLUMNS = fold_table.Columns(
-    "filename", "fold", "target", "category", "src_file"
-)
+from data_pipeline.sources import fold_table
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EscSettings(
-    SegmentSettings, FractionSettings, FoldSettings, FileSettings
-):
+class EscSettings(fold_table.FoldTableSettings):
     """ESC-10 or ESC-50: `audio_dir` holds `audio/` and `meta/`."""
 
     summary: ClassVar[str] = "ESC-10 or ESC-50 in --audio_dir"
-    usual_label_type: ClassVar[str] = dataset_info.SINGLE_LABEL
+    columns: ClassVar[fold_table.Columns] = fold_table.Columns(
+        "filename", "fold", "target", "category", "src_file"
+    )
+    layout: ClassVar[str] = "ESC-50: `audio/`, and in `meta/` a CSV file"
+    table_dirs: ClassVar[tuple[str, ...]] = ("meta",)
 
-    def open(self) -> Source:
-        """Reads the table of the clips.
+    def audio_root(self, directory: pathlib.Path) -> pathlib.Path | None:
+        """Returns `audio/`."""
+        audio = directory / "audio"
+        return audio if audio.is_dir() else None
 
-        Returns:
-            Source, as `fold_table.read` returns it.
-
-        Raises:
-            ValueError: if the directory has another layout.
-        """
-        directory = AudioRoot(self.audio_dir).path
-        table = fold_table.find_table([directory / "meta"], _COLUMNS.required)
-        if table is None or not (directory / "audio").is_dir():
-            raise ValueError(
-                f"{directory} must be laid out as ESC-50: `audio/`, and in "
-                "`meta/` a CSV file with the columns "
-                f"{','.join(_COLUMNS.required)}. Received: "
-                f"{sorted(path.name for path in directory.iterdir())}, in "
-                "meta: "
-                f"{sorted(path.name for path in directory.glob('meta/*.csv'))}"
-            )
-        root = AudioRoot(directory / "audio", self.allow_symlinks)
-        return fold_table.read(table, root, _COLUMNS, lambda name, _: name)
+    def file_name(self, name: str, fold: int) -> str:
+        """Returns the name in the table."""
+        return name

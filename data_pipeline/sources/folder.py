@@ -185,12 +185,7 @@ def _with_inner_splits(
 
 
 class _Reader:
-    """Makes rows of a directory.
-
-    Args:
-        root: AudioRoot.
-        depth: int. Number of folders above the files of a class.
-    """
+    """Makes rows of a directory; a class is `depth` folders below the root."""
 
     def __init__(self, root: AudioRoot, depth: int):
         self._root = root

@@ -101,14 +101,7 @@ def _all_rows(
 
 @dataclasses.dataclass
 class _Table:
-    """dev.csv or eval.csv.
-
-    Args:
-        path: path of the table.
-        files: AudioFiles.
-        names: LabelNames.
-        notes: Counter. Of the Source.
-    """
+    """dev.csv or eval.csv."""
 
     path: pathlib.Path
     files: AudioFiles
@@ -118,12 +111,7 @@ class _Table:
     def rows(
         self, split: str | None, evaluated: Collection[str]
     ) -> Iterator[ClipRow | SkippedRow]:
-        """Yields its rows.
-
-        Args:
-            split: str, or None if it is in a column.
-            evaluated: collection of str. Clips of the evaluation set.
-        """
+        """Yields its rows, without those of `evaluated` clips."""
         columns = ("fname", "mids") + (() if split else ("split",))
         seen: dict[str, tuple] = {}
         for line, values in table_file.read_table(self.path, columns):

@@ -1,64 +1,40 @@
 """UrbanSound8K: slices of field recordings in ten folds."""
 
 import dataclasses
+import pathlib
 from typing import ClassVar
 
-from data_pipeline.sources.division import FoldSettings
-from data_pipeline.sources.division import FractionSettings
-from data_pipeline.sources.files.paths import AudioRoot
-from data_pipeline.sources.source import FileSettings
-from data_pipeline.sources.source import SegmentSettings
-from data_pipeline.sources.source import Source
-from data_pipeline.sources.tables import fold_table
-from ofa_aec_tf.data import dataset_info
-
-_COLUMNS = fold_table.Columns(
-    "slice_file_name", "fold", "classID", "class", "fsID"
-)
+from data_pipeline.sources import fold_table
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class UrbanSound8KSettings(
-    SegmentSettings, FractionSettings, FoldSettings, FileSettings
-):
+class UrbanSound8KSettings(fold_table.FoldTableSettings):
     """UrbanSound8K.
 
     `audio_dir` holds `audio/fold1/` and so on, and
     `metadata/UrbanSound8K.csv`; or the folds and the table themselves, as
-    republished elsewhere.
+    republished elsewhere. `start` and `end` of the table are places in
+    recordings that are not part of the set. They are not used, and neither is
+    `salience`.
     """
 
     summary: ClassVar[str] = "UrbanSound8K as published, in --audio_dir"
-    usual_label_type: ClassVar[str] = dataset_info.SINGLE_LABEL
     has_usual_folds: ClassVar[bool] = True
+    columns: ClassVar[fold_table.Columns] = fold_table.Columns(
+        "slice_file_name", "fold", "classID", "class", "fsID"
+    )
+    layout: ClassVar[str] = (
+        "UrbanSound8K: `audio/fold1/` and so on, and in `metadata/` a CSV file"
+    )
+    table_dirs: ClassVar[tuple[str, ...]] = ("metadata", "")
 
-    def open(self) -> Source:
-        """Reads the table of the slices.
-
-        Its `start` and `end` are places in recordings that are not part of the
-        set. They are not used, and neither is `salience`.
-
-        Returns:
-            Source, as `fold_table.read` returns it.
-
-        Raises:
-            ValueError: if the directory has another layout.
-        """
-        directory = AudioRoot(self.audio_dir).path
-        table = fold_table.find_table(
-            [directory / "metadata", directory], _COLUMNS.required
-        )
+    def audio_root(self, directory: pathlib.Path) -> pathlib.Path | None:
+        """Returns the directory of the folds."""
         audio = directory / "audio"
         if not audio.is_dir():
             audio = directory
-        if table is None or not any(audio.glob("fold*")):
-            raise ValueError(
-                f"{directory} must be laid out as UrbanSound8K: `audio/fold1/` "
-                "and so on, and in `metadata/` a CSV file with the columns "
-                f"{','.join(_COLUMNS.required)}. Received: "
-                f"{sorted(path.name for path in directory.iterdir())}"
-            )
-        root = AudioRoot(audio, self.allow_symlinks)
-        return fold_table.read(
-            table, root, _COLUMNS, lambda name, fold: f"fold{fold}/{name}"
-        )
+        return audio if any(audio.glob("fold*")) else None
+
+    def file_name(self, name: str, fold: int) -> str:
+        """Returns the name in the table, below its fold."""
+        return f"fold{fold}/{name}"

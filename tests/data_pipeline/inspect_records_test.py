@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from data_pipeline.reports import single_record as record_inspection
+from data_pipeline.reports import single_record
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data import records
 from tests import commands
@@ -73,7 +73,7 @@ def test_a_picture_is_drawn(data, tmp_path):
 
 def test_the_mel_bands_are_where_their_frequencies_are():
     config = FrontendConfig()
-    centers_hz = record_inspection._band_centers_hz(config)
+    centers_hz = single_record._band_centers_hz(config)
     # Slaney's scale by hand: 15 mel to 1 kHz, then 27 a factor of 6.4.
     highest = 15 + 27 * np.log(14) / np.log(6.4)
     mel = np.linspace(0.75, highest, 66)[1:-1]
@@ -108,23 +108,23 @@ def test_damaged_records_are_told_or_passed_over(tmp_path):
     info, _ = write_dataset(tmp_path, num_clips=(10, 4, 4))
     damage(tmp_path / info.splits["train"].shards[0].file, 3000)
     with pytest.raises(ValueError, match="at byte 0 is damaged"):
-        record_inspection.record_at(tmp_path, info, "train", 0)
+        single_record.record_at(tmp_path, info, "train", 0)
     splits = ("train",)
-    found = record_inspection.record_of_clip(tmp_path, info, splits, "train-7")
+    found = single_record.record_of_clip(tmp_path, info, splits, "train-7")
     assert found.number == 8
     with pytest.raises(ValueError, match="1 records are damaged"):
-        record_inspection.record_of_clip(tmp_path, info, splits, "train-0")
+        single_record.record_of_clip(tmp_path, info, splits, "train-0")
 
 
 def test_names_with_dollar_signs_and_long_names_are_drawn(data, tmp_path):
     directory, info, _ = data
-    found = record_inspection.record_at(directory, info, "train", 0)
+    found = single_record.record_at(directory, info, "train", 0)
     odd = dataclasses.replace(
         found,
         record=dataclasses.replace(
             found.record, clip_id="a$b_{c$ " + "very " * 40, labels=()
         ),
     )
-    record_inspection.draw(tmp_path / "odd.png", odd, info)
+    single_record.draw(tmp_path / "odd.png", odd, info)
     assert (tmp_path / "odd.png").stat().st_size > 10_000
-    assert "labels  none" in record_inspection.describe(odd, info)
+    assert "labels  none" in single_record.describe(odd, info)

@@ -7,7 +7,7 @@ import pytest
 
 from data_pipeline.clips.clip import ClipRow
 from data_pipeline.jobs import job
-from data_pipeline.reports import findings as verification
+from data_pipeline.reports import findings
 from data_pipeline.runners.runner import ProcessPool
 from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf import audio
@@ -83,5 +83,5 @@ def test_no_damage_stops_a_job_or_reaches_its_records(tmp_path):
     letters = (tmp_path / "out" / "dead_letters.jsonl").read_text()
     assert all(json.loads(line)["reason"] for line in letters.splitlines())
     # Among others: values that are not finite.
-    reports = verification.verify_shards(tmp_path / "out", result.dataset, 2)
+    reports = findings.verify_shards(tmp_path / "out", result.dataset, 2)
     assert not [f for shard_report in reports for f in shard_report.findings]

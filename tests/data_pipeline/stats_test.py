@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from data_pipeline.reports import statistics as dataset_statistics
+from data_pipeline.reports import statistics
 from tests import commands
 from tests.synthetic_data import CLASS_NAMES
 from tests.synthetic_data import damage
@@ -107,7 +107,7 @@ def test_a_damaged_record_ends_it_in_one_line(tmp_path):
 
 def test_a_split_without_clips_is_skipped(tmp_path):
     info, _ = write_dataset(tmp_path, num_clips=(4, 4, 0))
-    assert list(dataset_statistics.compute(tmp_path, info)) == [
+    assert list(statistics.compute(tmp_path, info)) == [
         "train",
         "validation",
     ]

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from data_pipeline.reports import findings as verification
+from data_pipeline.reports import findings
 from ofa_aec_tf.data import records
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from tests import commands
@@ -32,9 +32,9 @@ def _verify(data_dir, *arguments):
 
 def _findings(directory):
     info = DatasetInfo.read(directory)
-    reports = list(verification.verify_shards(directory, info))
+    reports = list(findings.verify_shards(directory, info))
     found = [str(f) for report in reports for f in report.findings]
-    whole = verification.verify_whole(directory, info, reports)
+    whole = findings.verify_whole(directory, info, reports)
     return [*found, *map(str, whole)]
 
 

@@ -1,4 +1,4 @@
-"""Labels files: which column of a table says what."""
+"""Finds the columns of labels files by names and content."""
 
 import dataclasses
 import re
@@ -12,8 +12,7 @@ from data_pipeline.sources.tables import column_names
 from data_pipeline.sources.tables.table_file import DELIMITERS
 from data_pipeline.sources.tables.table_file import Table
 from data_pipeline.sources.tables.table_file import name_key
-from ofa_aec_tf.checks import settings
-from ofa_aec_tf.checks.settings import setting
+from data_pipeline.sources.tables.table_settings import TableSettings
 from ofa_aec_tf.data.dataset_info import SPLITS
 
 _PRESENT = ("1", "true", "t", "yes", "y", "x")
@@ -21,62 +20,6 @@ _ABSENT = ("0", "false", "f", "no", "n")
 # Fraction of `1.0`, from a column with empty cells.
 _FRACTION = re.compile(r"(?<=^[01])[.,]0*$")
 _SAMPLE_ROWS = 50
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TableSettings(settings.Settings):
-    """How to read a labels file.
-
-    A column is given by its name, or by its number from 1 on. None means that
-    it is found; `""` that there is none.
-    """
-
-    labels_csv: str = setting(
-        settings.REQUIRED,
-        "Table with a column of files and a column of labels, or a column of 0 "
-        "and 1 for each class; optionally with split, fold, group (clips that "
-        "must stay in one split), and start and end in seconds. Usual names of "
-        "columns are recognized, in upper or lower case.",
-        is_path=True,
-    )
-    delimiter: str | None = setting(
-        None,
-        f"What separates the cells of --labels_csv: {', '.join(DELIMITERS)}, "
-        "or a character. By default it is found.",
-    )
-    label_separator: str = setting(
-        cell_values.LABEL_SEPARATOR,
-        "What separates several labels in one cell of --labels_csv.",
-    )
-    filename_column: str | None = setting(
-        None,
-        "Column of the files in --labels_csv: its name, or its number from 1 "
-        "on. By default one with a usual name, or whose files are in "
-        "--audio_dir.",
-    )
-    labels_column: tuple[str, ...] = setting(
-        (),
-        "Column of the labels, likewise. The labels of several columns are "
-        "united; columns of 0 and 1 are classes.",
-    )
-    split_column: str | None = setting(
-        None,
-        "Column of the splits, likewise; nothing for none: --split_column=.",
-    )
-    group_column: str | None = setting(None, "Column of the groups, likewise.")
-    start_column: str | None = setting(
-        None, "Column of the starts in seconds, likewise."
-    )
-    end_column: str | None = setting(
-        None, "Column of the ends in seconds, likewise."
-    )
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not self.label_separator:
-            raise ValueError(
-                "--label_separator must be one or more characters."
-            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,35 +68,25 @@ def _is_time(cell: str) -> bool:
     return cell_values.parse_seconds(cell.replace(",", ".")) is not None
 
 
-def find_columns(
-    path,
-    table: Table,
-    rows: Sequence[tuple[int, list[str]]],
-    names: TableSettings,
-    is_file: Callable[[str], bool],
-) -> Columns:
-    """Finds the columns of a table.
+class ColumnFinder:
+    """Finds out which column of a table has what.
 
     Args:
         path: path of the table, for errors.
         table: Table.
         rows: sequence of tuples of line number and cells.
-        names: TableSettings.
+        names: TableSettings. What the user says about columns.
         is_file: function from a cell to whether it names a file of the source.
-
-    Returns:
-        Columns.
-
-    Raises:
-        ValueError: if the column of the files or of the labels is not found.
     """
-    return _Finder(path, table, rows, names, is_file).find()
 
-
-class _Finder:
-    """See `find_columns`."""
-
-    def __init__(self, path, table, rows, names, is_file):
+    def __init__(
+        self,
+        path,
+        table: Table,
+        rows: Sequence[tuple[int, list[str]]],
+        names: TableSettings,
+        is_file: Callable[[str], bool],
+    ):
         self._path = path
         self._table = table
         self._rows = rows
@@ -163,6 +96,11 @@ class _Finder:
         self._remarks: list[str] = []
 
     def find(self) -> Columns:
+        """Finds all columns.
+
+        Raises:
+            ValueError: if that of the files or of the labels is not found.
+        """
         filename, has_header = self._find_filename()
         if not has_header:
             self._keys = [""] * len(self._keys)
@@ -300,11 +238,7 @@ class _Finder:
         return sum(bool(cell) and self._is_file(cell) for cell in cells)
 
     def _find_group(self, is_divided: bool) -> int | None:
-        """The column of the groups.
-
-        Args:
-            is_divided: bool. Whether the table has splits or folds.
-        """
+        """The column of groups, in a table that may have splits or folds."""
         name = self._names.group_column
         column = self._optional(name, column_names.GROUPS, "group", bool)
         if (
@@ -404,13 +338,8 @@ class _Finder:
 
     def _is_class(self, column: int) -> bool:
         """Whether a column that the user names holds 0 and 1 for a class."""
-        usual = self._keys[column] in (
-            *column_names.LABELS,
-            *column_names.NUMBERS,
-        )
-        return (
-            bool(self._keys[column]) and not usual and (self._is_binary(column))
-        )
+        usual = ("", *column_names.LABELS, *column_names.NUMBERS)
+        return self._keys[column] not in usual and self._is_binary(column)
 
     def _is_numeric(self, column: int) -> bool:
         for cell in self._cells(column):

@@ -160,13 +160,7 @@ def _event(
 
 @dataclasses.dataclass(frozen=True)
 class _Table:
-    """A table with a header.
-
-    Args:
-        path: path of the file.
-        delimiter: str.
-        columns: tuple of str, as they are written.
-    """
+    """A table with a header."""
 
     path: pathlib.Path
     delimiter: str

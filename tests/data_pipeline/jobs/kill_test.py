@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from data_pipeline.jobs import job
-from data_pipeline.reports import findings as verification
+from data_pipeline.reports import findings
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from tests import commands
 
@@ -113,9 +113,9 @@ def _assert_whole(output_dir, num_clips):
     """A data set can be read and verified."""
     info = DatasetInfo.read(output_dir)
     assert sum(s.num_clips for s in info.splits.values()) == num_clips
-    reports = list(verification.verify_shards(output_dir, info))
+    reports = list(findings.verify_shards(output_dir, info))
     assert not any(report.findings for report in reports)
-    assert not verification.verify_whole(output_dir, info, reports)
+    assert not findings.verify_whole(output_dir, info, reports)
 
 
 @pytest.mark.long

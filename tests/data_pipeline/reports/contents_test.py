@@ -2,7 +2,8 @@
 
 import pytest
 
-from data_pipeline.reports import contents as report
+from data_pipeline.reports import contents
+from data_pipeline.reports import contents_text
 
 _SPLITS = ("train", "validation", "test")
 
@@ -29,7 +30,7 @@ def _side_car(split, clips, notes=None):
 
 
 def _describe(*side_cars, names=("cat", "dog"), clip_seconds=1.0):
-    return report.describe(lambda: iter(side_cars), names, clip_seconds)
+    return contents.describe(lambda: iter(side_cars), names, clip_seconds)
 
 
 def _numbered(split, number, seconds=1.0, labels=(0,)):
@@ -167,7 +168,7 @@ def test_what_no_figure_can_be_made_of_is_told():
         _numbered("validation", 49),
         _numbered("test", 50, labels=(0, 1)),
     )
-    assert report.summary(described)[0] == (
+    assert contents_text.summary(described)[0] == (
         "untrained    classes without a training clip: 1 (dog)"
     )
     text = "\n".join(described["warnings"])
@@ -197,7 +198,7 @@ def test_the_table_has_a_line_for_each_class():
     described = _describe(
         _numbered("train", 120), _numbered("test", 6, labels=(1,))
     )
-    assert report.class_table(described) == [
+    assert contents_text.class_table(described) == [
         "class  train  minutes  test  minutes",
         "cat      120      2.0     0      0.0",
         "dog        0      0.0     6      0.1",
@@ -213,7 +214,7 @@ def test_of_many_classes_the_extremes_are_listed():
         )
         for i in range(60)
     ]
-    lines = report.class_table(_describe(*side_cars, names=names))
+    lines = contents_text.class_table(_describe(*side_cars, names=names))
     assert len(lines) == 12
     assert lines[1].split()[:2] == ["class059", "60"]
     assert "50 more" in lines[6]
@@ -221,5 +222,5 @@ def test_of_many_classes_the_extremes_are_listed():
 
 
 def test_names_are_cut_to_a_few():
-    assert report.named(list("abcdefg")) == "7 (a, b, c, d, e, ...)"
-    assert report.named(["a"]) == "1 (a)"
+    assert contents.named(list("abcdefg")) == "7 (a, b, c, d, e, ...)"
+    assert contents.named(["a"]) == "1 (a)"

@@ -13,7 +13,7 @@ import soundfile
 
 from data_pipeline.clips.clip import ClipRow
 from data_pipeline.clips.clip import RenderedClip
-from data_pipeline.runners import isolated_renderer as isolation
+from data_pipeline.runners import isolated_renderer
 from ofa_aec_tf.audio import AudioError
 from tests.data_pipeline import processes
 
@@ -67,7 +67,7 @@ class _Stuck:
 
 @pytest.fixture
 def renderer():
-    with isolation.IsolatedRenderer(timeout_seconds=30) as renderer:
+    with isolated_renderer.IsolatedRenderer(timeout_seconds=30) as renderer:
         yield renderer
 
 
@@ -134,7 +134,7 @@ def test_a_crash_costs_the_clip_and_the_process(renderer, action, reason):
 
 
 def test_a_hang_costs_the_clip_and_the_process():
-    with isolation.IsolatedRenderer(timeout_seconds=2) as renderer:
+    with isolated_renderer.IsolatedRenderer(timeout_seconds=2) as renderer:
         pid = _pid(renderer)
         start_seconds = time.monotonic()
         with pytest.raises(AudioError, match="within 2 s") as raised:
@@ -161,12 +161,14 @@ def test_a_process_that_ended_between_clips_is_replaced(
 def test_a_process_that_takes_no_clip_is_replaced(renderer, monkeypatch):
     pid = _pid(renderer)
     os.kill(pid, signal.SIGSTOP)
-    monkeypatch.setattr(isolation, "_TAKE_SECONDS", 0.5)
+    monkeypatch.setattr(isolated_renderer, "_TAKE_SECONDS", 0.5)
     assert _pid(renderer) != pid
 
 
 def test_a_process_renders_only_so_many_clips():
-    with isolation.IsolatedRenderer(30, clips_per_process=2) as renderer:
+    with isolated_renderer.IsolatedRenderer(
+        30, clips_per_process=2
+    ) as renderer:
         pids = [_pid(renderer) for _ in range(5)]
     assert pids[0] == pids[1] != pids[2]
     assert pids[2] == pids[3] != pids[4]
@@ -201,12 +203,12 @@ def test_closing_ends_the_process(renderer):
 )
 def test_limits_that_are_none_are_refused(arguments):
     with pytest.raises(ValueError, match="Expected a positive number"):
-        isolation.IsolatedRenderer(*arguments)
+        isolated_renderer.IsolatedRenderer(*arguments)
 
 
 def render_stuck(directory):
     """What the next test kills, in a process of its own."""
-    with isolation.IsolatedRenderer(timeout_seconds=2) as renderer:
+    with isolated_renderer.IsolatedRenderer(timeout_seconds=2) as renderer:
         _render(renderer, _Stuck(directory))
 
 
