@@ -48,10 +48,10 @@ _BATCH_SIZE = flags.DEFINE_integer(
 )
 
 
-def _choose(path, scorer, data, chosen_for):
+def _choose(path, scorer, data, config):
     """Chooses the thresholds of a model, writes and prints them."""
     choices, details = threshold_choice.choose(
-        scorer, data, _BATCH_SIZE.value, chosen_for
+        scorer, data, _BATCH_SIZE.value, config
     )
     class_map = data.info.class_map
     outputs, packed_into = model_thresholds.write(
@@ -90,7 +90,7 @@ def _table(names, choices, means):
 
 def main(_):
     """Runs the command."""
-    chosen_for = _THRESHOLDS.values()
+    config = _THRESHOLDS.values()
     if not _MODEL.value:
         raise ValueError("Name at least one model. Received: --model=")
     outputs = [ClassThresholds.path_beside(path) for path in _MODEL.value]
@@ -109,7 +109,7 @@ def main(_):
         threshold_choice.load(path, data.info) for path in _MODEL.value
     )
     _, skipped = several_models.for_each(
-        loaded, lambda path: _choose(path, loaded[path], data, chosen_for)
+        loaded, lambda path: _choose(path, loaded[path], data, config)
     )
     several_models.check_none_skipped(
         skipped, len(loaded), "have no thresholds"

@@ -55,10 +55,10 @@ _WORKDIR = path_flags.define_path(
 _EVALUATION = setting_flags.define(EvaluationSettings)
 
 
-def _start_run(options, info):
+def _start_run(config, info):
     """Records the run in its work directory."""
-    values = options.to_json()
-    audio_dir = options.audio_dir and os.path.abspath(options.audio_dir)
+    values = config.to_json()
+    audio_dir = config.audio_dir and os.path.abspath(config.audio_dir)
     run_record.start_run(
         _WORKDIR.value,
         {
@@ -84,30 +84,30 @@ def _table(results):
 
 def main(_):
     """Runs the command."""
-    options = _EVALUATION.values()
+    config = _EVALUATION.values()
     if not _MODEL.value:
         raise ValueError("Name at least one model. Received: --model=")
     data = PreprocessedData(_DATA_DIR.value, _SKIP_CORRUPT.value)
-    data.info.split(options.split)
+    data.info.split(config.split)
     outputs = [_OUTPUT.value] if _OUTPUT.value is not None else []
     if _WORKDIR.value is not None:
         outputs.append(pathlib.Path(_WORKDIR.value) / _METRICS_FILE)
     for output in outputs:
         workdir.check_writable(output)
-    models = model_evaluation.load_models(_MODEL.value, data.info, options)
+    models = model_evaluation.load_models(_MODEL.value, data.info, config)
     if _WORKDIR.value is not None:
-        _start_run(options, data.info)
+        _start_run(config, data.info)
 
     def write(results):
         for output in outputs:
             workdir.write_json(output, results)
 
-    results, skipped = ModelEvaluation(data, options, write).evaluate(models)
+    results, skipped = ModelEvaluation(data, config, write).evaluate(models)
     if results:
         print(_table(results))
         # The clips are the same for all models.
         for note in metrics.coverage_notes(
-            next(iter(results.values())), options.split
+            next(iter(results.values())), config.split
         ):
             print(note)
         for output in outputs:

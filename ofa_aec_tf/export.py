@@ -63,25 +63,25 @@ _QAT = setting_flags.define(QatSettings)
 
 def _settings():
     """The settings of all flags, which must go together."""
-    options, quality, qat = _EXPORT.values(), _QUALITY.values(), _QAT.values()
-    if not _MODEL.value or not options.all_modes:
+    config, quality, qat = _EXPORT.values(), _QUALITY.values(), _QAT.values()
+    if not _MODEL.value or not config.all_modes:
         raise ValueError(
             "Name at least one model and one mode. Received: "
             f"--model={','.join(_MODEL.value)} "
-            f"--modes={','.join(options.modes)} "
-            f"--log_mel_modes={','.join(options.log_mel_modes)}"
+            f"--modes={','.join(config.modes)} "
+            f"--log_mel_modes={','.join(config.log_mel_modes)}"
         )
     if _QUALITY["max_map_drop"].present and quality.split is None:
         raise ValueError(
             "--max_map_drop goes with --evaluate_dir or --evaluate_split: "
             "without them no mAP is measured."
         )
-    if _QAT.given() and INT8_QAT not in options.all_modes:
+    if _QAT.given() and INT8_QAT not in config.all_modes:
         raise ValueError(
             f"--{_QAT.given()[0]} is for mode {INT8_QAT}. Received: "
-            f"modes {sorted(options.all_modes)}"
+            f"modes {sorted(config.all_modes)}"
         )
-    return options, quality, qat
+    return config, quality, qat
 
 
 def _quality_check(quality, info):
@@ -96,7 +96,7 @@ def _quality_check(quality, info):
 
 def main(_):
     """Runs the command."""
-    options, quality, qat = _settings()
+    config, quality, qat = _settings()
     paths = [pathlib.Path(path) for path in _MODEL.value]
     output_dir = pathlib.Path(_OUTPUT_DIR.value)
     directories = dict(
@@ -108,7 +108,8 @@ def main(_):
     infos = {path: ModelInfo.read(path) for path in paths}
     for info in infos.values():
         info.check_matches(data.info)
-    job = ExportJob(data, options, qat, _quality_check(quality, info))
+    quality_check = _quality_check(quality, infos[paths[0]])
+    job = ExportJob(data, config, qat, quality_check)
     rows, skipped = several_models.for_each(
         paths, lambda path: job.export(path, infos[path], directories[path])
     )

@@ -28,23 +28,21 @@ _PREDICTION = setting_flags.define(PredictionSettings)
 
 def main(arguments):
     """Runs the command on audio files, directories or a microphone."""
-    options = _PREDICTION.values()
-    if options.microphone == bool(arguments):
+    config = _PREDICTION.values()
+    if config.microphone == bool(arguments):
         raise ValueError(
             "Name at least one audio file after the flags, or else "
-            f"--microphone. Received: --microphone={options.microphone}, "
+            f"--microphone. Received: --microphone={config.microphone}, "
             f"{len(arguments)} files"
         )
-    if options.output_file is not None:
-        workdir.check_writable(options.output_file)
-    paths = prediction_job.find_audio_files(
-        [path_flags.local_path(argument) for argument in arguments]
-    )
-    job = PredictionJob(_MODEL.value, options)
-    if options.microphone:
+    if config.output_file is not None:
+        workdir.check_writable(config.output_file)
+    job = PredictionJob(_MODEL.value, config)
+    if config.microphone:
         job.listen()
-    else:
-        job.predict_files(paths)
+        return
+    paths = [path_flags.local_path(argument) for argument in arguments]
+    job.predict_files(prediction_job.find_audio_files(paths))
 
 
 if __name__ == "__main__":

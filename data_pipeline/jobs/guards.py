@@ -36,7 +36,7 @@ def check_output(output_dir) -> None:
     nearest = next(p for p in (path, *path.parents) if os.path.lexists(p))
     problem = None
     if not nearest.is_dir():
-        problem = "is no directory"
+        problem = "is not a directory"
     elif not os.access(nearest, os.W_OK):
         problem = "cannot be written to"
     if problem:

@@ -5,7 +5,6 @@ that a finished data set says the same as the job that wrote it.
 """
 
 import dataclasses
-import hashlib
 import math
 import unicodedata
 from collections import Counter
@@ -19,6 +18,7 @@ import numpy as np
 
 from data_pipeline.clips import class_names
 from data_pipeline.clips.clip import CROPPED
+from data_pipeline.clips.splits import stable_hash
 from ofa_aec_tf import audio
 from ofa_aec_tf.data import dataset_info
 
@@ -137,8 +137,7 @@ def _repeated(
     """
 
     def hashed(value):
-        digest = hashlib.blake2b(value.encode(), digest_size=8).digest()
-        return int.from_bytes(digest)
+        return stable_hash("equal", value)
 
     seen = [
         np.array(

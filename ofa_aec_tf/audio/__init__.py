@@ -1,4 +1,4 @@
-"""Audio files to mono float32 waveforms, and what can be wrong with them."""
+"""Reads audio files as mono float32 waveforms."""
 
 from ofa_aec_tf.audio.contents import AUDIO_SUFFIXES as AUDIO_SUFFIXES
 from ofa_aec_tf.audio.decoders import DECODERS as DECODERS

@@ -1,4 +1,4 @@
-"""Decoding with PyAV, which brings FFmpeg: MP4, Matroska and nearly all else.
+"""Decoding with PyAV, which includes FFmpeg: MP4, Matroska and most others.
 
 Importing this module fails where PyAV (the extra `av`) is not installed.
 """
@@ -18,16 +18,16 @@ from ofa_aec_tf.audio.errors import no_samples
 from ofa_aec_tf.audio.errors import rate_changes
 from ofa_aec_tf.audio.reader import Source
 
-# Without a list FFmpeg would also follow play lists, in what calls itself
-# audio, to other files and to the network; and would take text for subtitles.
+# Without a list, FFmpeg would also follow playlists that are named as audio to
+# other files and to the network, and would take text for subtitles.
 _FORMATS = (
     "3gp,aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,m4a,matroska,mov,"
     "mp3,mp4,mpeg,mpegts,ogg,rm,tta,w64,wav,webm,wv"
 )
-# Formats whose headers give the length; that of the others is an estimate.
+# Formats whose headers state the length. For others it is an estimate.
 _FORMATS_WITH_LENGTH = {"aiff", "caf", "flac", "matroska", "mov", "ogg", "wav"}
-# Encoders add part of a frame before and after the samples. The length counts
-# it, and decoding removes it.
+# Encoders pad the samples at both ends by part of a frame. The stated length
+# includes the padding, which decoding removes.
 _CODING_SECONDS = 0.05
 
 
@@ -52,12 +52,11 @@ def _blocks(path, frames) -> Iterator[np.ndarray]:
         if frame.format.name == "fltp":
             yield frame.to_ndarray()
             continue
-        # Streams may change between mono and stereo, which a resampler
-        # refuses.
+        # A resampler refuses streams that change between mono and stereo.
         key = frame.format.name, frame.layout.name
         if key not in resamplers:
-            # For the sample format only. Mixing to mono is not left to it: it
-            # keeps the power of the channels, which is 3 dB above their mean.
+            # For the sample format only. Its mix to mono would keep the power
+            # of the channels, which is 3 dB above their mean.
             resamplers[key] = av.AudioResampler(format="fltp")
         for planar in resamplers[key].resample(frame):
             yield planar.to_ndarray()
@@ -75,7 +74,7 @@ def _as_audio_error(path):
 
 @contextlib.contextmanager
 def _opened(path, descriptor: int):
-    # By descriptor, as the extension is not to be believed.
+    # By descriptor: file extensions are often wrong.
     options = {
         "fd": str(descriptor),
         "format_whitelist": _FORMATS,
@@ -104,7 +103,7 @@ def open_source(path: pathlib.Path) -> Iterator[Source]:
 
     Raises:
         AudioError: if it cannot be opened, `undecodable`, `bad_sample_rate`
-            or `no_samples`; `undecodable` also from what is read of it.
+            or `no_samples`; while it is read, `undecodable`.
     """
     with (
         contents.opened(path) as descriptor,
@@ -112,8 +111,7 @@ def open_source(path: pathlib.Path) -> Iterator[Source]:
     ):
         stream = container.streams.audio[0]
         frames = container.decode(stream)
-        # The rate in the header is not always that of the samples: AAC may
-        # double it while decoding.
+        # The header may state another rate: AAC can double it while decoding.
         with _as_audio_error(path):
             first_frame = next(frames, None)
         if first_frame is None:

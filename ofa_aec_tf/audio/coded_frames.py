@@ -1,10 +1,10 @@
-"""Finds MP3 and AAC, which have no header, by the frames they consist of."""
+"""Finds MP3 and AAC, which have no file header, by their frames."""
 
 import itertools
 import math
 import re
 
-# Of MPEG-1, and of MPEG-2 and 2.5; by layer.
+# Bit rates by version (MPEG-1; MPEG-2 and 2.5) and layer.
 _KBPS = {
     (1, 1): range(32, 449, 32),
     (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -14,7 +14,7 @@ _KBPS = {
     (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES_HZ = (44100, 48000, 32000)
-# The first one may stand anywhere by chance; so may not three in a row.
+# One header may be there by chance. Three in a row are not.
 _NUM_FRAMES = 3
 _MIN_FRAMES = 2
 _HEADER_BYTES = 6
@@ -26,7 +26,7 @@ AAC = "AAC"
 
 
 def _mpeg_frame(head):
-    """Kind, bytes and padding of the MPEG audio frame with this header."""
+    """Kind, size and padding in bytes of an MPEG audio frame, by its header."""
     version = {3: 1, 2: 2, 0: 2.5}.get(head[1] >> 3 & 3)
     layer = 4 - (head[1] >> 1 & 3)
     bitrate_index = head[2] >> 4
@@ -37,7 +37,7 @@ def _mpeg_frame(head):
     padding = head[2] >> 1 & 1
     padding *= 4 if layer == 1 else 1
     if not bitrate_index:
-        # Free format: the header does not tell.
+        # Free format: the header does not state the bit rate.
         return kind, None, padding
     rate_hz = _RATES_HZ[rate_index] / {1: 1, 2: 2, 2.5: 4}[version]
     kbps = _KBPS[min(2, int(version)), layer][bitrate_index - 1]
@@ -48,7 +48,7 @@ def _mpeg_frame(head):
 
 
 def _aac_frame(head):
-    """Kind, bytes and padding of the ADTS frame with this header."""
+    """Kind, size and padding in bytes of an ADTS frame, by its header."""
     num_bytes = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
     rate_index = head[2] >> 2 & 15
     if rate_index > 12 or num_bytes <= _HEADER_BYTES:
@@ -57,7 +57,7 @@ def _aac_frame(head):
 
 
 def _frame(content, position):
-    """What the header at a position says; None if there is none."""
+    """Kind, size and padding of the frame at a position; None without one."""
     head = content[position : position + _HEADER_BYTES]
     if len(head) < _HEADER_BYTES or not _SYNC.match(head):
         return None
@@ -65,7 +65,7 @@ def _frame(content, position):
 
 
 def _free_format_bytes(content, position, kind, padding):
-    """Bytes of a frame of free format without padding: up to the next."""
+    """Size of a free-format frame without padding, from the next header."""
     stop = position + _MAX_FREE_BYTES
     for match in _SYNC.finditer(content, position + _HEADER_BYTES, stop):
         found = _frame(content, match.start())
@@ -73,14 +73,14 @@ def _free_format_bytes(content, position, kind, padding):
             continue
         num_bytes = match.start() - position - padding
         after = _frame(content, match.start() + num_bytes + found[2])
-        # Its own samples may look like a header once.
+        # Coded samples may look like one header, but not like two.
         if after is not None and after[:2] == (kind, None):
             return num_bytes
     return None
 
 
 def _frames(content, position):
-    """Kind and end of frames of one kind that follow each other."""
+    """Kind and end of each of the consecutive frames of one kind."""
     first_kind = free_bytes = None
     while (found := _frame(content, position)) is not None:
         kind, num_bytes, padding = found
@@ -100,7 +100,7 @@ def _frames(content, position):
 
 
 def _kind_at(content, position, end):
-    """The kind of the frames that begin at a position, or None."""
+    """The kind of the frames that start at a position, or None."""
     frames = itertools.islice(_frames(content, position), _NUM_FRAMES)
     number = 0
     for number, (kind, position) in enumerate(frames, 1):
@@ -110,11 +110,11 @@ def _kind_at(content, position, end):
 
 
 def find(content: bytes, is_whole: bool) -> tuple[str, int] | None:
-    """Finds frames that follow each other.
+    """Finds consecutive frames.
 
     Args:
         content: bytes. Where to look.
-        is_whole: bool. Whether the file ends with them.
+        is_whole: bool. Whether the file ends with these bytes.
 
     Returns:
         tuple of the kind, `MPEG_AUDIO` or `AAC`, and the position (int) of
@@ -129,7 +129,7 @@ def find(content: bytes, is_whole: bool) -> tuple[str, int] | None:
 
 
 def end_of_whole(content: bytes) -> int | None:
-    """Where the last frame ends of which all bytes are there.
+    """Where the last complete frame ends.
 
     Args:
         content: bytes. The end of a file.
@@ -139,7 +139,7 @@ def end_of_whole(content: bytes) -> int | None:
     """
     last_end = None
     position = 0
-    # After other bytes, such as tags, there may be more of them.
+    # There may be more frames after other bytes, such as tags.
     while (found := find(content[position:], is_whole=True)) is not None:
         position += found[1]
         for _, end in _frames(content, position):

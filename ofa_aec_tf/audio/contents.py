@@ -1,4 +1,4 @@
-"""How to open files safely, and what their bytes say that they are."""
+"""Opens files safely, and detects their format from their first bytes."""
 
 import contextlib
 import dataclasses
@@ -12,37 +12,13 @@ from ofa_aec_tf.audio import coded_frames
 from ofa_aec_tf.audio import ogg_pages
 from ofa_aec_tf.audio.errors import AudioError
 
-# In the order of preference, where a clip is there in several formats.
-AUDIO_SUFFIXES = (
-    ".wav",
-    ".flac",
-    ".ogg",
-    ".oga",
-    ".opus",
-    ".mp3",
-    ".m4a",
-    ".webm",
-    ".mp4",
-    ".mkv",
-    ".aiff",
-    ".aif",
-    ".au",
-    ".caf",
-    ".wave",
-    ".w64",
-    ".rf64",
-    ".aifc",
-    ".snd",
-    ".mp2",
-    ".aac",
-    ".wma",
-    ".3gp",
-    ".mka",
-    ".amr",
-    ".ac3",
-    ".ape",
-    ".wv",
-    ".tta",
+# In order of preference, for clips that exist in several formats.
+AUDIO_SUFFIXES = tuple(
+    """
+    .wav .flac .ogg .oga .opus .mp3 .m4a .webm .mp4 .mkv .aiff .aif .au .caf
+    .wave .w64 .rf64 .aifc .snd .mp2 .aac .wma .3gp .mka .amr .ac3 .ape .wv
+    .tta
+    """.split()
 )
 
 WAV = "WAV"
@@ -56,16 +32,15 @@ _MAX_GARBAGE_BYTES = 65_536
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """What the bytes of a file look like.
+    """The format of a file, as far as its bytes tell.
 
     Args:
-        name: str or None. The format, for people; None where nothing tells.
-        prefers_av: bool. Whether PyAV reads it alone, or faster.
-        start: int. The byte at which the audio starts: tags, zeros and such
-            are before it.
-        has_garbage: bool. Whether something unknown is before it.
-        links: tuple of int. The bytes at which further streams begin, of a
-            chained Ogg file.
+        name: str or None. The format, for messages; None if it is unknown.
+        prefers_av: bool. Whether only PyAV reads it, or reads it faster.
+        start: int. The byte at which the audio starts, after tags and zeros.
+        has_garbage: bool. Whether unknown bytes precede it.
+        links: tuple of int. The bytes at which further streams of a chained
+            Ogg file start.
     """
 
     name: str | None
@@ -82,19 +57,19 @@ def _compiled(*formats):
     ]
 
 
-# Where a word is common in texts too, with some of the bytes behind it.
+# Words that are common in texts include some of the bytes after them.
 _SIGNATURES = _compiled(
-    # Or no more than a part of its header.
+    # The second case is a file with only part of its header.
     (WAV, False, rb"(RIFF|RIFX|RF64|BW64)(....WAVE|.{0,7}\Z)"),
     ("W64", False, rb"riff\x2e\x91\xcf\x11"),
     ("AIFF", False, rb"FORM(....AIF[FC]|.{0,7}\Z)"),
     ("AU", False, rb"\.snd\0|dns\."),
     ("CAF", False, rb"caff\0"),
     ("FLAC", False, rb"fLaC"),
-    # The first page of Ogg holds nothing but the header of its stream.
+    # The first Ogg page holds only the header of its stream.
     ("Ogg Opus", True, rb"OggS.{24}OpusHead"),
     ("Ogg", False, rb"OggS"),
-    # The same container has pictures, too.
+    # The same container is used for pictures.
     (
         "MP4 or Matroska",
         True,
@@ -119,7 +94,7 @@ def _open_regular_file(path):
     try:
         status = path.stat()
         is_regular = stat.S_ISREG(status.st_mode)
-        # Nothing else is opened: a named pipe would block here.
+        # Only regular files are opened: a named pipe would block here.
         if is_regular and status.st_size:
             return os.open(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
@@ -134,13 +109,13 @@ def _open_regular_file(path):
 
 
 def _after_tags(descriptor: int) -> int:
-    """The byte after the ID3 tags at the beginning and zeros after them."""
+    """The byte after the leading ID3 tags and the zeros that follow them."""
     position = 0
     while True:
         head = os.pread(descriptor, _ID3_BYTES, position)
         if not re.match(rb"ID3[\2-\4]..[\0-\x7f]{4}", head, re.DOTALL):
             break
-        # Seven bits in a byte.
+        # The size has seven bits in each byte.
         size = 0
         for byte in head[6:]:
             size = size << 7 | byte
@@ -173,7 +148,7 @@ def opened(path: pathlib.Path) -> Iterator[int]:
 
 
 def sniff(descriptor: int) -> Content:
-    """Looks at the first bytes of an open file.
+    """Detects the format of an open file from its first bytes.
 
     Args:
         descriptor: int.
@@ -188,7 +163,7 @@ def sniff(descriptor: int) -> Content:
             links = ()
             if head.startswith(b"OggS"):
                 links = ogg_pages.find_links(descriptor, start)
-            # FFmpeg hears a crack where they meet.
+            # FFmpeg decodes a click where links meet.
             return Content(name, prefers_av and not links, start, links=links)
     region = os.pread(descriptor, _MAX_GARBAGE_BYTES, start)
     is_whole = start + len(region) == os.fstat(descriptor).st_size
@@ -198,5 +173,5 @@ def sniff(descriptor: int) -> Content:
         return Content(
             name, name == coded_frames.AAC, start + position, bool(position)
         )
-    # A tag with nothing behind it that is known.
+    # There may be a tag, followed by something unknown.
     return Content("MPEG audio" if start else None)

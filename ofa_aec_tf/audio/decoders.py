@@ -1,4 +1,4 @@
-"""Which decoders there are, and which of them reads a file."""
+"""The decoders, and the choice of one for a file."""
 
 import importlib.metadata
 import types
@@ -21,7 +21,7 @@ _Result = TypeVar("_Result")
 
 
 def _find_av() -> types.ModuleType | None:
-    # Where it is needed only: FFmpeg takes a while to load.
+    # Imported only if it is needed: FFmpeg takes a while to load.
     try:
         import ofa_aec_tf.audio.av_decoder as av_decoder
     except ImportError:
@@ -41,7 +41,7 @@ def named_decoder(name: str) -> types.ModuleType:
     if name == "soundfile":
         return soundfile_decoder
     if name == "tfio":
-        # Brings TensorFlow, and one that is older than everyone else's.
+        # Imports TensorFlow, and an older version than the rest uses.
         from ofa_aec_tf.audio import tfio_decoder
 
         return tfio_decoder
@@ -59,14 +59,16 @@ def named_decoder(name: str) -> types.ModuleType:
 
 
 def decoder_versions(decoder: str = "auto") -> dict[str, str | None]:
-    """The libraries that read files, which may differ in the last bit.
+    """Versions of the libraries that read files.
+
+    Other versions may decode with other last bits.
 
     Args:
         decoder: str. One of `DECODERS`.
 
     Returns:
-        dict from the names of libraries to their versions; None where one
-        that would be used is not installed.
+        dict from names of libraries to versions, None for a library that
+        would be used but is not installed.
 
     Raises:
         ValueError: if the decoder is not installed or unknown.
@@ -88,7 +90,7 @@ def decoder_versions(decoder: str = "auto") -> dict[str, str | None]:
 
 
 def _decoders_of(content: contents.Content) -> Iterator[types.ModuleType]:
-    """The decoders to try, in this order."""
+    """The decoders to try, in order."""
     if not content.prefers_av:
         yield soundfile_decoder
     av_decoder = _find_av()
@@ -99,16 +101,17 @@ def _decoders_of(content: contents.Content) -> Iterator[types.ModuleType]:
 
 
 class Attempts(Generic[_Prepared]):
-    """Lets one decoder after the other try, each made ready only once.
+    """Tries one decoder after the other, and prepares each only once.
 
     Args:
         path: pathlib.Path.
         decoder: str. One of `DECODERS`.
-        prepare: function of a decoder. Returns what `first_success` tries.
+        prepare: function of a decoder. `first_success` calls `read` with its
+            result.
 
     Raises:
         AudioError: if the file cannot be opened.
-        ValueError: if the decoder that is named is not installed.
+        ValueError: if the named decoder is not installed.
     """
 
     def __init__(
@@ -137,21 +140,21 @@ class Attempts(Generic[_Prepared]):
     def first_success(
         self, read: Callable[[_Prepared], _Result]
     ) -> tuple[_Result, tuple[str, ...]]:
-        """What `read` returns for the first decoder that can read.
+        """The result of `read` with the first decoder that can read.
 
         Returns:
-            tuple of that and of the notes.
+            tuple of the result and of the notes.
 
         Raises:
-            AudioError: if none can, with what all of them say.
+            AudioError: if none can, with the reasons of all.
         """
         failures = []
         for decoder, prepared in self._candidates():
             try:
                 result = read(prepared)
             except AudioError as error:
-                # Of a file without samples FFmpeg makes sound from what is
-                # behind them.
+                # FFmpeg would make sound of what follows the empty audio of
+                # a file without samples.
                 if error.code != "undecodable":
                     raise
                 failures.append(error)

@@ -1,4 +1,4 @@
-"""Tells files that are audio from all others, by their content."""
+"""Tells audio files from other files, by their content."""
 
 import os
 import pathlib
@@ -11,12 +11,11 @@ from ofa_aec_tf.audio.errors import AudioError
 def is_audio(path) -> bool:
     """Whether a file is audio, or was before it broke.
 
-    The content decides, never the name: so it is with what one of the decoders
-    can read, and what has the signature of audio, with nothing sound behind
-    it. The name counts only where there is no content to go by, in a file that
-    is empty or cannot be opened, and where MP3 frames begin somewhere after
-    something unknown, as they do in archives. Samples without a header are not
-    audio.
+    The content decides: a file is audio if a decoder can read it, or if it has
+    the signature of audio, even with nothing valid after that. The name counts
+    only for files that are empty or cannot be opened, and for MP3 frames after
+    unknown bytes, which archives have too. Raw audio samples without a header
+    are not audio.
 
     Args:
         path: path of a file.

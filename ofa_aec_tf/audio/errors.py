@@ -1,4 +1,4 @@
-"""What can be wrong with an audio file, under stable names."""
+"""Errors of audio files, with stable codes."""
 
 import numpy as np
 
@@ -13,16 +13,16 @@ class AudioError(ValueError):
 
     Args:
         path: path of the file.
-        code: str. Stable name of the kind of fault, for counting: `missing`,
+        code: str. Stable code of the fault, for counting: `missing`,
             `not_a_file`, `empty_file`, `unreadable`, `undecodable`,
             `bad_sample_rate`, `no_samples`, `too_short`, `non_finite` or
-            `out_of_range`; in mixtures only, `silent`; and where rendering is
-            isolated, `crashed` or `timed_out`.
-        reason: str. What is wrong, for people.
+            `out_of_range`; only in mixtures `silent`; and from isolated
+            rendering `crashed` or `timed_out`.
+        reason: str. What is wrong, for messages.
     """
 
     def __init__(self, path, code: str, reason: str):
-        # All of them are passed on, because unpickling calls this with `args`.
+        # Unpickling calls this with `args`, so all arguments are passed on.
         super().__init__(str(path), code, reason)
         self.path = str(path)
         self.code = code
@@ -35,7 +35,7 @@ class AudioError(ValueError):
 def check_sample_rate(path, rate_hz: int) -> None:
     """Refuses rates that no recording has.
 
-    A resampler would need gigabytes for a file that claims to be at 1 Hz.
+    For a file that claims 1 Hz, a resampler would need gigabytes.
 
     Args:
         path: path of the file.
@@ -77,7 +77,7 @@ def check_samples(path, samples: np.ndarray) -> None:
 
 
 def rate_changes(path, decoder: str, rate_hz: int, new_rate_hz: int):
-    """The error of a file that is not at one sample rate."""
+    """The error of a file whose sample rate changes."""
     return AudioError(
         path,
         "undecodable",
@@ -87,5 +87,5 @@ def rate_changes(path, decoder: str, rate_hz: int, new_rate_hz: int):
 
 
 def no_samples(path) -> AudioError:
-    """The error of a file with a header and nothing after it."""
+    """The error of a file with a header and no samples."""
     return AudioError(path, "no_samples", "the file holds no samples")

@@ -18,7 +18,7 @@ from ofa_aec_tf.checks import json_kinds
 from ofa_aec_tf.checks import settings
 from ofa_aec_tf.checks.settings import setting
 
-# More is no number of a file.
+# Larger numbers in a file are damage.
 _MAX_FREQUENCY_HZ = 1e9
 
 
@@ -189,7 +189,7 @@ def log_mel_spectrogram(waveform, config):
 
 
 def is_frontend(value) -> bool:
-    """Whether it has the numbers of a FrontendConfig, whatever their sizes."""
+    """Whether a JSON value has the fields of a FrontendConfig."""
     return isinstance(value, Mapping) and all(
         json_kinds.is_count(value.get(field.name))
         if field.type is int

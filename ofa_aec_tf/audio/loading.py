@@ -76,7 +76,7 @@ def _read_windows(path, windows_, decoder) -> Iterator[Recording | AudioError]:
                 )
                 part = _finish(path, decoded, window, notes)
                 if len(windows_) > 1:
-                    # Those that overlap would share it.
+                    # Overlapping parts would share memory.
                     part = dataclasses.replace(
                         part, waveform=part.waveform.copy()
                     )
@@ -93,15 +93,15 @@ def read_parts(
 ) -> Iterator[Recording | AudioError]:
     """Reads parts of an audio file in one pass.
 
-    Each is what `read_audio` gives for it alone, to the bit. No more is held
-    than the part that is read, and what those after it have in common with it.
+    Each equals what `read_audio` returns for it, bit for bit. Only the current
+    part is held, and what later parts share with it.
 
     Args:
         path: path of the file.
         sample_rate_hz: int. Rate to resample to.
-        parts: iterable of tuples of where a part starts in the file, and of
-            its length or None for all the rest; in seconds, in the order of
-            the starts.
+        parts: iterable of tuples of the start of a part in the file and its
+            length, or None for the rest of the file; in seconds, in the order
+            of the starts.
         decoder: str. As in `read_audio`.
 
     Returns:
@@ -110,7 +110,7 @@ def read_parts(
 
     Raises:
         ValueError: if an argument is out of range, if the parts are not in
-            their order, or the decoder that is named is not installed.
+            order, or if the named decoder is not installed.
     """
     windows_ = [
         windows.Window(sample_rate_hz, start_seconds, max_seconds)
@@ -136,19 +136,18 @@ def read_audio(
 ) -> Recording:
     """Reads an audio file, or a part of one, as a mono waveform.
 
-    The format is told from the content, whatever the extension says. WAV,
-    FLAC, Ogg, MP3 and the others of libsndfile are read by that; MP4 (m4a),
-    Matroska (webm), WMA, AAC, Opus, and what libsndfile cannot read, by PyAV
-    where it is installed. Channels are averaged. A part equals the same part
-    of the whole file, resampled.
+    The content decides the format, not the file extension. libsndfile reads
+    WAV, FLAC, Ogg, MP3 and others. PyAV, if it is installed, reads MP4 (m4a),
+    Matroska (webm), WMA, AAC, Opus and what libsndfile cannot read. Channels
+    are averaged. A part equals the same part of the whole file, resampled.
 
     Args:
         path: path of the file.
         sample_rate_hz: int. Rate to resample to.
         max_seconds: float or None. Read no more than this.
         start_seconds: float. Where to start in the file.
-        decoder: str. `"auto"`, or one of `"soundfile"`, `"av"` and `"tfio"`
-            to have that one and no other.
+        decoder: str. `"auto"`, or `"soundfile"`, `"av"` or `"tfio"` to use
+            only that one.
 
     Returns:
         Recording.
@@ -157,8 +156,8 @@ def read_audio(
         AudioError: if the file is missing or broken, has less than 50 ms
             after the start, or has samples that are not finite or beyond 64
             times full scale.
-        ValueError: if an argument is out of range, or the decoder that it
-            names is not installed.
+        ValueError: if an argument is out of range, or if the named decoder is
+            not installed.
     """
     (part,) = read_parts(
         path, sample_rate_hz, [(start_seconds, max_seconds)], decoder
@@ -169,7 +168,7 @@ def read_audio(
 
 
 def _open_stream(path, stack):
-    """Source of a file by the first decoder that can read it, and its parts.
+    """Opens a file with the first decoder that can read it.
 
     Returns:
         tuple of the Source and of an iterator of mono waveforms.
@@ -191,10 +190,10 @@ def _open_stream(path, stack):
 
 
 def stream_audio(path, sample_rate_hz: int) -> Iterator[np.ndarray]:
-    """Reads an audio file part by part, in memory that its length is not in.
+    """Reads an audio file part by part, in constant memory.
 
-    The parts follow each other; together they are what `load_audio` returns.
-    Once a part could be read, no other decoder is tried.
+    Together the parts are what `load_audio` returns. After the first part, no
+    other decoder is tried.
 
     Args:
         path: path of the file.
@@ -204,8 +203,8 @@ def stream_audio(path, sample_rate_hz: int) -> Iterator[np.ndarray]:
         float32 arrays of shape (any,) of some seconds each, full scale at 1.
 
     Raises:
-        AudioError: as `read_audio`; for what is wrong further on in the file,
-            after the parts before it.
+        AudioError: as `read_audio`; for a later fault, after the parts before
+            it.
     """
     path = pathlib.Path(path)
     with contextlib.ExitStack() as stack:
@@ -213,7 +212,7 @@ def stream_audio(path, sample_rate_hz: int) -> Iterator[np.ndarray]:
         rate_hz = source.rate_hz
         resampler = None
         if rate_hz != sample_rate_hz:
-            # Gives the same bits as resampling all at once.
+            # It gives the same bits as resampling all at once.
             resampler = soxr.ResampleStream(
                 rate_hz, sample_rate_hz, 1, dtype="float32", quality="HQ"
             )
@@ -229,7 +228,7 @@ def stream_audio(path, sample_rate_hz: int) -> Iterator[np.ndarray]:
 
 
 def _has_last_frame(source) -> bool:
-    """Whether a header tells the length, and the file is as long as that."""
+    """Whether the header states the length, and the last frame is there."""
     if source.seek is None or not source.num_announced:
         return False
     try:
@@ -242,8 +241,8 @@ def _has_last_frame(source) -> bool:
 def duration_seconds(path, decoder: str = "auto") -> float:
     """Length of an audio file.
 
-    That of the header where the file has its last frame; otherwise the file is
-    decoded.
+    The length in the header is used if the last frame is there. Otherwise the
+    file is decoded.
 
     Args:
         path: path of the file.
@@ -253,8 +252,8 @@ def duration_seconds(path, decoder: str = "auto") -> float:
         float.
 
     Raises:
-        AudioError: as `read_audio`, but for what is wrong with samples.
-        ValueError: if the decoder that is named is not installed.
+        AudioError: as `read_audio`, but samples are not checked.
+        ValueError: if the named decoder is not installed.
     """
     path = pathlib.Path(path)
 
@@ -298,7 +297,7 @@ def load_audio(
 
 
 def fit_length(waveform: np.ndarray, num_samples: int) -> np.ndarray:
-    """Crops a waveform, or pads it with zeros, at its end.
+    """Crops a waveform at its end, or pads it with zeros.
 
     Args:
         waveform: float array of shape (any,).

@@ -1,4 +1,4 @@
-"""Whether the length that an MP3 file announces is that of all its frames."""
+"""Corrects the announced length of MP3 files that have more frames."""
 
 import os
 import struct
@@ -11,12 +11,12 @@ _TAG_POSITIONS = (13, 21, 36)
 _HAS_FRAMES, _HAS_BYTES = 1, 2
 _REGION_BYTES = 65_536
 _TAIL_BYTES = 16_384
-# More frames than any file has.
+# Larger than the number of frames of any file.
 _UNBOUNDED = struct.pack(">I", 2**28)
 
 
 def _before_tags(descriptor):
-    """The byte at which the tags at the end of a file begin, or its size."""
+    """The byte at which the tags at the end of a file start, or its size."""
     end = os.fstat(descriptor).st_size
     if os.pread(descriptor, 3, max(0, end - 128)) == b"TAG":
         end -= 128
@@ -29,9 +29,10 @@ def _before_tags(descriptor):
 
 
 def end_of_frames(descriptor: int) -> int:
-    """The byte at which the last whole frame of a file ends.
+    """The byte at which the last complete frame of a file ends.
 
-    Or tags begin, or the file ends, where its last bytes are no frames.
+    If there are no frames near its end, this is the byte at which the tags
+    start, or the size of the file.
 
     Args:
         descriptor: int. An open file.
@@ -45,18 +46,18 @@ def end_of_frames(descriptor: int) -> int:
 
 
 def unbounded(descriptor: int, start: int) -> dict[int, bytes] | None:
-    """What to change in a file, so that nothing of it is left unread.
+    """Changes to a file with which all of it is read.
 
-    libsndfile reads no more than the first frame announces, or than the file
-    would have if all frames were like its first.
+    libsndfile stops after the length that the first frame announces, or after
+    the length of a file whose frames are all like the first.
 
     Args:
         descriptor: int. An open file.
         start: int. The byte of its first frame.
 
     Returns:
-        dict from positions to the bytes that stand there instead, empty where
-        there is no announcement to change; None if it is right.
+        dict from positions to the bytes to replace what is there, empty if no
+        length is announced; None if the announced length is right.
     """
     head = os.pread(descriptor, _HEAD_BYTES, start)
     for position in _TAG_POSITIONS:
@@ -77,7 +78,7 @@ def unbounded(descriptor: int, start: int) -> dict[int, bytes] | None:
         is_whole = rest + len(region) == end
         if coded_frames.find(region, is_whole) is None:
             return None
-        # More follows, as where files were joined.
+        # More frames follow, as in files that were joined.
         num_bytes = struct.pack(">I", min(end - start, 2**32 - 1))
         return {start + position + 8: _UNBOUNDED + num_bytes}
     return {}

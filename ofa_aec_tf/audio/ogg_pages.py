@@ -1,17 +1,17 @@
-"""Finds the streams of an Ogg file that follow each other."""
+"""Finds the consecutive streams of a chained Ogg file."""
 
 import os
 import re
 
 _HEADER_BYTES = 27
-# Of a page, at most.
+# The largest size of a page.
 _PAGE_BYTES = 65_307
 _PAGE = re.compile(rb"OggS\0([\0-\x07]).{8}(.{4})", re.DOTALL)
 _BEGINS_STREAM = 2
 
 
 def _pages(descriptor, position):
-    """Where each page begins, whether a stream does, and its serial number."""
+    """Start and serial number of each page, and whether it starts a stream."""
     while True:
         header = os.pread(descriptor, _HEADER_BYTES + 255, position)
         match = _PAGE.match(header)
@@ -23,14 +23,14 @@ def _pages(descriptor, position):
 
 
 def find_links(descriptor: int, start: int) -> tuple[int, ...]:
-    """Where one set of streams ends and the next begins: chained files.
+    """The starts of the further links of a chained file.
 
     Args:
         descriptor: int. An open Ogg file.
         start: int. The byte of its first page.
 
     Returns:
-        tuple of int, the bytes at which further links begin; mostly empty.
+        tuple of int. Positions in bytes; empty for most files.
     """
     first_serials = set()
     for _, begins_stream, serial in _pages(descriptor, start):
@@ -40,7 +40,7 @@ def find_links(descriptor: int, start: int) -> tuple[int, ...]:
     size = os.fstat(descriptor).st_size
     end = os.pread(descriptor, _PAGE_BYTES, max(start, size - _PAGE_BYTES))
     last_serials = [match[2] for match in _PAGE.finditer(end)]
-    # No need to go through all of it.
+    # Then there is no need to go through all pages.
     if not last_serials or last_serials[-1] in first_serials:
         return ()
     links = []

@@ -1,4 +1,4 @@
-"""Reads the windows of a file in one pass of a decoder."""
+"""Reads windows of a file in one pass of a decoder."""
 
 import bisect
 import contextlib
@@ -17,7 +17,7 @@ from ofa_aec_tf.audio.errors import no_samples
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """An open file, as a decoder gives it.
+    """An open audio file.
 
     Args:
         rate_hz: int. Its sample rate.
@@ -25,11 +25,10 @@ class Source:
             header.
         read: function of a number of frames (int or infinity). Returns the
             next block, a float32 array of shape (num_channels, any); None at
-            the end. Decoders that read by blocks of their own may return more
-            than asked for.
-        seek: function of a frame (int), or None. Goes there, or to the end,
-            and returns the position; only where reading on gives the bits
-            that reading from the start would.
+            the end. A decoder with blocks of its own may return more frames.
+        seek: function of a frame (int), or None. Goes to that frame, or to
+            the end, and returns the position. None if reading on from there
+            would give other samples than reading from the start.
     """
 
     rate_hz: int
@@ -38,7 +37,7 @@ class Source:
     seek: Callable[[int], int] | None = None
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """All that is left of the file, in blocks as `read` gives them."""
+        """The rest of the file, in the blocks of `read`."""
         while (block := self.read(math.inf)) is not None:
             yield block
 
@@ -46,10 +45,10 @@ class Source:
 class WindowReader:
     """Reads windows of a file, in the order of their starts.
 
-    What it reads of a window is what it would read of it alone, errors too,
-    but the file is opened once, and decoded once up to the end of the last
-    one, if nothing is wrong with it. Frames are held from the start of the
-    current window on. To be closed with `close`.
+    Each window is read as if it were the only one, errors included. But the
+    file is opened and decoded only once, up to the end of the last window, if
+    nothing is wrong with it. Frames are held from the start of the current
+    window on. Call `close` at the end.
 
     Args:
         path: path of the file, for messages.
@@ -88,8 +87,8 @@ class WindowReader:
 
     def _read_up_to(self, first, stop):
         while self._position < stop:
-            # Never past the end of another window, which would share a fault
-            # that is behind it.
+            # Never past the end of another window: a fault after that end
+            # must not be an error of that window.
             next_stop = self._stops[
                 bisect.bisect_right(self._stops, self._position)
             ]
@@ -107,7 +106,7 @@ class WindowReader:
         """Reads one window.
 
         Args:
-            index: int. Of the window; greater than in the call before.
+            index: int. Index of the window; larger in each call.
 
         Returns:
             windows.Decoded.
@@ -130,7 +129,7 @@ class WindowReader:
             self._read_up_to(first, stop)
         except AudioError as error:
             if self._source is not None and self._source.seek is not None:
-                # What is behind the fault may be sound.
+                # What follows the fault may be intact.
                 self.close()
             else:
                 self._error = AudioError(error.path, error.code, error.reason)

@@ -1,4 +1,4 @@
-"""What a reader returns, and the notes on what is odd about it."""
+"""Recordings, with notes on what is odd about them."""
 
 import dataclasses
 
@@ -22,16 +22,16 @@ class Recording:
 
     Args:
         waveform: float32 array of shape (num_samples,), full scale at 1.
-        notes: tuple of str. Stable names, for counting, of what is odd about
-            it: `short_read` if less than 99 % of what the header announces
-            could be read; `silent` if it is constant within 1e-5 of full
-            scale, zero or not; `over_full_scale` if a sample of the file is
-            beyond 1; `low_sample_rate` if the file has a lower rate than is
-            wanted; `fallback_decoder` if libsndfile had been tried and failed
-            before PyAV could read it.
-        file_seconds: float or None. Length of the whole file, as far as it is
-            known: what was read where it was read to its end, else what its
-            header announces.
+        notes: tuple of str. Stable codes, for counting, of what is odd about
+            it: `short_read` if less than 99 % of the announced frames could
+            be read; `silent` if it is constant within 1e-5 of full scale,
+            zero or not; `over_full_scale` if a sample of the file is beyond
+            1; `low_sample_rate` if the rate of the file is lower than the one
+            wanted; `fallback_decoder` if PyAV read it after libsndfile had
+            failed.
+        file_seconds: float or None. Length of the whole file, if it is known:
+            as it was read, if that was to its end, or else as its header
+            announces.
     """
 
     waveform: np.ndarray
@@ -52,7 +52,7 @@ def _is_short(decoded: windows.Decoded, window: windows.Window) -> bool:
 def describe(
     decoded: windows.Decoded, window: windows.Window
 ) -> tuple[str, ...]:
-    """Notes on what a decoder read, before it is resampled.
+    """Notes on decoded frames, before they are resampled.
 
     Args:
         decoded: windows.Decoded, with samples in the window.
@@ -64,7 +64,7 @@ def describe(
     rate_hz = decoded.rate_hz
     wanted = decoded.waveform[window.wanted_slice(rate_hz, rate_hz)]
     lowest, highest = float(wanted.min()), float(wanted.max())
-    # Around their centre: a constant offset is as silent as zeros.
+    # The range ignores a constant offset, which is as silent as zeros.
     found = {
         SHORT_READ: _is_short(decoded, window),
         SILENT: highest - lowest < 2 * _SILENCE,
@@ -77,7 +77,7 @@ def describe(
 def file_seconds(
     decoded: windows.Decoded, window: windows.Window
 ) -> float | None:
-    """Length of the file that a decoder read a part of, see `Recording`."""
+    """Length of a file that was decoded in part, as in `Recording`."""
     _, stop = window.frames(decoded.rate_hz)
     if decoded.end_frame < stop:
         return decoded.end_frame / decoded.rate_hz

@@ -1,4 +1,4 @@
-"""What of a file libsndfile is to open, and how, so that it reads all of it."""
+"""Divides files into regions, so that libsndfile reads all of them."""
 
 import io
 import os
@@ -8,22 +8,22 @@ from ofa_aec_tf.audio import contents
 from ofa_aec_tf.audio import mpeg_length
 from ofa_aec_tf.audio import wav_length
 
-# Of MP3 frames, from 8 to 448 kbit/s.
+# Between MP3 frames of 8 and of 448 kbit/s.
 _MAX_BITRATE_RATIO = 56
 _LAST_BYTES = 128
 
 
 class Region(io.RawIOBase):
-    """A part of an open file, as if it were a file.
+    """A part of an open file that looks like a file.
 
     Args:
         descriptor: int.
         start: int. Its first byte.
         stop: int. The byte after its last.
-        size: int. How many bytes it claims to have: there may be a hole before
-            the last of them, at which reading ends.
-        changes: dict from positions in the open file to bytes. What is read
-            there instead.
+        size: int. The number of bytes it claims to have. If that is more than
+            there are, reading ends at a hole before the last of them.
+        changes: dict from positions in the open file to the bytes that are
+            read there instead.
     """
 
     def __init__(self, descriptor, start, stop, size, changes):
@@ -34,13 +34,13 @@ class Region(io.RawIOBase):
         self._size = size
         self._changes = changes
         self._position = 0
-        # The file itself is read faster.
+        # Then the file itself can be read, which is faster.
         self.is_whole_file = not start and not changes and size == stop
 
     def readinto(self, buffer):
         begin = self._start + self._position
         if self._position >= self._size - _LAST_BYTES:
-            # Asked for from the end, where tags may be.
+            # These are read from the end of the file, where tags may be.
             begin = max(self._start, self._stop - self._size + self._position)
         num_bytes = max(0, min(len(buffer), self._stop - begin))
         content = bytearray(os.pread(self._descriptor, num_bytes, begin))
@@ -62,14 +62,14 @@ class Region(io.RawIOBase):
 
     @property
     def num_bytes_left(self) -> int:
-        """Bytes behind the position."""
+        """Bytes after the position."""
         return self._stop - self._start - self._position
 
 
 def find_regions(
     descriptor: int, content: contents.Content
 ) -> tuple[list[Region], bool]:
-    """Divides a file into what libsndfile is to open, one after the other.
+    """Divides a file into regions for libsndfile to open in turn.
 
     Args:
         descriptor: int.
@@ -77,7 +77,7 @@ def find_regions(
 
     Returns:
         tuple of a list of Region, and of whether the length that libsndfile
-        finds in the only one is that of the file.
+        finds is that of the file.
     """
     stop = os.fstat(descriptor).st_size
     starts = (content.start, *content.links)

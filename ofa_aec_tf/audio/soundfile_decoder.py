@@ -15,22 +15,22 @@ from ofa_aec_tf.audio.errors import rate_changes
 from ofa_aec_tf.audio.reader import Source
 from ofa_aec_tf.audio.regions import find_regions
 
-# libsndfile's answer where a header does not tell.
+# libsndfile's number of frames for headers that do not state it.
 _UNKNOWN_FRAMES = 2**63 - 1
-# Samples that do not depend on those before them: here, seeking gives what
-# decoding from the start would. FLAC has the subtypes of PCM.
+# In these subtypes no sample depends on earlier ones, so that seeking gives
+# what decoding from the start would. FLAC has the subtypes of PCM.
 _EXACT_SUBTYPES = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 
-# Two frames of MP3 may be there that it does not decode.
+# libsndfile may leave up to two MP3 frames undecoded.
 _MAX_BYTES_LEFT = 3000
 _WITHOUT_SIGNATURE = ("MP3", "MPC2K", "RAW")
 
 
 class _SoundFile(soundfile.SoundFile):
-    """A file that stays where a block ended.
+    """A file that does not seek after each block.
 
-    After each block soundfile seeks to where the file is anyway, if it can
-    seek; in MP3 the samples that follow are others then.
+    soundfile seeks to the current position after each block, which changes
+    the samples that follow in MP3.
     """
 
     def seekable(self):
@@ -56,14 +56,14 @@ def _opened(path, region) -> Iterator[_SoundFile]:
 
 
 def has_header(descriptor: int) -> bool:
-    """Whether an open file has a header that says what is in it.
+    """Whether an open file has a header that states its format.
 
     Args:
         descriptor: int.
 
     Returns:
-        bool. False for formats that two bytes decide, which are in many files
-        by chance.
+        bool. False for formats with a signature of only two bytes, which many
+        files have by chance.
     """
     try:
         with _SoundFile(descriptor, closefd=False) as file:
@@ -84,11 +84,11 @@ def open_source(path: pathlib.Path) -> Iterator[Source]:
 
     Raises:
         AudioError: if it cannot be opened, `undecodable` or
-            `bad_sample_rate`; `undecodable` also from what is read of it.
+            `bad_sample_rate`; while it is read, `undecodable`.
     """
     with contextlib.ExitStack() as stack:
-        # By descriptor, so that the content alone tells the format: files with
-        # another format's extension are common.
+        # By descriptor, so that only the content tells the format: many files
+        # have the extension of another one.
         descriptor = stack.enter_context(contents.opened(path))
         content = contents.sniff(descriptor)
         following, is_length_sure = find_regions(descriptor, content)
@@ -109,11 +109,11 @@ def open_source(path: pathlib.Path) -> Iterator[Source]:
 
         def read(num_frames: float) -> np.ndarray | None:
             nonlocal file, region
-            # By blocks: a header may announce far more samples than the file
-            # has, and memory for all of them would be allocated at once.
+            # In blocks: memory for all announced samples would be allocated at
+            # once, and a header may announce far more than there are.
             num_wanted = min(num_frames, windows.READ_SAMPLES // file.channels)
             if is_exact:
-                # Not into what may be behind them, such as tags.
+                # Not beyond the samples, where tags may be.
                 num_wanted = min(num_wanted, num_announced - file.tell())
             with _as_audio_error(path):
                 block = file.read(

@@ -1,9 +1,9 @@
 """Decoding with tensorflow-io: WAV, FLAC, Ogg Vorbis and MP3.
 
-tensorflow-io 0.37 works with TensorFlow 2.16 only, so that this needs an
-environment of its own. It is slower than the other decoders and more fragile:
-it takes WAV of 32-bit integers for floats, reads broken files not at all, and
-some headers with lengths beyond all measure end the process.
+tensorflow-io 0.37 works with TensorFlow 2.16 only, so this decoder needs an
+environment of its own. It is slower and more fragile than the others: it reads
+WAV of 32-bit integers as floats, it refuses broken files, and some headers with
+huge lengths crash the process.
 """
 
 import contextlib
@@ -31,8 +31,8 @@ def _modules():
     try:
         import tensorflow_io as tfio
 
-        # The import succeeds beside a TensorFlow that it does not fit; its
-        # operations then are missing.
+        # With another version of TensorFlow the import succeeds, but the
+        # operations are missing.
         tfio.audio.decode_wav(probe.getvalue(), dtype="int16")
         import tensorflow as tf
     except (ImportError, NotImplementedError) as error:
@@ -66,8 +66,8 @@ def open_source(path: pathlib.Path) -> Iterator[Source]:
         Source.
 
     Raises:
-        AudioError: `undecodable` or `bad_sample_rate`; the first also from
-            what is read of the source.
+        AudioError: `undecodable` or `bad_sample_rate`; while it is read,
+            `undecodable`.
         ValueError: if tensorflow-io cannot be used here.
     """
     tf, tfio = _modules()
@@ -88,7 +88,7 @@ def open_source(path: pathlib.Path) -> Iterator[Source]:
     check_sample_rate(path, rate_hz)
     position = 0
 
-    # Blocks that no window changes: it is not exact where they begin.
+    # The same blocks for every window: its samples depend on their starts.
     def read(unused_num_frames: float) -> np.ndarray | None:
         nonlocal position
         stop = min(position + windows.READ_SAMPLES, num_announced)

@@ -1,16 +1,16 @@
-"""Whether the length that a WAV file announces is that of all its samples."""
+"""Corrects the announced length of WAV files that have more samples."""
 
 import os
 import re
 
 _HEADER_BYTES = 8
-# Chunks have names.
+# The name of a chunk.
 _NAME = re.compile(rb"[ -~]{4}")
 _UNKNOWN_SIZE = b"\xff\xff\xff\xff"
 
 
 def _chunk(descriptor, position):
-    """Name, begin and size of the content of a chunk; None if there is none."""
+    """Name, start and size of the content of a chunk; None without one."""
     header = os.pread(descriptor, _HEADER_BYTES, position)
     if len(header) < _HEADER_BYTES or not _NAME.match(header):
         return None
@@ -22,18 +22,18 @@ def _chunk(descriptor, position):
 
 
 def unbounded(descriptor: int, start: int) -> dict[int, bytes]:
-    """What to change in a file, so that no samples are left unread.
+    """Changes to a file with which all samples are read.
 
-    A recorder that is cut off, or a program that writes into a pipe, leaves
-    the length that it began with in the header, such as 0.
+    A recorder that is cut off, or a program that writes to a pipe, leaves its
+    initial length in the header, such as 0.
 
     Args:
         descriptor: int. An open file.
         start: int. Its first byte.
 
     Returns:
-        dict from positions to the bytes that stand there instead; empty if
-        behind the samples there is nothing, or another chunk.
+        dict from positions to the bytes to replace what is there; empty if
+        nothing or another chunk follows the samples.
     """
     if os.pread(descriptor, 4, start) != b"RIFF":
         return {}
@@ -44,7 +44,7 @@ def unbounded(descriptor: int, start: int) -> dict[int, bytes]:
         position = begin + num_bytes + num_bytes % 2
         if name != b"data":
             continue
-        # One byte may be there to make them even.
+        # There may be one byte of padding.
         if position + _HEADER_BYTES > size:
             break
         following = _chunk(descriptor, position)

@@ -1,4 +1,4 @@
-"""Which frames of a file are wanted, and what a decoder read of them."""
+"""The frames of a file that are wanted, and those that were decoded."""
 
 import collections
 import dataclasses
@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# Read before and past the wanted part, so that the resampler's filter sees the
-# audio that is there: a bounded read then equals a part of an unbounded one.
+# Read before and after the wanted part, for the filter of the resampler: a part
+# then equals the same part of the whole file, resampled.
 _MARGIN_SECONDS = 0.1
 MIN_READ_SECONDS = 0.001
-# Frames that are averaged at once.
+# Frames to average at once.
 BLOCK_FRAMES = 65_536
-# Samples of all channels that are read at once.
+# Samples of all channels to read at once.
 READ_SAMPLES = 2**20
 
 
@@ -25,7 +25,7 @@ class Window:
     Args:
         sample_rate_hz: int. Rate that the part is resampled to.
         start_seconds: float, not negative.
-        max_seconds: float or None. None is all the rest of the file.
+        max_seconds: float or None. None is the rest of the file.
     """
 
     sample_rate_hz: int
@@ -34,7 +34,7 @@ class Window:
 
     @property
     def end_seconds(self) -> float:
-        """Where the part ends, at infinity if it is all the rest."""
+        """Where the part ends; infinity for the rest of the file."""
         if self.max_seconds is None:
             return math.inf
         return self.start_seconds + self.max_seconds
@@ -96,7 +96,7 @@ class Window:
 
 @dataclasses.dataclass(frozen=True)
 class Decoded:
-    """What a decoder read of the frames of a window.
+    """The frames of a window, as a decoder read them.
 
     Args:
         waveform: float32 array of shape (num_frames,), the mean of the
@@ -115,10 +115,10 @@ class Decoded:
 
 
 class Mono:
-    """Averages the channels of blocks that follow each other.
+    """Averages the channels of consecutive blocks.
 
-    Many are averaged at once, which is faster; each frame gives the same bits
-    whatever the blocks are.
+    Many frames are averaged at once, which is faster. The result is the same,
+    bit for bit, whatever the blocks are.
     """
 
     def __init__(self):
@@ -128,7 +128,7 @@ class Mono:
         self._num_averaged = 0
 
     def __len__(self):
-        """Frames that are held."""
+        """Number of frames that are held."""
         return self._num_averaged + self._num_pending
 
     def _flush(self):
@@ -154,7 +154,7 @@ class Mono:
             self._flush()
 
     def drop(self, num_frames: int) -> None:
-        """Forgets this many frames at the beginning, or all that there are."""
+        """Drops this many frames at the start, or all if there are fewer."""
         self._flush()
         while self._means and num_frames >= len(self._means[0]):
             length = len(self._means.popleft())
@@ -165,7 +165,7 @@ class Mono:
             self._num_averaged -= num_frames
 
     def waveform(self, num_frames: float = math.inf) -> np.ndarray:
-        """The first frames: a float32 array of shape (num_frames,) or less."""
+        """The first frames: float32, of shape (num_frames,) or shorter."""
         self._flush()
         parts = [np.zeros(0, np.float32)]
         for mean in self._means:
@@ -177,8 +177,8 @@ class Mono:
 
 
 def _mean(block):
-    """Mean of the channels: NumPy's has other bits for other lengths."""
-    # Samples that are not finite are found, and reported, later.
+    """Mean of the channels. The bits of NumPy's depend on the length."""
+    # Samples that are not finite are reported later.
     with np.errstate(all="ignore"):
         total = block[0].copy()
         for channel in block[1:]:
@@ -188,7 +188,7 @@ def _mean(block):
 
 
 def mono_parts(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Joins blocks that follow each other to parts of some seconds, as mono.
+    """Joins consecutive blocks to mono parts of some seconds.
 
     Args:
         blocks: iterable of float32 arrays of shape (num_channels, any). The

@@ -1,4 +1,4 @@
-"""Windows of stored clips, for files that take less than a clip."""
+"""Windows of stored clips, for models that take less than a clip."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 def window_starts(num_frames: int, window_frames: int) -> np.ndarray:
-    """Where evenly spaced windows begin that together cover a clip.
+    """Starts of evenly spaced windows that together cover a clip.
 
     Args:
-        num_frames: int. Frames of the clip.
-        window_frames: int. Frames of a window.
+        num_frames: int. Length of the clip.
+        window_frames: int. Length of a window.
 
     Returns:
         int array of shape (num_windows,).
@@ -32,7 +32,7 @@ def window_starts(num_frames: int, window_frames: int) -> np.ndarray:
 def random_windows(
     clips: np.ndarray, window_frames: int, seed: int
 ) -> np.ndarray:
-    """One window of each clip, anywhere in it.
+    """One random window of each clip.
 
     Args:
         clips: float array of shape (num_clips, num_frames, num_mel_bins).
@@ -41,7 +41,7 @@ def random_windows(
 
     Returns:
         Array of shape (num_clips, window_frames, num_mel_bins); `clips` itself
-        where that is their length.
+        if they are as long as a window.
 
     Raises:
         ValueError: if a window is longer than the clips.
@@ -63,7 +63,7 @@ def score_clips(
     clips: np.ndarray,
     window_frames: int,
 ) -> np.ndarray:
-    """Scores of clips: of each class, the highest over the windows.
+    """Scores of clips: for each class, the highest over the windows.
 
     Args:
         score_fn: function from a float32 array of shape (any, window_frames,

@@ -55,32 +55,32 @@ class EvaluationSettings(settings.Settings):
 
 
 def load_models(
-    paths, dataset: DatasetInfo, options: EvaluationSettings
+    paths, dataset: DatasetInfo, config: EvaluationSettings
 ) -> dict[str, object]:
     """Loads all models, so that a wrong path shows before the first is run.
 
     Args:
         paths: sequence of str.
         dataset: DatasetInfo of the clips.
-        options: EvaluationSettings.
+        config: EvaluationSettings.
 
     Returns:
         dict from path to model.
 
     Raises:
-        ValueError: if a model does not fit the data or the options.
+        ValueError: if a model does not fit the data or the settings.
     """
-    if options.ensemble and len(set(paths)) < 2:
+    if config.ensemble and len(set(paths)) < 2:
         raise ValueError(
             "--ensemble needs at least two models, with commas between them. "
             f"Received: --model={','.join(paths)}"
         )
-    models = {path: _load(path, dataset, options.audio_dir) for path in paths}
+    models = {path: _load(path, dataset, config.audio_dir) for path in paths}
     has_supernet = any(map(keras_models.is_supernet, models.values()))
-    if options.subnet is not None and not has_supernet:
+    if config.subnet is not None and not has_supernet:
         raise ValueError(
             "--subnet goes with a supernet. "
-            f"Received: --subnet={options.subnet} with {list(models)}"
+            f"Received: --subnet={config.subnet} with {list(models)}"
         )
     return models
 
@@ -116,18 +116,18 @@ class ModelEvaluation:
 
     Args:
         data: PreprocessedData.
-        options: EvaluationSettings.
+        config: EvaluationSettings.
         on_results: function that is given the results after each model.
     """
 
     def __init__(
         self,
         data,
-        options: EvaluationSettings,
+        config: EvaluationSettings,
         on_results: Callable[[dict], object] = lambda results: None,
     ):
         self._data = data
-        self._options = options
+        self._config = config
         self._on_results = on_results
 
     def evaluate(
@@ -157,7 +157,7 @@ class ModelEvaluation:
             return labels
 
         labels, skipped = several_models.for_each(models, evaluate_one)
-        if self._options.ensemble and not skipped:
+        if self._config.ensemble and not skipped:
             results[ENSEMBLE] = self._metrics(
                 metrics.logits_of_mean_scores(all_logits),
                 next(iter(labels.values())),
@@ -170,13 +170,13 @@ class ModelEvaluation:
         if not keras_models.is_supernet(model):
             return None
         return model.family.search_space().parse(
-            self._options.subnet or "largest"
+            self._config.subnet or "largest"
         )
 
     def _metrics(self, logits, labels, subnet=None):
         info = self._data.info
         return {
-            "split": self._options.split,
+            "split": self._config.split,
             "subnet": None if subnet is None else dict(subnet),
             **evaluator.evaluate_scores(
                 logits, labels, info.class_map, info.label_type
@@ -185,15 +185,15 @@ class ModelEvaluation:
 
     def _predict(self, model, subnet):
         """Logits and labels of all clips of the split."""
-        options = self._options
+        config = self._config
         if isinstance(model, Scorer):
             return evaluator.predict_batches(
                 lambda waveforms: _score_recordings(model, waveforms),
-                self._data.recordings(options.split, options.audio_dir),
+                self._data.recordings(config.split, config.audio_dir),
             )
         return evaluator.predict_batches(
             self._predictor(model, subnet),
-            self._data.batches(options.split, options.calibration.batch_size),
+            self._data.batches(config.split, config.calibration.batch_size),
         )
 
     def _predictor(self, model, subnet):
@@ -206,7 +206,7 @@ class ModelEvaluation:
             )
         if subnet is None:
             return keras_models.network_predictor(model)
-        calibration = self._options.calibration
+        calibration = self._config.calibration
         return keras_models.subnet_predictor(
             model,
             subnet,

@@ -1,4 +1,4 @@
-"""How far the scores of an exported model are from the original's."""
+"""How far the scores of an exported model are from those of the original."""
 
 import dataclasses
 
@@ -7,24 +7,24 @@ import numpy as np
 from ofa_aec_tf.evaluation.metrics import scores_to_logits
 
 MAX_COPY_DIFFERENCE = 1e-5
-# Beyond it a float32 score next to 1 is 1: there the difference of logits
-# would tell the rounding of the last bit, not the models, apart.
+# A float32 score of larger logits is 1. There a difference of logits would
+# show the rounding of the last bit, not a difference of the models.
 _MAX_ABSOLUTE_LOGIT = 16.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Parity:
-    """Difference between two models' scores on the same clips.
+    """Difference between the scores of two models on the same clips.
 
     Args:
         num_clips: int.
         max_score_difference: float. Largest absolute difference.
         mean_score_difference: float. Mean absolute difference.
         logit_snr_db: float or None. Power of the reference's logits over the
-            power of their difference, in dB: unlike the scores, it weighs
-            rare classes, whose scores are small, like any other. Logits are
-            limited to -16...16. None where all are equal, or all those of
-            the reference are 0.
+            power of the difference, in dB. Unlike differences of scores, it
+            weighs rare classes, whose scores are small, like all others.
+            Logits are clipped to -16...16. None if all are equal, or if those
+            of the reference are all 0.
     """
 
     num_clips: int
@@ -33,7 +33,7 @@ class Parity:
     logit_snr_db: float | None
 
     def to_json(self) -> dict:
-        """The differences by name."""
+        """The differences as a dict of JSON types."""
         return dataclasses.asdict(self)
 
 
@@ -42,15 +42,15 @@ def compare(reference_scores, scores) -> Parity:
 
     Args:
         reference_scores: float array of shape (num_clips, num_classes), in
-            [0, 1]: the Keras model's.
-        scores: float array of the same shape: the exported model's.
+            [0, 1], of the Keras model.
+        scores: float array of the same shape, of the exported model.
 
     Returns:
         Parity.
 
     Raises:
-        ValueError: if the shapes differ, there are no clips, or a score is
-            not finite.
+        ValueError: if the shapes differ, if there are no clips, or if a score
+            is not finite.
     """
     reference_scores = np.asarray(reference_scores, np.float64)
     scores = np.asarray(scores, np.float64)
@@ -85,12 +85,12 @@ def compare(reference_scores, scores) -> Parity:
 
 
 def check_copy(reference_scores, scores, copy_name):
-    """Checks that a copy of a network computes what the network does.
+    """Checks that a copy of a network gives the scores of the network.
 
     Args:
         reference_scores: float array of shape (num_clips, num_classes).
-        scores: float array of the same shape, the copy's.
-        copy_name: str. Named in the message.
+        scores: float array of the same shape, of the copy.
+        copy_name: str. What to call the copy in the message.
 
     Raises:
         ValueError: if scores differ by 1e-5 or more.

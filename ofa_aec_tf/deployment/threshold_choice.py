@@ -54,7 +54,7 @@ def load(path, dataset: DatasetInfo) -> tuple[pathlib.Path, Scorer]:
 
 
 def choose(
-    scorer: Scorer, data, batch_size: int, chosen_for: ThresholdSettings
+    scorer: Scorer, data, batch_size: int, config: ThresholdSettings
 ) -> tuple[tuple[ThresholdChoice, ...], dict]:
     """Chooses thresholds on the validation split.
 
@@ -62,7 +62,7 @@ def choose(
         scorer: Scorer of a model that takes log-mel spectrograms.
         data: PreprocessedData.
         batch_size: int. Clips in a batch.
-        chosen_for: ThresholdSettings.
+        config: ThresholdSettings.
 
     Returns:
         tuple of the choice for each class, and of a dict of JSON types: how
@@ -74,9 +74,9 @@ def choose(
         ),
         data.batches(SPLIT, batch_size),
     )
-    choices = thresholds.choose_thresholds(scores, labels, chosen_for)
+    choices = thresholds.choose_thresholds(scores, labels, config)
     return choices, {
-        **chosen_for.to_json(),
+        **config.to_json(),
         "split": SPLIT,
         "num_clips": len(labels),
         "data_fingerprint": data.info.fingerprint,

@@ -1,19 +1,19 @@
-"""Batch normalization statistics, estimated anew on training clips.
+"""Re-estimation of batch normalization statistics on training clips.
 
 Subnets share weights, not statistics: the moving statistics of a supernet fit
-none of them. They are estimated again for the subnet in question, on training
-data, and returned; the supernet is never written to.
+none of them. They are estimated for each subnet on training data, and returned;
+the supernet is never changed.
 
-The moving statistics of a plain network fit what it trained on, which are clips
-that augmentation has changed: a mixture of two clips varies less than either.
+The moving statistics of a plain network fit its training clips, which are
+augmented: a mixture of two clips varies less than either of them.
 Averaged weights have none at all: each statistic belongs to weights that went
 into the average.
 
-The statistics of a layer are the mean and the variance of what it is given over
-all clips at once, where the layers before it normalize with theirs. That is
-what one batch of all clips would have, so that the size of the batches that
-they come in changes nothing but the last digits. It is found layer by layer:
-all clips go up to a batch normalization before any goes beyond.
+The statistics of a layer are the mean and the variance of its inputs over all
+clips, while the layers before it normalize with their own. They are those of
+one batch of all clips, so the batch size changes nothing but the last digits.
+The pass goes layer by layer: all clips go through one batch normalization
+before any goes on to the next.
 """
 
 import dataclasses
@@ -26,10 +26,10 @@ from ofa_aec_tf.checks import settings
 from ofa_aec_tf.checks.settings import setting
 from ofa_aec_tf.models import normalization_statistics
 
-# What the statistics are; those of another definition are no match for it.
+# How the statistics are defined. Others cannot be compared with them.
 DEFINITION = "of all clips, layer by layer"
-# Of features that are kept between two batch normalizations. Where they are
-# more, what led to them is computed once more for the next.
+# The most memory for features between two batch normalizations. If they take
+# more, the steps before are computed once more for the next one.
 MAX_KEPT_BYTES = 2**30
 
 
@@ -52,12 +52,12 @@ class CalibrationSettings(settings.Settings):
 
 
 def pooled_moments(means, variances, num_clips):
-    """The moments of all clips together, by the law of total variance.
+    """Moments over all clips, by the law of total variance.
 
     Args:
         means: list of arrays of shape (channels,), one a batch.
-        variances: the same of the variances within the batches.
-        num_clips: list of int. Clips of each batch.
+        variances: list of arrays of the same shape, within each batch.
+        num_clips: list of int. Clips in each batch.
 
     Returns:
         `(mean, variance)`, float32 arrays of shape (channels,).
@@ -83,7 +83,7 @@ class LayerwisePass:
     """
 
     def __init__(self, batches):
-        # A list of its own: what has been used is let go.
+        # A copy, so that features are freed once they are used.
         self._features = list(batches)
         if not self._features:
             raise ValueError(
@@ -93,23 +93,23 @@ class LayerwisePass:
         self._num_clips = [
             len(tf.nest.flatten(features)[0]) for features in self._features
         ]
-        # Steps that the features have not gone through.
+        # Steps that the features have not gone through yet.
         self._pending = []
         self._moments = None
 
     def add(self, run, moments=None):
-        """A step that ends at no batch normalization, or at a known one.
+        """Adds a step without a batch normalization, or with a known one.
 
         Args:
             run: function of `(features, moments)`, as in CalibrationStep.
-            moments: `(mean, variance)` of the batch normalization that it ends
-                at, or None.
+            moments: `(mean, variance)` of the batch normalization at its end,
+                or None.
         """
         self._pending.append(functools.partial(run, moments=self._moments))
         self._moments = moments
 
     def estimate(self, run):
-        """A step that ends at a batch normalization.
+        """Adds a step that ends at a batch normalization.
 
         Args:
             run: as for `add`.
@@ -124,12 +124,12 @@ class LayerwisePass:
         return self._moments
 
     def features(self):
-        """What all steps so far have made of the batches, as a list."""
+        """The batches after all steps so far, as a list."""
         self._run_pending(is_kept=True)
         return list(self._features)
 
     def _run_pending(self, is_kept=None):
-        """The moments of each batch after the last step."""
+        """Runs the pending steps; returns the moments of each batch."""
         reported = []
         for index, num_clips in enumerate(self._num_clips):
             features, batch_moments = self._features[index], None
@@ -187,8 +187,7 @@ def calibrate(supernet, subnet, batches):
         supernet: Supernet.
         subnet: Subnet of its family's space.
         batches: iterable of float32 arrays of shape (batch, num_frames,
-            num_mel_bins), from the training split. How they are divided
-            changes nothing but the last digits.
+            num_mel_bins), from the training split.
 
     Returns:
         dict from batch normalization names to `(mean, variance)`, float32
@@ -208,19 +207,17 @@ def calibrate(supernet, subnet, batches):
 
 
 class NetworkCalibrator:
-    """Estimates and sets the statistics of a plain network, again and again.
+    """Estimates and sets the statistics of a plain network, repeatedly.
 
     Args:
         network: keras.Model of stock layers, from log-mel spectrograms.
         batches: list of float32 arrays of shape (batch, num_frames,
-            num_mel_bins), from the training split. How they are divided
-            changes nothing but the last digits.
+            num_mel_bins), from the training split.
 
     Raises:
         ValueError: if the network has no batch normalization.
 
-    Reference: SWA (arXiv 1803.05407), section 3.2, which needs it for a mean
-    of weights.
+    Reference: SWA (arXiv 1803.05407), section 3.2, for averaged weights.
     """
 
     def __init__(self, network, batches):
@@ -239,7 +236,7 @@ class NetworkCalibrator:
         ]
 
     def calibrate(self):
-        """Gives the network the statistics that fit its present weights.
+        """Sets the statistics that fit the present weights.
 
         Raises:
             ValueError: if there is no batch.
@@ -248,7 +245,7 @@ class NetworkCalibrator:
             [tf.constant(log_mel, tf.float32) for log_mel in self._batches]
         )
         for layer, run in self._steps:
-            # The next step normalizes with what the layer has by then.
+            # The next step normalizes with the moments that are set below.
             mean, variance = layerwise.estimate(
                 lambda features, moments, run=run: run(features)
             )

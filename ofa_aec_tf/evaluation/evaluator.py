@@ -1,4 +1,4 @@
-"""One evaluator for supernets, Keras models and TFLite files."""
+"""Evaluates functions from clips to logits, whatever the model."""
 
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from ofa_aec_tf.evaluation import metrics
 def evaluate_scores(
     logits, labels, class_map: ClassMap, label_type: str
 ) -> dict:
-    """Metrics of the outputs of a model.
+    """Metrics of logits.
 
     Args:
         logits: float array of shape (num_clips, num_classes).
@@ -22,11 +22,11 @@ def evaluate_scores(
         label_type: `"multi_label"` or `"single_label"`.
 
     Returns:
-        dict of JSON types: `mAP`, `mAUC`, `d_prime` (each None where nothing
-        defines it), `accuracy` (None for multi-label data), what
-        `metrics.coverage` tells (classes without positives or negatives are
-        left out of the means that they have no value for) and `per_class`,
-        from names to `average_precision`, `auc` and `num_positives`.
+        dict of JSON types: `mAP`, `mAUC`, `d_prime` (each None if it is not
+        defined), `accuracy` (None for multi-label data), the entries of
+        `metrics.coverage`, and `per_class`, from names to
+        `average_precision`, `auc` and `num_positives`. Means leave out the
+        classes for which a metric is not defined.
 
     Raises:
         ValueError: if shapes differ from each other or from the class map,
@@ -68,12 +68,12 @@ def predict_batches(
     predict_fn: Callable[[np.ndarray], np.ndarray],
     batches: Iterable[tuple[np.ndarray, np.ndarray]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs of a model for all clips of some batches, and their labels.
+    """Outputs of a model for all clips, and their labels.
 
     Args:
-        predict_fn: function from what the model takes, float32 log-mel
-            spectrograms of shape (batch, num_frames, num_mel_bins) or samples
-            of shape (batch, num_samples), to outputs of shape (batch,
+        predict_fn: function from inputs, float32 log-mel spectrograms of
+            shape (batch, num_frames, num_mel_bins) or raw audio samples of
+            shape (batch, num_samples), to outputs of shape (batch,
             num_classes).
         batches: iterable of (clips, labels).
 
@@ -104,8 +104,8 @@ def evaluate(
     """Metrics of a model on batches of clips.
 
     Args:
-        predict_fn: function to logits, as that of `predict_batches`. For a
-            model with sigmoid scores wrap it with `metrics.scores_to_logits`.
+        predict_fn: function to logits, as for `predict_batches`. Wrap scores
+            with `metrics.scores_to_logits`.
         batches: iterable of (clips, labels).
         class_map: ClassMap of the outputs.
         label_type: `"multi_label"` or `"single_label"`.

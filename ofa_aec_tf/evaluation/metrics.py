@@ -1,7 +1,7 @@
 """Ranking metrics of audio tagging, from logits and labels.
 
-Average precision and ROC AUC are those of scikit-learn, on logits: a sigmoid
-in float32 makes ties of what a model ranks, and thresholds make worse ones.
+Average precision and ROC AUC are computed by scikit-learn, from logits: scores
+of a sigmoid in float32 have ties that logits do not have.
 """
 
 import dataclasses
@@ -54,7 +54,7 @@ def mean_of_known(values) -> float | None:
 
 
 def check_scores(logits, labels) -> tuple[np.ndarray, np.ndarray]:
-    """Refuses what has no rank, or is no label.
+    """Refuses scores that cannot be ranked, and labels other than 0 and 1.
 
     Args:
         logits: float array of shape (num_clips, num_classes). Any scores that
@@ -130,7 +130,7 @@ def ranking_metrics(logits, labels) -> RankingMetrics:
 
 
 def coverage(num_positives, num_clips, class_names) -> dict:
-    """What the mean over classes rests on.
+    """The clips and classes that means over classes are based on.
 
     Args:
         num_positives: sequence of int, one a class.
@@ -139,7 +139,7 @@ def coverage(num_positives, num_clips, class_names) -> dict:
 
     Returns:
         dict of JSON types: `num_clips`, `num_classes`, `num_scored_classes`
-        (those with positives, which the mAP is the mean of),
+        (classes with positives, over which the mAP is the mean),
         `classes_without_positives` and `classes_without_negatives` (names).
     """
     pairs = list(zip(class_names, num_positives, strict=True))
@@ -156,18 +156,18 @@ def coverage(num_positives, num_clips, class_names) -> dict:
 
 
 def coverage_notes(values, split) -> list[str]:
-    """What a reader of a mAP has to know; nothing where all is well.
+    """Caveats of a mAP, for its readers.
 
     Args:
-        values: mapping with the entries of `coverage`, of which lists of names
-            may be missing.
-        split: str. Whose clips they are.
+        values: mapping with the entries of `coverage`; lists of names may be
+            missing.
+        split: str. The split of the clips.
 
     Returns:
-        list of str, a line each.
+        list of str, one line each; empty if there is none.
     """
     if values.get("num_classes") is None:
-        # Of an earlier version, which did not count them.
+        # Written by an earlier version, which did not count them.
         return []
     notes = []
     num_scored, num_classes = (
@@ -191,11 +191,11 @@ def coverage_notes(values, split) -> list[str]:
 
 
 def some_names(names, number=3) -> str:
-    """A few names for a line of text, and how many more there are.
+    """The first names for a line of text, and the number of the others.
 
     Args:
-        names: sequence of str, which may have commas in them.
-        number: int. How many at most.
+        names: sequence of str; they may contain commas.
+        number: int. At most so many are listed.
     """
     listed = ", ".join(repr(name) for name in names[:number])
     num_more = len(names) - number
@@ -209,8 +209,8 @@ def d_prime(mean_auc: float | None) -> float | None:
         mean_auc: float in [0, 1], or None.
 
     Returns:
-        float; None for an AUC that is None, 0 or 1, because the index is
-        infinite there and JSON has no infinity.
+        float; None for an AUC of None, 0 or 1, where the index is infinite:
+        JSON has no infinity.
     """
     if mean_auc is None or mean_auc <= 0 or mean_auc >= 1:
         return None
@@ -218,7 +218,7 @@ def d_prime(mean_auc: float | None) -> float | None:
 
 
 def single_label_accuracy(logits, labels) -> float:
-    """Part of the clips whose highest score is that of their class.
+    """The fraction of clips whose class has the highest score.
 
     Args:
         logits: float array of shape (num_clips, num_classes).
@@ -228,7 +228,7 @@ def single_label_accuracy(logits, labels) -> float:
         float in [0, 1].
 
     Raises:
-        ValueError: as `ranking_metrics`, or if a clip has not one class.
+        ValueError: as `ranking_metrics`, or if a clip does not have one class.
     """
     logits, labels = check_scores(logits, labels)
     classes_per_clip = labels.sum(axis=1)
@@ -245,7 +245,7 @@ def single_label_accuracy(logits, labels) -> float:
 def logits_of_mean_scores(logits) -> np.ndarray:
     """The logits behind the mean of the sigmoid scores of several models.
 
-    They are never scores in between, of which those next to 1 would be equal.
+    They are computed from logits directly: scores near 1 would all round to 1.
 
     Args:
         logits: sequence of float arrays of one shape, one a model.
@@ -254,20 +254,20 @@ def logits_of_mean_scores(logits) -> np.ndarray:
         float64 array of that shape.
     """
     logits = np.asarray(logits, np.float64)
-    # log(p / (1 - p)) of the mean p; both means leave out the same divisor.
+    # log(p / (1 - p)) of the mean p. The number of models cancels out.
     return scipy.special.logsumexp(
         scipy.special.log_expit(logits), axis=0
     ) - scipy.special.logsumexp(scipy.special.log_expit(-logits), axis=0)
 
 
 def scores_to_logits(scores) -> np.ndarray:
-    """The logits behind sigmoid scores, in the same order.
+    """The logits of sigmoid scores, which rank clips alike.
 
     Args:
         scores: float array of any shape, in [0, 1].
 
     Returns:
-        float64 array of the same shape, finite for scores of 0 and 1 too.
+        float64 array of the same shape, finite even for scores of 0 and 1.
 
     Raises:
         ValueError: if a score is outside [0, 1] or NaN.
@@ -279,6 +279,7 @@ def scores_to_logits(scores) -> np.ndarray:
             "Scores must be in [0, 1]; pass logits on as they are. Received: "
             f"{int((~legal).sum())} others, such as {scores[~legal].flat[0]}"
         )
-    # The outermost float64 numbers inside (0, 1): no other score moves.
+    # Clips to the outermost float64 numbers inside (0, 1), which changes only 0
+    # and 1.
     inside = np.clip(scores, np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
     return scipy.special.logit(inside)

@@ -1,9 +1,9 @@
-"""Calibrates and evaluates many subnets; what they share is computed once.
+"""Calibrates and evaluates many subnets, and computes shared stages once.
 
 Subnets with the same decisions up to a stage have the same batch normalization
-statistics and the same activations there. Those of the subnet before are kept,
-as far as memory allows, so that the next one starts where it differs. Subnets
-in the order of `stage_order` differ late.
+statistics and activations there. Those of the last subnet are kept as far as
+memory allows, and the next subnet starts where it differs. In the order of
+`stage_order`, subnets differ as late as possible.
 """
 
 import dataclasses
@@ -17,14 +17,14 @@ from ofa_aec_tf.evaluation import batch_norm_calibration
 
 @dataclasses.dataclass
 class _Level:
-    """What is known of the stem or a stage for the subnet before.
+    """The stem or a stage of the last subnet.
 
     Args:
         key: tuple of int. Choices of the level's decisions.
         moments: dict from batch normalization names to `(mean, variance)`.
         calibration: list of tensors, the features of each calibration batch;
-            None where they are not kept.
-        evaluation: the same for the evaluated batches.
+            None if they are not kept.
+        evaluation: list of tensors, the features of each evaluated batch.
     """
 
     key: tuple[int, ...]
@@ -34,10 +34,10 @@ class _Level:
 
 
 class StagedEvaluation:
-    """Logits of subnets, each with statistics estimated for it.
+    """Logits of subnets, with batch normalization calibrated for each.
 
-    It gives what `batch_norm_calibration.calibrate` and
-    `Supernet.predict_logits` give.
+    They equal those of `batch_norm_calibration.calibrate` and
+    `Supernet.predict_logits`.
 
     Args:
         supernet: Supernet.
@@ -46,7 +46,7 @@ class StagedEvaluation:
         log_mel: float32 array of shape (num_clips, num_frames, num_mel_bins),
             the clips to evaluate.
         batch_size: int. Clips a step.
-        cache_bytes: int. Memory for kept activations.
+        cache_bytes: int. Memory for the activations that are kept.
     """
 
     def __init__(
@@ -87,8 +87,10 @@ class StagedEvaluation:
         self._levels = []
 
     def _plan(self, num_clips, cache_bytes):
-        """Which levels to keep: late ones first, they are small and save all
-        that is before them."""
+        """Which levels to keep.
+
+        Late ones come first: they are small, and save all levels before them.
+        """
         subnet = tf.constant(self._space.to_indices(self._space.largest()))
         layerwise = batch_norm_calibration.LayerwisePass(
             [self._calibration_batches[0][:1]]
@@ -122,12 +124,12 @@ class StagedEvaluation:
             for positions in self._positions
         ]
         num_shared = 0
-        # The last level has nothing to keep: it gives the logits.
+        # The last level computes the logits, and keeps nothing.
         for level, key in zip(self._levels[:-1], keys):
             if level.key != key:
                 break
             num_shared += 1
-        # Before anything new is computed: memory for both need not be there.
+        # Freed before new levels are computed: memory may not hold both.
         del self._levels[num_shared:]
         self._levels += [
             _Level(key, None, None, [] if is_kept else None)
@@ -137,12 +139,12 @@ class StagedEvaluation:
             self._calibrate(tf.constant(indices), num_shared)
             return self._infer(tf.constant(indices), num_shared)
         except BaseException:
-            # Half a level is no level.
+            # Incomplete levels are of no use.
             del self._levels[num_shared:]
             raise
 
     def _first_level(self, num_shared):
-        """The level to compute first: after the last one that is kept."""
+        """The level after the last one that is kept."""
         for number in reversed(range(num_shared)):
             if self._is_kept[number]:
                 return number + 1
@@ -189,8 +191,8 @@ class StagedEvaluation:
 
 
 def _inferring(run):
-    # Of a partial: TensorFlow would count the traces of functions that share
-    # their code together, and warn of too many.
+    # TensorFlow counts the traces of functions with the same code together, and
+    # warns of too many. It counts those of each partial alone.
     return tf.function(
         functools.partial(_outputs, run),
         jit_compile=False,
@@ -204,13 +206,13 @@ def _outputs(run, features, subnet, moments):
 
 
 def stage_order(supernet):
-    """The order in which subnets share as many stages as they can.
+    """A sort key by which neighbours share as many stages as possible.
 
     Args:
         supernet: Supernet.
 
     Returns:
-        Function from a Subnet to what to sort by.
+        Function from a Subnet to its key.
     """
     space = supernet.family.search_space()
     names = [decision.name for decision in space.decisions]

@@ -63,7 +63,7 @@ class ThresholdChoice:
 
 
 def choose_thresholds(
-    scores, labels, chosen_for: ThresholdSettings
+    scores, labels, config: ThresholdSettings
 ) -> tuple[ThresholdChoice, ...]:
     """Chooses the threshold of every class.
 
@@ -74,7 +74,7 @@ def choose_thresholds(
     Args:
         scores: float array of shape (num_clips, num_classes), in [0, 1].
         labels: array of 0 and 1 of the same shape.
-        chosen_for: ThresholdSettings. A class without positives, or one that
+        config: ThresholdSettings. A class without positives, or one that
             never reaches the target precision, gets no threshold.
 
     Returns:
@@ -85,11 +85,11 @@ def choose_thresholds(
     """
     scores, labels = metrics.check_scores(scores, labels)
     return tuple(
-        _choose(*of_class, chosen_for) for of_class in zip(scores.T, labels.T)
+        _choose(*of_class, config) for of_class in zip(scores.T, labels.T)
     )
 
 
-def _choose(scores, labels, chosen_for):
+def _choose(scores, labels, config):
     num_positives = int(labels.sum())
     if not num_positives:
         return ThresholdChoice(None, None, None, None, 0)
@@ -104,10 +104,10 @@ def _choose(scores, labels, chosen_for):
     precision = num_true / num_reported
     recall = num_true / num_positives
     f1 = 2 * num_true / (num_reported + num_positives)
-    if chosen_for.method == F1:
+    if config.method == F1:
         value = f1
     else:
-        value = np.where(precision >= chosen_for.target_precision, recall, 0.0)
+        value = np.where(precision >= config.target_precision, recall, 0.0)
     best = int(value.argmax())
     if not value[best]:
         return ThresholdChoice(None, None, 0.0, 0.0, num_positives)

@@ -77,7 +77,7 @@ class ExportJob:
 
     Args:
         data: PreprocessedData.
-        options: ExportSettings.
+        config: ExportSettings.
         qat: QatSettings.
         quality: QualityCheck, or None to evaluate nothing.
 
@@ -89,38 +89,38 @@ class ExportJob:
     def __init__(
         self,
         data,
-        options: ExportSettings,
+        config: ExportSettings,
         qat: QatSettings,
         quality: QualityCheck | None = None,
     ):
         self._data = data
-        self._options = options
+        self._config = config
         self._qat = qat
         self._quality = quality
-        self._has_qat = converter.INT8_QAT in options.all_modes
+        self._has_qat = converter.INT8_QAT in config.all_modes
         if self._has_qat:
             distillation.check_can_train(qat, data.info)
-        config = data.info.frontend
-        num_samples = config.num_samples(
-            options.window_seconds or data.info.clip_seconds
+        frontend = data.info.frontend
+        num_samples = frontend.num_samples(
+            config.window_seconds or data.info.clip_seconds
         )
-        self._num_frames = config.num_frames(num_samples)
+        self._num_frames = frontend.num_frames(num_samples)
         self._calibration_clips = None
-        if self._has_qat or converter.INT8 in options.all_modes:
+        if self._has_qat or converter.INT8 in config.all_modes:
             self._calibration_clips = self._windows(
-                _CALIBRATION_SPLIT, options.num_calibration_clips
+                _CALIBRATION_SPLIT, config.num_calibration_clips
             )
         self._parity_clips = self._windows(
-            _PARITY_SPLIT, options.num_parity_clips
+            _PARITY_SPLIT, config.num_parity_clips
         )
         self._frontend = None
-        if options.modes or waveform_export.has_frontend(config):
+        if config.modes or waveform_export.has_frontend(frontend):
             self._frontend = waveform_export.export_frontend(
-                config, num_samples
+                frontend, num_samples
             )
 
     def _windows(self, split, max_clips):
-        seed = self._options.seed
+        seed = self._config.seed
         clips = self._data.load(split, max_clips, seed)
         return log_mel_windows.random_windows(clips, self._num_frames, seed)
 
@@ -153,7 +153,7 @@ class ExportJob:
             network,
             self._parity_clips,
             self._calibration_clips,
-            self._options.runtime,
+            self._config.runtime,
         )
         reference = {"file": str(path), "num_bytes": path.stat().st_size}
         if self._quality is not None:
@@ -168,11 +168,11 @@ class ExportJob:
             waveform_export.audio_metadata(
                 path.stem,
                 info.class_map.names,
-                self._options.window_seconds or info.clip_seconds,
+                self._config.window_seconds or info.clip_seconds,
                 info.frontend,
             ),
-            self._options.modes,
-            self._options.log_mel_modes,
+            self._config.modes,
+            self._config.log_mel_modes,
         ):
             file_name = output_directory.file_name(path.stem, key)
             contents[file_name] = exported.content
@@ -201,13 +201,13 @@ class ExportJob:
 
     def _networks(self, exporter, reference_metrics):
         """Modes and files of a network on log-mel spectrograms."""
-        for mode in self._options.all_modes:
+        for mode in self._config.all_modes:
             if mode != converter.INT8_QAT:
                 yield self._checked(
                     mode, exporter.export(mode), reference_metrics
                 )
         if self._has_qat:
-            seed = self._options.seed
+            seed = self._config.seed
             quantized = distillation.quantize(
                 exporter.model,
                 self._calibration_clips,
@@ -249,7 +249,7 @@ class ExportJob:
         quality, frontend = self._quality, self._frontend
         clips = self._calibration_clips
         return {
-            "runtime": self._options.runtime,
+            "runtime": self._config.runtime,
             "frontend_max_difference_db": frontend
             and frontend.max_difference_db,
             "qat": self._qat.to_json() if self._has_qat else None,
@@ -261,7 +261,7 @@ class ExportJob:
                 "num_parity_clips": len(self._parity_clips),
                 "evaluate_split": quality and quality.split,
                 "evaluate_fingerprint": quality and quality.dataset.fingerprint,
-                "seed": self._options.seed,
+                "seed": self._config.seed,
             },
             "versions": {
                 "ofa_aec_tf": __version__,

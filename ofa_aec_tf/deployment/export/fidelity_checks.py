@@ -1,7 +1,7 @@
-"""Checks that every exported file passes, or the export fails.
+"""Checks that a file computes what the network it was made from does.
 
-They compare a file with the network that it was made from; what can be told
-from a file alone is in `file_checks`.
+An export fails if a file fails one of them. Checks of a file alone are in
+`file_checks`.
 """
 
 import numpy as np
@@ -12,8 +12,8 @@ from ofa_aec_tf.evaluation.metrics import scores_to_logits
 MAX_FLOAT32_SCORE_DIFFERENCE = 1e-5
 MAX_FRONTEND_DIFFERENCE_DB = 1e-3
 
-# Far below what sound conversions have, and far above what broken ones have:
-# whole waveform graphs in int8 were measured at -3.5 dB.
+# Far below what good conversions have, and far above what broken ones have:
+# waveform graphs that were int8 throughout were measured at -3.5 dB.
 _MIN_LOGIT_SNR_DB = {
     converter.FLOAT32: 60.0,
     converter.FLOAT16: 40.0,
@@ -22,7 +22,8 @@ _MIN_LOGIT_SNR_DB = {
     converter.INT8_QAT: 15.0,
 }
 _MIN_TRAINED_LOGIT_SNR_DB = 3.0
-# Scores that are exactly 0 or 1 without their logits being beyond any doubt.
+# The fraction of scores that may be exactly 0 or 1 although the logits of the
+# model are not large.
 _MAX_SATURATED_FRACTION = 0.01
 _CERTAIN_LOGIT = 12.0
 
@@ -33,22 +34,22 @@ _BYTES_PER_WEIGHT = {
     converter.INT8: 1,
     converter.INT8_QAT: 1,
 }
-# The converter leaves smaller kernels in float32 in this mode.
+# In this mode the converter leaves smaller kernels in float32.
 _DYNAMIC_RANGE_MIN_WEIGHTS = 1024
-# Shapes, axes and quantization helpers; measured below 200 bytes.
+# Shapes, axes and helpers of quantization. Less than 200 bytes were measured.
 _MAX_OTHER_CONSTANT_BYTES = 1024
 
 
 def constant_bytes_bounds(model, mode):
-    """Between what sizes the constants of a file must be.
+    """Bounds of the size of a file's constants.
 
     Args:
         model: keras.Model.
         mode: one of `converter.QUANTIZATION_MODES`, or `INT8_QAT`.
 
     Returns:
-        `(smallest, largest)`, int: all kernels in the format of the mode;
-        and beside them the biases and scales in float32.
+        `(smallest, largest)`, int, in bytes: all kernels in the format of the
+        mode, and with the biases and scales in float32.
     """
     kernel_bytes, other_bytes = 0, 0
     for variable in model.weights:
@@ -67,10 +68,10 @@ def constant_bytes_bounds(model, mode):
 
 
 def _is_kernel(variable):
-    """Whether a weight multiplies activations, in the format of a mode.
+    """Whether a weight is stored in the format of a mode.
 
-    One for each head is what biases of an attention are, and a kernel of a
-    single input is a constant that something is added to.
+    It must multiply activations. Biases of attention have an axis for heads,
+    and the kernel of a single input becomes a constant of another operator.
     """
     shape = variable.shape
     return (
@@ -89,7 +90,7 @@ def check_weights_are_inside(summary, model, mode):
         mode: one of `converter.QUANTIZATION_MODES`, or `INT8_QAT`.
 
     Raises:
-        ValueError: if its constants are too few or too many bytes.
+        ValueError: if its constants have too few or too many bytes.
     """
     smallest, largest = constant_bytes_bounds(model, mode)
     if not smallest <= summary.constant_bytes <= largest:
@@ -105,13 +106,13 @@ def check_parity(parity, mode):
     """Checks that a file computes what its Keras model does.
 
     Args:
-        parity: `parity.Parity` of the file against the float32 model; under
-            `INT8_QAT` against the network that was trained for it.
+        parity: `parity.Parity` with the float32 model; for `INT8_QAT` with
+            the network that was trained for it.
         mode: one of `converter.QUANTIZATION_MODES`, or `INT8_QAT`.
 
     Raises:
-        ValueError: if scores of a float32 file differ by 1e-5 or more, or
-            the logits of any file have too little of the model's.
+        ValueError: if scores of a float32 file differ by 1e-5 or more, or if
+            the signal-to-noise ratio of the logits is too low.
     """
     if (
         mode == converter.FLOAT32
@@ -137,12 +138,12 @@ def check_trained_parity(parity):
     """Checks that training for int8 did not ruin a network.
 
     Args:
-        parity: `parity.Parity` of the file against the network that it was
-            trained from. Another teacher moves the scores: 7 dB was measured
-            where the file was the better of the two.
+        parity: `parity.Parity` with the network that it was trained from.
+            Another teacher changes the scores: 7 dB was measured for a file
+            that was better than its network.
 
     Raises:
-        ValueError: if hardly anything is left of the network's logits.
+        ValueError: if the signal-to-noise ratio of the logits is too low.
     """
     snr_db = parity.logit_snr_db
     if snr_db is not None and snr_db < _MIN_TRAINED_LOGIT_SNR_DB:
@@ -155,17 +156,17 @@ def check_trained_parity(parity):
 
 
 def check_score_resolution(reference_scores, scores, mode):
-    """Checks that scores near 0 and 1 are still told apart.
+    """Checks that scores near 0 and 1 can still be ranked.
 
     Args:
-        reference_scores: float array of shape (num_clips, num_classes): the
-            Keras model's.
-        scores: float array of the same shape: the file's.
+        reference_scores: float array of shape (num_clips, num_classes), of
+            the Keras model.
+        scores: float array of the same shape, of the file.
         mode: str. Named in the message.
 
     Raises:
         ValueError: if more than 1 % of the scores are exactly 0 or 1 although
-            the model's are not that certain.
+            those of the model are less certain.
     """
     is_open = np.abs(scores_to_logits(reference_scores)) < _CERTAIN_LOGIT
     is_saturated = is_open & ((scores <= 0) | (scores >= 1))
@@ -184,10 +185,10 @@ def check_frontend(difference_db, sound):
 
     Args:
         difference_db: float. Largest difference on a sound.
-        sound: str. What it is, for the message.
+        sound: str. Name of the sound, for the message.
 
     Raises:
-        ValueError: if it is 1e-3 dB or more, or not a number.
+        ValueError: if it is 1e-3 dB or more, or NaN.
     """
     if not difference_db < MAX_FRONTEND_DIFFERENCE_DB:
         raise ValueError(
@@ -199,12 +200,13 @@ def check_frontend(difference_db, sound):
 
 
 def check_same_scores(together, apart, mode):
-    """Checks that a chained file gives what its two parts do.
+    """Checks that a chained file gives what its two parts give.
 
     Args:
-        together: float array of shape (num_clips, num_classes): scores of the
+        together: float array of shape (num_clips, num_classes). Scores of the
             chained file.
-        apart: float array of the same shape: of one file after the other.
+        apart: float array of the same shape. Scores of the two files, run one
+            after the other.
         mode: str. Named in the message.
 
     Raises:
@@ -220,16 +222,16 @@ def check_same_scores(together, apart, mode):
 
 
 def check_quality(reference_map, file_map, max_map_drop, mode):
-    """Checks that quantization costs no more than is allowed.
+    """Checks that quantization loses no more mAP than is allowed.
 
     Args:
         reference_map: float or None. mAP of the Keras model.
-        file_map: float or None. Of the file, on the same clips.
+        file_map: float or None. mAP of the file, on the same clips.
         max_map_drop: float. 0.01 is one point.
         mode: str. Named in the message.
 
     Raises:
-        ValueError: if the file is worse by more than that.
+        ValueError: if the file loses more than that.
     """
     if reference_map is None or file_map is None:
         return

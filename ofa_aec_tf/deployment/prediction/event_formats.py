@@ -1,4 +1,4 @@
-"""Predicted events as a table, as JSON or as CSV, written as they come."""
+"""Writes predicted events as a table, as JSON or as CSV."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ _LIVE_CSV_COLUMNS = ("time", "rank", "class", "score")
 
 
 def event_line(event: Event, name_width: int) -> str:
-    """Name and score of an event, for people."""
+    """Name and score of an event, for a table."""
     return f"{event.name:<{name_width}}  {event.score:8.6f}"
 
 
@@ -39,40 +39,67 @@ def _csv_text(rows):
     return text.getvalue()
 
 
-class TableWriter:
-    """Lines for people: a title for each file and what was heard in it.
+class EventWriter:
+    """Writes the events of files, one file after the other.
 
-    What is written is flushed at once, in this class and the others.
+    What is written is flushed at once.
 
     Args:
         stream: text file.
-        class_names: sequence of str. All that may be heard.
-        by_window: bool. Whether `add_window` gives the events, and not
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def begin_file(self, path: str) -> None:
+        """Begins the events of a file."""
+
+    def add_window(self, window: WindowPrediction) -> None:
+        """Takes the events of a window of the current file."""
+
+    def end_file(self, prediction: FilePrediction) -> None:
+        """Ends the current file with its events."""
+
+    def skip_file(self, path: str, code: str, reason: str) -> None:
+        """Ends a file that could not be read or scored to its end."""
+
+    def close(self) -> None:
+        """Ends the output."""
+
+    def _write(self, text):
+        self._stream.write(text)
+        self._stream.flush()
+
+
+class TableWriter(EventWriter):
+    """Lines for people: each file, and the events in it.
+
+    Args:
+        stream: text file.
+        class_names: sequence of str. All classes.
+        by_window: bool. Whether to write events by `add_window`, or else by
             `end_file`.
     """
 
     def __init__(
         self, stream: TextIO, class_names: Sequence[str], by_window: bool
     ):
-        self._stream = stream
+        super().__init__(stream)
         self._width = max(map(len, class_names))
         self._by_window = by_window
 
-    def begin_file(self, path: str) -> None:
-        """Begins the events of a file."""
+    def begin_file(self, path):
         if self._by_window:
-            self._write([path])
+            self._write(f"{path}\n")
 
-    def add_window(self, window: WindowPrediction) -> None:
-        """Writes the events of a window of the file that was begun."""
+    def add_window(self, window):
         times = f"{window.start_seconds:9.2f} -{window.end_seconds:9.2f} s"
+        lines = [event_line(event, self._width) for event in window.events]
         self._write(
-            [f"{times}  {event_line(e, self._width)}" for e in window.events]
-            or [f"{times}  {NOTHING}"]
+            "".join(f"{times}  {line}\n" for line in lines or [NOTHING])
         )
 
-    def end_file(self, prediction: FilePrediction) -> None:
-        """Writes the events of the file that was begun."""
+    def end_file(self, prediction):
         if self._by_window:
             return
         plural = "" if prediction.num_windows == 1 else "s"
@@ -81,26 +108,16 @@ class TableWriter:
             silent = f", {prediction.num_silent_windows} silent"
         width = max((len(e.name) for e in prediction.events), default=0)
         lines = [
-            f"  {event_line(event, width)}  from {event.start_seconds:7.2f} s"
+            f"{event_line(event, width)}  from {event.start_seconds:7.2f} s"
             for event in prediction.events
         ]
         num_windows = f"{prediction.num_windows} window{plural}"
-        title = f"{prediction.path} ({num_windows}{silent})"
-        self._write([title, *(lines or [f"  {NOTHING}"])])
-
-    def skip_file(self, path: str, code: str, reason: str) -> None:
-        """Ends a file that could not be read or scored to its end."""
-
-    def close(self) -> None:
-        """Ends what is written."""
-
-    def _write(self, lines):
-        self._stream.write("".join(f"{line}\n" for line in lines))
-        self._stream.flush()
+        title = f"{prediction.path} ({num_windows}{silent})\n"
+        self._write(title + "".join(f"  {n}\n" for n in lines or [NOTHING]))
 
 
-class CsvWriter:
-    """A row for each event; with an empty class where there is none.
+class CsvWriter(EventWriter):
+    """A row for each event, or one with an empty class if there is none.
 
     Args:
         stream: text file.
@@ -108,83 +125,66 @@ class CsvWriter:
     """
 
     def __init__(self, stream: TextIO, by_window: bool):
-        self._stream = stream
+        super().__init__(stream)
         self._by_window = by_window
         self._path = None
-        self._write([_CSV_COLUMNS])
+        self._write(_csv_text([_CSV_COLUMNS]))
 
-    def begin_file(self, path: str) -> None:
-        """As TableWriter's."""
+    def begin_file(self, path):
         self._path = path
 
-    def add_window(self, window: WindowPrediction) -> None:
-        """As TableWriter's."""
+    def add_window(self, window):
         self._write_events(
             window.events, (window.start_seconds, window.end_seconds)
         )
 
-    def end_file(self, prediction: FilePrediction) -> None:
-        """As TableWriter's."""
+    def end_file(self, prediction):
         if not self._by_window:
             self._write_events(prediction.events, ("", ""))
 
-    def skip_file(self, path: str, code: str, reason: str) -> None:
-        """As TableWriter's."""
-
-    def close(self) -> None:
-        """As TableWriter's."""
-
     def _write_events(self, events, times_of_nothing):
-        self._write(
-            [
-                (
-                    self._path,
-                    rank,
-                    event.name,
-                    event.score,
-                    event.start_seconds,
-                    event.end_seconds,
-                )
-                for rank, event in enumerate(events, start=1)
-            ]
-            or [(self._path, "", "", "", *times_of_nothing)]
-        )
-
-    def _write(self, rows):
-        self._stream.write(_csv_text(rows))
-        self._stream.flush()
+        rows = [
+            (
+                self._path,
+                rank,
+                event.name,
+                event.score,
+                event.start_seconds,
+                event.end_seconds,
+            )
+            for rank, event in enumerate(events, start=1)
+        ]
+        nothing = (self._path, "", "", "", *times_of_nothing)
+        self._write(_csv_text(rows or [nothing]))
 
 
-class JsonWriter:
+class JsonWriter(EventWriter):
     """One JSON object for all files.
 
-    A file of which the writing can go back is a whole object after each
-    recording; a pipe only in the end.
+    If the stream can be rewound, it holds a complete object after each file;
+    otherwise only at the end.
 
     Args:
         stream: text file.
-        settings: dict of JSON types that the object begins with; not empty.
-        rewinds: bool. Whether the stream is a file of which the writing can
-            go back.
+        head: dict of JSON types that the object begins with; not empty.
+        rewinds: bool. Whether to rewind the stream.
     """
 
-    def __init__(self, stream: TextIO, settings: Mapping, rewinds: bool):
-        self._stream = stream
+    def __init__(self, stream: TextIO, head: Mapping, rewinds: bool):
+        super().__init__(stream)
         self._rewinds = rewinds
         self._position = 0
         self._windows = []
         self._num_files = 0
         self._errors = []
         # Without the brace at its end.
-        head = json.dumps(dict(settings), indent=2)[:-2]
-        self._write(f'{head},\n  "files": [')
+        text = json.dumps(dict(head), indent=2)[:-2]
+        self._append(f'{text},\n  "files": [')
 
-    def begin_file(self, path: str) -> None:
-        """As TableWriter's."""
+    def begin_file(self, path):
         self._windows = []
 
-    def add_window(self, window: WindowPrediction) -> None:
-        """As TableWriter's; written with the file."""
+    def add_window(self, window):
         self._windows.append(
             {
                 "start_seconds": window.start_seconds,
@@ -194,8 +194,7 @@ class JsonWriter:
             }
         )
 
-    def end_file(self, prediction: FilePrediction) -> None:
-        """As TableWriter's."""
+    def end_file(self, prediction):
         values = {
             "file": prediction.path,
             "num_windows": prediction.num_windows,
@@ -206,57 +205,52 @@ class JsonWriter:
             values["windows"] = self._windows
         comma = "," if self._num_files else ""
         self._num_files += 1
-        self._write(f"{comma}\n{_indented(values, 4)}")
+        self._append(f"{comma}\n{_indented(values, 4)}")
 
-    def skip_file(self, path: str, code: str, reason: str) -> None:
-        """As TableWriter's; with the windows that were heard before."""
+    def skip_file(self, path, code, reason):
         error = {"file": path, "code": code, "reason": reason}
         if self._windows:
+            # Those before the fault.
             error["windows"] = self._windows
         self._errors.append(error)
-        self._write("")
+        self._append("")
 
-    def close(self) -> None:
-        """As TableWriter's."""
+    def close(self):
         if not self._rewinds:
-            self._stream.write(self._tail())
-            self._stream.flush()
+            self._write(self._tail())
 
     def _tail(self):
         end_of_files = "\n  ]" if self._num_files else "]"
         errors = _indented(self._errors, 2).lstrip()
         return f'{end_of_files},\n  "errors": {errors}\n}}\n'
 
-    def _write(self, text):
-        if self._rewinds:
-            # In one go with the text, and what comes next takes its place:
-            # that is longer, for no error is ever taken back.
-            self._stream.write(text + self._tail())
-            self._stream.flush()
-            # All of it is ASCII.
-            self._position += len(text)
-            self._stream.seek(self._position)
-        else:
-            self._stream.write(text)
-            self._stream.flush()
+    def _append(self, text):
+        if not self._rewinds:
+            self._write(text)
+            return
+        # The tail completes the object. The next text and its tail, which are
+        # longer, overwrite it. All of it is ASCII.
+        self._write(text + self._tail())
+        self._position += len(text)
+        self._stream.seek(self._position)
 
 
 def make_writer(
     output_format: str,
     stream: TextIO,
     class_names: Sequence[str],
-    settings: Mapping,
+    head: Mapping,
     by_window: bool,
     rewinds: bool,
-) -> TableWriter | CsvWriter | JsonWriter:
+) -> EventWriter:
     """The writer of a format.
 
     Args:
         output_format: one of `FORMATS`.
-        stream, class_names, settings, by_window, rewinds: as of the writers.
+        stream, class_names, head, by_window, rewinds: as for the writers.
     """
     if output_format == JSON:
-        return JsonWriter(stream, settings, rewinds)
+        return JsonWriter(stream, head, rewinds)
     if output_format == CSV:
         return CsvWriter(stream, by_window)
     return TableWriter(stream, class_names, by_window)
@@ -282,7 +276,7 @@ def _json_events(part):
 
 
 def live_header(output_format: str) -> str:
-    """What comes before the events of a microphone."""
+    """What precedes the events of a microphone."""
     return _csv_text([_LIVE_CSV_COLUMNS]) if output_format == CSV else ""
 
 
@@ -293,12 +287,12 @@ def format_live(
 
     Args:
         output_format: one of `FORMATS`.
-        time: str. When the window began.
+        time: str. When the window started.
         events: sequence of Event.
-        name_width: int. Of the names in a table.
+        name_width: int. Width of the names in a table.
 
     Returns:
-        str: a line for each event; in JSON one object in one line. Nothing if
+        str: a line for each event, or in JSON a line for the window; empty if
         there is no event.
     """
     if not events:

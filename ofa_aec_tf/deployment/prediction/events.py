@@ -1,4 +1,4 @@
-"""Which classes of the scores of a window or a file are its events."""
+"""Events: the classes whose scores are high enough to be listed."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -8,13 +8,14 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
-    """A class and how sure the model is to have heard it.
+    """A class that was detected.
 
     Args:
-        name: str. Class.
-        score: float in [0, 1]. In a file the highest over its windows.
+        name: str. Name of the class.
+        score: float in [0, 1]. In a file, the highest over its windows.
         start_seconds: float. Start of the window with that score.
-        end_seconds: float. End of that window, or of the file in it.
+        end_seconds: float. End of that window, or of the file if it ends
+            before.
     """
 
     name: str
@@ -24,14 +25,14 @@ class Event:
 
 
 class EventSelector:
-    """Which classes are listed, best first.
+    """Selects the classes that are listed, best first.
 
     Args:
         class_names: sequence of str, one for each score.
         thresholds: sequence of float or None, one for each class: the lowest
-            score that is listed, None for a class that never is. Without any,
-            all scores are.
-        top_k: int or None. At most so many classes.
+            score that is listed, or None if the class never is. By default
+            all scores are listed.
+        top_k: int or None. List at most so many classes.
     """
 
     def __init__(
@@ -49,13 +50,13 @@ class EventSelector:
         self._top_k = top_k
 
     def select(self, scores, start_seconds, end_seconds) -> list[Event]:
-        """The events among scores.
+        """Selects events by their scores.
 
         Args:
             scores: float array of shape (num_classes,).
-            start_seconds: float, or array of that shape. Where the windows
-                with these scores begin.
-            end_seconds: likewise. Where they end.
+            start_seconds: float, or float array of shape (num_classes,). The
+                starts of the windows with these scores.
+            end_seconds: like `start_seconds`. Their ends.
 
         Returns:
             list of Event. Equal scores keep the order of the classes.

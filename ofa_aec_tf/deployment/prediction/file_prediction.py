@@ -1,4 +1,4 @@
-"""Sound events of recordings of any length, in memory that does not grow."""
+"""Sound events of recordings of any length, in constant memory."""
 
 import dataclasses
 from collections.abc import Callable
@@ -20,12 +20,14 @@ _WINDOWS_PER_BATCH = 16
 
 @dataclasses.dataclass(frozen=True)
 class ScoredWindow:
-    """A window and what the model says about it.
+    """A window and its scores.
 
     Args:
         start_seconds: float.
-        end_seconds: float. Of the window, or of the sound that ends in it.
-        scores: float array of shape (num_classes,); None if it is silent.
+        end_seconds: float. End of the window, or of the sound if it ends
+            before.
+        scores: float array of shape (num_classes,); None if the window is
+            silent.
     """
 
     start_seconds: float
@@ -40,7 +42,7 @@ class WindowPrediction:
     Args:
         start_seconds: float.
         end_seconds: float.
-        is_silent: bool. Silence is not scored.
+        is_silent: bool. Silent windows are not scored.
         events: sequence of Event, best first.
     """
 
@@ -58,8 +60,8 @@ class FilePrediction:
         path: path of the file.
         num_windows: int.
         num_silent_windows: int.
-        events: sequence of Event, for each class its best window, best class
-            first.
+        events: sequence of Event, best first: for each class the window with
+            its highest score.
     """
 
     path: str
@@ -78,19 +80,19 @@ def score_windows(
     """Scores every window of a sound that is not silent.
 
     Args:
-        blocks: iterable of float32 arrays of shape (any,) that follow each
-            other, at `scorer.sample_rate_hz`.
+        blocks: iterable of consecutive float32 arrays of shape (any,), at
+            `scorer.sample_rate_hz`.
         scorer: Scorer.
         hop_samples: int. Distance between the starts of two windows.
         silence_dbfs: float. Windows with a peak below this are not scored.
-        windows_per_batch: int. Windows to wait for before they are scored.
+        windows_per_batch: int. Windows to score at once.
 
     Yields:
         ScoredWindow, in the order of the windows.
 
     Raises:
-        ValueError: if the model gives scores that are not finite, or the hop
-            is longer than a window.
+        ValueError: if scores are not finite, or if the hop is longer than a
+            window.
     """
     batch = []
     for window in sliding_windows.sliding_windows(
@@ -150,7 +152,7 @@ def predict_file(
     silence_dbfs: float,
     on_window: Callable[[WindowPrediction], object] | None = None,
 ) -> FilePrediction:
-    """The events of an audio file, which is read and scored part by part.
+    """The events of an audio file, read and scored part by part.
 
     Args:
         path: path of the file.
@@ -158,8 +160,8 @@ def predict_file(
         selector: EventSelector.
         hop_samples: int. Distance between the starts of two windows.
         silence_dbfs: float. Windows with a peak below this are not scored.
-        on_window: function that is given each window as soon as it is
-            scored, or None.
+        on_window: function that gets each window as soon as it is scored,
+            or None.
 
     Returns:
         FilePrediction.
@@ -188,7 +190,7 @@ def predict_file(
                 np.zeros_like(best, float),
                 np.zeros_like(best, float),
             )
-        # The first of windows with equal scores is kept.
+        # Of windows with equal scores the first is kept.
         is_better = window.scores > best
         best[is_better] = window.scores[is_better]
         starts[is_better] = window.start_seconds

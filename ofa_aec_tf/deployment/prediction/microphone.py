@@ -1,7 +1,7 @@
-"""Sound events as a microphone hears them.
+"""Sound events from a microphone, as they happen.
 
-`sounddevice` (the extra `microphone`) is imported only where a device is
-opened; all else works on any blocks of samples with the times of their ends.
+`sounddevice` (the extra `microphone`) is imported only to open a device. The
+rest works with any blocks of raw audio samples and the times of their ends.
 """
 
 import contextlib
@@ -22,20 +22,20 @@ from ofa_aec_tf.deployment.prediction.scorers import Scorer
 
 _INSTALLATION = "pip install 'ofa_aec_tf[microphone]'"
 _BLOCK_SECONDS = 0.1
-# What may wait to be scored; after that sound is lost, and counted.
+# Sound that may wait to be scored. Blocks beyond that are lost, and counted.
 _MAX_WAITING_SECONDS = 30
-# A device that is pulled out says nothing, and gives no more blocks.
+# A device that is unplugged gives no more blocks, and no error.
 _DEVICE_TIMEOUT_SECONDS = 5
-# How long it may take to notice that it is stopped.
+# How often to check whether the microphone has been stopped.
 _LOOK_SECONDS = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
 class TimedBlock:
-    """Samples of a microphone.
+    """A block of samples of a microphone.
 
     Args:
-        end_time_seconds: float. When the last of them was there, in seconds
+        end_time_seconds: float. When the last sample arrived, in seconds
             since the epoch.
         waveform: float32 array of shape (num_samples,), full scale at 1.
     """
@@ -45,11 +45,14 @@ class TimedBlock:
 
 
 class Microphone:
-    """An open device.
+    """An open microphone.
 
     Args:
         sample_rate_hz: int. Rate of `blocks`.
-        num_lost_blocks: int. Blocks that nobody was fast enough for, so far.
+
+    Attributes:
+        num_lost_blocks: int. Blocks lost so far, as they were not taken in
+            time.
     """
 
     def __init__(self, sample_rate_hz: int):
@@ -61,11 +64,11 @@ class Microphone:
         )
 
     def receive(self, samples, unused_num_frames, unused_time, status):
-        """Takes a block from the device, in a thread of its own.
+        """Callback of the device, in a thread of its own.
 
         Args:
-            samples: float32 array of shape (num_frames, 1), which the device
-                uses again.
+            samples: float32 array of shape (num_frames, 1). The device will
+                reuse it.
             status: sounddevice.CallbackFlags.
         """
         if status.input_overflow:
@@ -77,21 +80,21 @@ class Microphone:
             self.num_lost_blocks += 1
 
     def stop(self) -> None:
-        """Lets `blocks` end; a handler of signals may call it."""
+        """Ends `blocks`. A signal handler may call it."""
         self._is_stopped = True
 
     def blocks(self) -> Iterator[TimedBlock]:
         """The blocks of the device, until it is stopped.
 
         Raises:
-            ValueError: if no more come.
+            ValueError: if the device gives no more blocks.
         """
         last_seconds = time.monotonic()
         while not self._is_stopped:
             try:
                 block = self._waiting.get(timeout=_LOOK_SECONDS)
                 yield block
-                # What is done with a block may take its time.
+                # Processing the block takes time that does not count.
                 last_seconds = time.monotonic()
             except queue.Empty:
                 waited_seconds = time.monotonic() - last_seconds
@@ -107,23 +110,23 @@ class Microphone:
 def open_microphone(
     sample_rate_hz: int, device: str | int | None = None
 ) -> Iterator[Microphone]:
-    """Opens a device for as long as the context lasts.
+    """Opens a device; a context manager.
 
     Args:
-        sample_rate_hz: int. Rate to ask for; a device that has not got it is
-            opened at its own.
-        device: str, int or None. Part of its name, its number, or the default
-            of the system.
+        sample_rate_hz: int. Preferred rate. A device without it is opened at
+            its own rate.
+        device: str, int or None. Part of its name, its number, or None for
+            the default of the system.
 
     Yields:
         Microphone.
 
     Raises:
-        ValueError: if sounddevice is not installed or there is no device.
+        ValueError: if sounddevice is not installed, or there is no device.
     """
     try:
         import sounddevice
-    # OSError: its library, PortAudio, is not there.
+    # OSError: PortAudio, which it needs, is not installed.
     except (ImportError, OSError) as error:
         raise ValueError(
             f"--microphone needs sounddevice: {_INSTALLATION}; on Linux also "
@@ -163,7 +166,7 @@ def _supported_rate(sounddevice, sample_rate_hz, settings) -> int:
 def resample(
     blocks: Iterable[TimedBlock], from_rate_hz: int, to_rate_hz: int
 ) -> Iterator[TimedBlock]:
-    """Resamples blocks that follow each other.
+    """Resamples consecutive blocks.
 
     Args:
         blocks: iterable of TimedBlock.
@@ -171,7 +174,7 @@ def resample(
         to_rate_hz: int.
 
     Yields:
-        TimedBlock; some milliseconds are kept back for the next one.
+        TimedBlock; the last milliseconds of each come with the next.
     """
     if from_rate_hz == to_rate_hz:
         yield from blocks
@@ -193,7 +196,7 @@ def listen(
     silence_dbfs: float,
     max_seconds: float | None = None,
 ) -> Iterator[tuple[float, WindowPrediction]]:
-    """Predicts the events of each window as soon as it was heard.
+    """Predicts the events of each window as soon as it is complete.
 
     Args:
         blocks: iterable of TimedBlock at `scorer.sample_rate_hz`.
@@ -204,8 +207,8 @@ def listen(
         max_seconds: float or None. How long to listen.
 
     Yields:
-        tuple of when the window began, in seconds since the epoch, and its
-        WindowPrediction.
+        tuple of the start time of the window, in seconds since the epoch, and
+        its WindowPrediction.
     """
     rate_hz = scorer.sample_rate_hz
     max_samples = math.inf
@@ -219,7 +222,7 @@ def listen(
         for block in blocks:
             end_time_seconds = block.end_time_seconds
             num_heard += len(block.waveform)
-            if max_samples is None or num_heard < max_samples:
+            if num_heard < max_samples:
                 yield block.waveform
                 continue
             yield block.waveform[
@@ -228,14 +231,14 @@ def listen(
             return
 
     for window in file_prediction.score_windows(
-        # One by one: the events of a window are wanted before the next.
+        # The events of a window are wanted before the next one.
         waveforms(),
         scorer,
         hop_samples,
         silence_dbfs,
         windows_per_batch=1,
     ):
-        # The last block that was taken is the one in which the window ended.
+        # The window ended in the last block that was taken.
         ago_seconds = num_heard / rate_hz - window.start_seconds
         yield (
             end_time_seconds - ago_seconds,

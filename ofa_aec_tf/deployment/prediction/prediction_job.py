@@ -157,7 +157,7 @@ def find_audio_files(paths: Sequence[str]) -> list[str]:
                 file=sys.stderr,
             )
         found += sounds
-    if paths and not found:
+    if not found:
         raise ValueError(
             f"There is no audio file in the directory {paths[0]}. "
             f"Expected names that end with {list(audio.AUDIO_SUFFIXES)}."
@@ -174,37 +174,37 @@ class PredictionJob:
 
     Args:
         model_path: path of a `.keras` or `.tflite` file.
-        options: PredictionSettings.
+        config: PredictionSettings.
 
     Raises:
         ValueError: if the model or its thresholds cannot be used, or if the
             hop is longer than a window.
     """
 
-    def __init__(self, model_path: str, options: PredictionSettings):
-        self._options = options
+    def __init__(self, model_path: str, config: PredictionSettings):
+        self._config = config
         info = ModelInfo.read(model_path)
         self._class_names = info.class_map.names
-        thresholds, named = _thresholds(model_path, info.class_map, options)
+        thresholds, named = _thresholds(model_path, info.class_map, config)
         self._scorer = scorer = scorers.load_scorer(
             model_path,
             info.frontend,
             info.clip_seconds,
             len(self._class_names),
         )
-        top_k = options.top_k
+        top_k = config.top_k
         if top_k is None and thresholds is None:
             top_k = _DEFAULT_TOP_K
         hop_samples = scorer.window_samples
-        if options.window_hop_seconds is not None:
+        if config.window_hop_seconds is not None:
             hop_samples = round(
-                options.window_hop_seconds * scorer.sample_rate_hz
+                config.window_hop_seconds * scorer.sample_rate_hz
             )
             sliding_windows.check_hop(hop_samples, scorer.window_samples)
         self._scoring = {
             "selector": EventSelector(self._class_names, thresholds, top_k),
             "hop_samples": hop_samples,
-            "silence_dbfs": options.silence_dbfs,
+            "silence_dbfs": config.silence_dbfs,
         }
         self._json_head = {
             "model": model_path,
@@ -213,8 +213,8 @@ class PredictionJob:
             "thresholds": named,
             # JSON has no infinity.
             "silence_dbfs": None
-            if math.isinf(options.silence_dbfs)
-            else options.silence_dbfs,
+            if math.isinf(config.silence_dbfs)
+            else config.silence_dbfs,
         }
 
     def predict_files(self, paths: Sequence[str]) -> None:
@@ -227,17 +227,17 @@ class PredictionJob:
             ValueError: if the model cannot score a file, or if no file can be
                 read. All files are tried before.
         """
-        options = self._options
+        config = self._config
         num_skipped = num_not_scored = 0
-        with _output_stream(options.output_file) as stream:
+        with _output_stream(config.output_file) as stream:
             writer = event_formats.make_writer(
-                options.format,
+                config.format,
                 stream,
                 self._class_names,
                 self._json_head,
-                options.per_window,
+                config.per_window,
                 # A pipe cannot be rewound.
-                rewinds=options.output_file is not None and stream.seekable(),
+                rewinds=config.output_file is not None and stream.seekable(),
             )
             for path in paths:
                 writer.begin_file(path)
@@ -246,7 +246,7 @@ class PredictionJob:
                         path,
                         self._scorer,
                         on_window=writer.add_window
-                        if options.per_window
+                        if config.per_window
                         else None,
                         **self._scoring,
                     )
@@ -273,8 +273,8 @@ class PredictionJob:
         Raises:
             ValueError: if the microphone cannot be used.
         """
-        options = self._options
-        device = options.microphone_device
+        config = self._config
+        device = config.microphone_device
         if device is not None and device.isdigit():
             device = int(device)
         rate_hz = self._scorer.sample_rate_hz
@@ -292,7 +292,7 @@ class PredictionJob:
                         source.blocks(), source.sample_rate_hz, rate_hz
                     ),
                     self._scorer,
-                    max_seconds=options.microphone_seconds,
+                    max_seconds=config.microphone_seconds,
                     **self._scoring,
                 )
             )
@@ -305,7 +305,7 @@ class PredictionJob:
             )
 
     def _print_live(self, windows):
-        output_format = self._options.format
+        output_format = self._config.format
         width = max(map(len, self._class_names))
         print(event_formats.live_header(output_format), end="", flush=True)
         for start_time, window in windows:
@@ -321,16 +321,16 @@ class PredictionJob:
             print(text, end="", flush=True)
 
 
-def _thresholds(model_path, class_map, options):
+def _thresholds(model_path, class_map, config):
     """The thresholds of all classes, or None; and what JSON says of them."""
-    if options.threshold is not None:
-        return (options.threshold,) * len(class_map), options.threshold
-    if options.thresholds == _NO_THRESHOLDS:
+    if config.threshold is not None:
+        return (config.threshold,) * len(class_map), config.threshold
+    if config.thresholds == _NO_THRESHOLDS:
         return None, None
-    if options.thresholds is not None:
+    if config.thresholds is not None:
         # They may have been chosen for another file of the same network.
-        thresholds = ClassThresholds.read(options.thresholds)
-        return thresholds.of_classes(class_map), options.thresholds
+        thresholds = ClassThresholds.read(config.thresholds)
+        return thresholds.of_classes(class_map), config.thresholds
     return model_thresholds.find(model_path, class_map)
 
 

@@ -1,4 +1,4 @@
-"""Every kind of model as one: from windows of sound to scores of classes."""
+"""Models of every kind, as functions from windows of sound to scores."""
 
 import pathlib
 from collections.abc import Callable
@@ -12,15 +12,15 @@ from ofa_aec_tf.deployment.tflite import runner
 
 
 class Scorer:
-    """A model, whatever it takes: log-mel spectrograms or waveforms.
+    """A model that takes log-mel spectrograms or waveforms.
 
     Args:
-        score_fn: function from a float32 array of what the model takes,
-            stacked along a first axis, to scores of shape (any, num_classes).
-        window_samples: int. Length of the windows that are scored.
+        score_fn: function from a float32 array of inputs, stacked along the
+            first axis, to scores of shape (any, num_classes).
+        window_samples: int. Length of a window.
         sample_rate_hz: int.
         frontend: FrontendConfig of a model that takes log-mel spectrograms;
-            None for one that takes waveforms.
+            None for a model that takes waveforms.
     """
 
     def __init__(
@@ -37,15 +37,12 @@ class Scorer:
 
     @property
     def window_seconds(self) -> float:
-        """Length of the windows."""
+        """Length of a window."""
         return self.window_samples / self.sample_rate_hz
 
     @property
     def num_frames(self) -> int | None:
-        """Frames of the log-mel spectrograms of windows.
-
-        None for a model that takes waveforms, which `score_log_mel` refuses.
-        """
+        """Frames of a window; None for a model that takes waveforms."""
         if self._frontend is None:
             return None
         return self._frontend.num_frames(self.window_samples)
@@ -61,7 +58,7 @@ class Scorer:
             float array of shape (len(waveforms), num_classes).
 
         Raises:
-            ValueError: if the model gives scores that are not finite.
+            ValueError: if scores are not finite.
         """
         if self._frontend is None:
             return self._finite_scores(np.stack(waveforms))
@@ -75,7 +72,7 @@ class Scorer:
         )
 
     def score_log_mel(self, log_mel: np.ndarray) -> np.ndarray:
-        """Scores of clips, by a model that takes log-mel spectrograms.
+        """Scores of log-mel spectrograms.
 
         Args:
             log_mel: float32 array of shape (num_clips, num_frames,
@@ -85,8 +82,8 @@ class Scorer:
             float array of shape (num_clips, num_classes).
 
         Raises:
-            ValueError: if the model takes waveforms, or gives scores that are
-                not finite.
+            ValueError: if the model takes waveforms, or if scores are not
+                finite.
         """
         if self._frontend is None:
             raise ValueError(
@@ -114,17 +111,17 @@ def load_scorer(
 
     Args:
         path: path of a `.keras` or `.tflite` file.
-        frontend: FrontendConfig of the model's record.
-        clip_seconds: float. Length of its clips. A `.tflite` may have been
-            exported for windows of another length; that is then its own.
-        num_classes: int. Classes that the record names.
+        frontend: FrontendConfig in the model's record.
+        clip_seconds: float. Length of the clips in the record. A `.tflite`
+            may have been exported for shorter windows.
+        num_classes: int. Number of classes in the record.
 
     Returns:
         Scorer.
 
     Raises:
-        ValueError: if the file is not a model of one of these kinds, or does
-            not fit the record.
+        ValueError: if the file is not such a model, or does not fit the
+            record.
     """
     suffix = pathlib.Path(path).suffix
     if suffix == ".tflite":
@@ -133,8 +130,8 @@ def load_scorer(
         raise ValueError(
             f"A model is a `.keras` or `.tflite` file. Received: {path}"
         )
-    # Only here: a `.tflite` runs without the seconds that TensorFlow takes to
-    # start, and where it is not installed.
+    # Imported here, so that a `.tflite` runs without TensorFlow: it takes
+    # seconds to start, and need not be installed.
     from ofa_aec_tf.evaluation import keras_models
 
     network = keras_models.load_network(path)
@@ -165,7 +162,7 @@ def _load_tflite(path, frontend, clip_seconds, num_classes):
     window_samples = frontend.num_samples(clip_seconds)
     num_frames = model.input_shape[1]
     if num_frames != frontend.num_frames(window_samples):
-        # It was exported for windows of another length than the clips.
+        # It was exported for windows of another length.
         window_samples = (num_frames - 1) * frontend.hop_samples
     return Scorer(model.predict, window_samples, rate_hz, frontend)
 

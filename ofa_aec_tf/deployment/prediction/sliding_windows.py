@@ -1,4 +1,4 @@
-"""Windows that slide over sound of any length, and which of them are silent."""
+"""Sliding windows over sound of any length, and whether they are silent."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-# Where a file with a constant offset begins and ends, a resampler rings for so
-# long: 6 ms of it are audible at 8 kHz and half of full scale.
+# A resampler rings this long at the ends of a file with a constant offset: 6 ms
+# are audible for 8 kHz and an offset of half of full scale.
 _EDGE_SECONDS = 0.01
 
 
@@ -16,9 +16,9 @@ class Window:
     """A piece of sound.
 
     Args:
-        start_sample: int. Where it begins.
-        waveform: float32 array of shape (num_samples,). The last window of a
-            sound may be shorter than the others.
+        start_sample: int. Where it starts.
+        waveform: float32 array of shape (num_samples,). The last window may
+            be shorter than the others.
     """
 
     start_sample: int
@@ -26,7 +26,7 @@ class Window:
 
 
 def check_hop(hop_samples: int, window_samples: int) -> None:
-    """Refuses windows that overlap fully, or leave sound out between them.
+    """Refuses a hop that is not positive or is longer than a window.
 
     Args:
         hop_samples: int.
@@ -46,20 +46,20 @@ def check_hop(hop_samples: int, window_samples: int) -> None:
 def sliding_windows(
     blocks: Iterable[np.ndarray], window_samples: int, hop_samples: int
 ) -> Iterator[Window]:
-    """Cuts sound that comes in blocks into windows.
+    """Cuts blocks of sound into windows.
 
-    A window begins every `hop_samples`, until one reaches the end. That one
-    may be shorter; it is left out if it is less than half as long as the
-    others, unless it is the only one.
+    A window starts every `hop_samples`, until one reaches the end. This last
+    one may be shorter; if it is less than half as long as the others, it is
+    left out, unless it is the only one.
 
     Args:
-        blocks: iterable of float32 arrays of shape (any,) that follow each
-            other. No more than a window and a block are held.
+        blocks: iterable of consecutive float32 arrays of shape (any,). No
+            more than a window and a block are held.
         window_samples: int.
         hop_samples: int from 1 to `window_samples`.
 
     Yields:
-        Window, as soon as its last sample is there.
+        Window, as soon as it is complete.
 
     Raises:
         ValueError: for another hop.
@@ -87,15 +87,15 @@ def is_silent(
 ) -> bool:
     """Whether the peak of a sound is below a level.
 
-    The peak is taken around the centre of the samples, so that a constant
-    offset is as silent as zeros. The outermost 10 ms do not count.
+    The peak is half the range of the samples, so that a constant offset is as
+    silent as zeros. The outermost 10 ms do not count.
 
     Args:
         waveform: float array of shape (num_samples,), full scale at 1.
         sample_rate_hz: int.
         silence_dbfs: float. The level, in dB relative to full scale.
     """
-    # Half of a sound, or more, always counts.
+    # At least half of a sound counts.
     edge = min(round(_EDGE_SECONDS * sample_rate_hz), len(waveform) // 4)
     peak = np.ptp(waveform[edge : len(waveform) - edge]) / 2
     return bool(peak < 10 ** (silence_dbfs / 20))

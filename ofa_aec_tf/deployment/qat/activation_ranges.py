@@ -1,4 +1,4 @@
-"""Where activations become integers, and over which range of values."""
+"""Which activations are quantized, and over which ranges."""
 
 import keras
 import numpy as np
@@ -6,8 +6,8 @@ import numpy as np
 from ofa_aec_tf.deployment.qat import folding
 from ofa_aec_tf.deployment.qat.network_graph import NetworkGraph
 
-# Arithmetic on the input, which arrives in float32: it stays in float32, and
-# its result is quantized. In dB the input would cost half a dB a step.
+# Layers that stay in float32 when they are applied to the input; their result
+# is quantized. Quantizing the input itself would give steps of half a dB.
 _INPUT_LAYERS = (
     keras.layers.InputLayer,
     keras.layers.BatchNormalization,
@@ -16,7 +16,7 @@ _INPUT_LAYERS = (
     keras.layers.Reshape,
     keras.layers.Identity,
 )
-# Their integer outputs are in the steps of their integer inputs.
+# Layers whose integer outputs have the scale of their integer inputs.
 _SAME_STEP_LAYERS = (
     keras.layers.AveragePooling2D,
     keras.layers.Dropout,
@@ -30,18 +30,18 @@ _SAME_STEP_LAYERS = (
     keras.layers.ZeroPadding2D,
 )
 _OUTLIERS_PER_MILLION = 30
-# All outputs of a batch are in memory at once.
+# Small, because all outputs of a batch are held in memory.
 _BATCH_SIZE = 4
 
 
 def quantized_layers(folded):
-    """The layers whose outputs are quantized, each to a range of its own.
+    """The layers whose outputs are quantized, each with its own range.
 
     Args:
         folded: keras.Model, as `folding.fold` returns it.
 
     Returns:
-        list of their names, in order.
+        list of str. Names of the layers, in order.
     """
     graph = NetworkGraph(folded)
     on_input, quantized, own_range = set(), set(), []
@@ -68,7 +68,7 @@ def quantized_layers(folded):
 
 
 def _is_computed_with(layer, producers, graph):
-    """Whether TFLite computes this layer as a part of the one before it."""
+    """Whether TFLite fuses this layer into the one before it."""
     return (
         folding.fused_activation(layer) is not None
         and graph.only_consumer(producers[0]) is layer
@@ -76,12 +76,12 @@ def _is_computed_with(layer, producers, graph):
 
 
 def calibrate(folded, clips):
-    """Measures between which values the quantized activations are.
+    """Measures the ranges of the activations that are quantized.
 
-    A range leaves out the 30 highest and lowest of every million values:
-    they would make the steps of all others wider. On five subnets on ESC-10
-    that gave 31.8 dB of signal to noise in the logits; the whole range gave
-    28.9 dB, and leaving out 300 of a million 29.6 dB (on four of them).
+    A range leaves out the 30 highest and the 30 lowest of every million values,
+    which would make the steps coarser for all others. For five subnets on
+    ESC-10 the signal-to-noise ratio of the logits was 31.8 dB; with the full
+    range it was 28.9 dB, and without 300 per million 29.6 dB (four subnets).
 
     Args:
         folded: keras.Model, as `folding.fold` returns it.
@@ -90,7 +90,7 @@ def calibrate(folded, clips):
 
     Returns:
         dict from the names of `quantized_layers` to `(minimum, maximum)`,
-        floats, with 0 between them.
+        floats that include 0.
     """
     names = quantized_layers(folded)
     outputs = {op.name: op.output for op in folded.operations}
@@ -122,5 +122,5 @@ def _highest(values, count):
 
 def _range_with_zero(minimum, maximum):
     minimum, maximum = min(float(minimum), 0.0), max(float(maximum), 0.0)
-    # All zero, as where every unit is dead: any range will do.
+    # If all values are 0, as with dead units, any range will do.
     return (minimum, maximum) if maximum > minimum else (0.0, 1.0)

@@ -1,8 +1,8 @@
-"""Layers that round as integers do, for a Keras 3 network in float32.
+"""Layers that round like integers, for a Keras 3 network in float32.
 
-The gradient passes through the rounding as it is, and not through values
-beyond the range. `keras.quantizers.fake_quant_with_min_max_vars` becomes, on
-TensorFlow, the operators that the TFLite converter takes its scales from.
+Gradients pass through the rounding unchanged, and are 0 for values outside the
+range. On TensorFlow, `keras.quantizers.fake_quant_with_min_max_vars` creates
+the operators from which the TFLite converter takes its scales.
 """
 
 import keras
@@ -10,13 +10,13 @@ from keras import ops
 
 NUM_BITS = 8
 
-# A channel of smaller weights would have a step so small that the int32 of
-# its bias, which counts in such steps, could not hold the bias.
+# The int32 bias of a channel is in multiples of the step of its weights. With
+# smaller weights it would overflow.
 _MIN_WEIGHT_RANGE = 1e-4
 
 
 def _quantize_weights(kernel, per_channel):
-    """Rounds weights to -127...127 steps, the last axis being channels."""
+    """Rounds weights to -127...127 steps; channels are the last axis."""
     magnitudes = ops.abs(ops.stop_gradient(kernel))
     axes = list(range(len(kernel.shape) - 1)) if per_channel else None
     limits = ops.maximum(ops.max(magnitudes, axis=axes), _MIN_WEIGHT_RANGE)
@@ -32,7 +32,7 @@ def _quantize_weights(kernel, per_channel):
 
 @keras.saving.register_keras_serializable("ofa_aec_tf")
 class FakeQuantConv2D(keras.layers.Conv2D):
-    """Conv2D whose kernel has 8 bits, with a step for each output channel."""
+    """Conv2D with an 8-bit kernel and a step for each output channel."""
 
     def convolution_op(self, inputs, kernel):
         return super().convolution_op(
@@ -42,11 +42,11 @@ class FakeQuantConv2D(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable("ofa_aec_tf")
 class FakeQuantDepthwiseConv2D(keras.layers.DepthwiseConv2D):
-    """DepthwiseConv2D whose kernel has 8 bits, with a step for each channel."""
+    """DepthwiseConv2D with an 8-bit kernel and a step for each channel."""
 
     def call(self, inputs):
-        # Its channels are the last two axes. The converter follows a step
-        # for each entry of the last axis through this reshape.
+        # Its channels are the last two axes. The converter understands this
+        # reshape, and needs the steps on the last axis.
         *size, num_channels, multiplier = self.kernel.shape
         kernel = ops.reshape(self.kernel, (*size, num_channels * multiplier))
         kernel = _quantize_weights(kernel, per_channel=True)
@@ -63,9 +63,9 @@ class FakeQuantDepthwiseConv2D(keras.layers.DepthwiseConv2D):
 
 @keras.saving.register_keras_serializable("ofa_aec_tf")
 class FakeQuantDense(keras.layers.Dense):
-    """Dense whose kernel has 8 bits, with one step.
+    """Dense with an 8-bit kernel and one step.
 
-    The converter refuses one with a step for each output.
+    The converter refuses a step for each output.
     """
 
     def call(self, inputs):

@@ -1,9 +1,8 @@
-"""A trained network in the form that its integer version computes.
+"""Folds batch normalization and ReLU, as the TFLite converter does.
 
-The TFLite converter makes batch normalization a part of the convolution
-before it, and quantizes the weights that come out. These are therefore the
-weights that quantization-aware training has to see. It freezes the
-statistics, too.
+The converter folds batch normalization into the convolution before it, and
+quantizes the result. Quantization-aware training must therefore see the folded
+weights, with frozen statistics.
 """
 
 import keras
@@ -72,7 +71,7 @@ def fold(network):
         if layer.name in folded_names:
             return args[0]
         if args[0] is inputs and type(layer) in WEIGHTED_LAYERS:
-            # Something whose output can be quantized: an input's cannot.
+            # The output of this layer can be quantized; an input cannot.
             args = (keras.layers.Identity(name=_INPUT_VALUES)(inputs),)
         return layer(*args, **kwargs)
 
@@ -111,13 +110,14 @@ def _is_foldable_normalization(layer):
 
 
 def fused_activation(layer):
-    """The activation that TFLite computes with the layer before it.
+    """The activation that TFLite fuses into the layer before it.
 
     Args:
         layer: keras layer or operation, or None.
 
     Returns:
-        Function of `keras.activations`, or None where it is no such layer.
+        Function of `keras.activations`; None if TFLite does not fuse the
+        layer.
     """
     if type(layer) is keras.layers.Activation:
         function = layer.activation

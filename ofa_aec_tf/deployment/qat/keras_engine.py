@@ -14,13 +14,13 @@ _FAKE_QUANT_LAYERS = {
 
 
 def build_quantized(folded, ranges, clips):
-    """A network that computes in float32 what its integer version will.
+    """Builds a network that rounds in float32 as its integer version does.
 
     Args:
         folded: keras.Model, as `folding.fold` returns it.
         ranges: dict from layer names to `(minimum, maximum)`, as
             `activation_ranges.calibrate` returns it.
-        clips: not used.
+        clips: ignored.
 
     Returns:
         keras.Model with copies of the weights, from log-mel spectrograms to

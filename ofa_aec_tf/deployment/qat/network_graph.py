@@ -1,16 +1,16 @@
-"""Which layer of a functional network feeds which."""
+"""The connections between the layers of a functional network."""
 
 import keras
 
 
 class NetworkGraph:
-    """The layers of a network in order, and how they are connected.
+    """The layers of a network in order, and their connections.
 
     Args:
         network: functional keras.Model.
 
     Raises:
-        ValueError: if a layer is used several times, or is a model itself.
+        ValueError: if a layer is used several times, or is a model.
     """
 
     def __init__(self, network):
@@ -31,7 +31,7 @@ class NetworkGraph:
                     self._consumers[producer.name].append(layer)
             for tensor in keras.tree.flatten(layer.output):
                 owners[id(tensor)] = layer
-        # The layer whose output is the network's.
+        # The layer with the output of the network.
         self.last = _owner(network.output, owners, network)
 
     def producers(self, layer):
@@ -39,7 +39,7 @@ class NetworkGraph:
         return self._producers[layer.name]
 
     def only_consumer(self, layer):
-        """The layer that reads the output of this one, where it is just one."""
+        """The only layer that reads the output of this one, or None."""
         consumers = self._consumers[layer.name]
         if len(consumers) != 1 or layer is self.last:
             return None
@@ -47,8 +47,8 @@ class NetworkGraph:
 
 
 def _owner(tensor, owners, reader):
-    # Keras gives a layer's first input and output: a tensor that is none of
-    # them comes of a further use.
+    # `layer.output` is the output of the first use of a layer. Any other tensor
+    # is from a further use.
     if id(tensor) not in owners:
         raise ValueError(
             "Quantization-aware training needs every layer used once, since "

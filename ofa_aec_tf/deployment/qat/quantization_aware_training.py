@@ -1,8 +1,8 @@
 """Quantization-aware training: from a trained network to an int8 file.
 
-The converter alone (mode `int8`) rounds weights and activations of a network
-that never saw rounding. Here the network computes with rounded values, and
-can be trained on, before it is converted.
+Mode `int8` rounds the weights and activations of a network that was trained
+without rounding. Here the network computes with rounded values, and can be
+trained further, before it is converted.
 """
 
 import dataclasses
@@ -33,15 +33,15 @@ _BATCH_SIZE = 16
 
 @dataclasses.dataclass(frozen=True)
 class QuantizedNetwork:
-    """An int8 file, and the network that it was made of.
+    """An int8 file, and the network that it was converted from.
 
     Args:
         content: bytes of a `.tflite` file, from float32 log-mel spectrograms
             to float32 scores.
         network: model of Keras or tf_keras from log-mel spectrograms to
             logits, which computes in float32 with the rounded values of the
-            file. After fine-tuning the file agrees with it, no longer with
-            the network that it came from.
+            file. After fine-tuning, the file agrees with this network, no
+            longer with the original one.
         activation: `"sigmoid"` or `"softmax"`. From logits to scores.
         losses: tuple of float. The loss of each step of the fine-tuning.
     """
@@ -65,14 +65,14 @@ def load_engine(engine):
     """The module of an engine.
 
     Args:
-        engine: one of `ENGINES`. `"keras"` needs nothing else; `"tfmot"` is
-            tensorflow-model-optimization on a copy in tf_keras.
+        engine: one of `ENGINES`. `"keras"` needs no other packages; `"tfmot"`
+            is tensorflow-model-optimization, on a copy in tf_keras.
 
     Returns:
         module.
 
     Raises:
-        ValueError: for another name, or where its packages are missing.
+        ValueError: for another name, or if its packages are missing.
     """
     check_choice("engine", engine, ENGINES)
     try:
@@ -92,18 +92,18 @@ def quantize(
     representative_clips,
     fine_tuning=None,
 ):
-    """Makes an int8 file of a network through fake quantization.
+    """Converts a network to int8 through fake quantization.
 
     Batch normalization is folded and frozen, the ranges of activations are
-    measured on the representative clips, and then the network is trained on
-    with rounded weights and activations.
+    measured on the representative clips, and then the network is trained
+    further with rounded weights and activations.
 
     Args:
         network: keras.Model of stock layers, functional or sequential, from
             log-mel spectrograms to the sigmoid or softmax of its layer
-            `logits`. Under any dtype policy. It is left as it is.
-        num_frames: int. Frames of the clips that the file is for.
-        num_mel_bins: int. Mel bands of them.
+            `logits`, under any dtype policy. It is not changed.
+        num_frames: int. Frames of the clips that the file takes.
+        num_mel_bins: int.
         engine: one of `ENGINES`.
         representative_clips: float32 array of shape (num_clips, num_frames,
             num_mel_bins), in dB, from the training split.
@@ -113,8 +113,8 @@ def quantize(
         QuantizedNetwork.
 
     Raises:
-        ValueError: if the engine is not there, the clips are unfit, the
-            network has parts that cannot be quantized, or training fails.
+        ValueError: if the engine is missing, if the clips are unsuitable, if
+            the network cannot be quantized, or if training fails.
     """
     module = load_engine(engine)
     clips = converter.checked_clips(

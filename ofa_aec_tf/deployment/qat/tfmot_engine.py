@@ -1,6 +1,6 @@
-"""Quantization-aware networks of tensorflow-model-optimization.
+"""Quantization-aware networks in tensorflow-model-optimization.
 
-It knows tf_keras only: the network is built again there.
+It supports only tf_keras, where the network is therefore built again.
 """
 
 import inspect
@@ -25,9 +25,10 @@ _quantizers = tfmot.quantization.keras.quantizers
 
 
 class _QuantizeConfig(tfmot.quantization.keras.QuantizeConfig):
-    """8 bits for the kernel of a layer, where it has one, and its output.
+    """8 bits for the kernel of a layer, if it has one, and for its output.
 
-    The library's own ones know neither ReLU6 nor how to leave out the output.
+    The configurations of the library support neither ReLU6 nor layers whose
+    output is not quantized.
     """
 
     def __init__(self, quantize_output):
@@ -39,7 +40,7 @@ class _QuantizeConfig(tfmot.quantization.keras.QuantizeConfig):
             return []
         quantizer = _quantizers.LastValueQuantizer(
             num_bits=8,
-            # The converter refuses a dense kernel with several steps.
+            # The converter refuses several steps for a dense kernel.
             per_axis=not isinstance(layer, tf_keras.layers.Dense),
             symmetric=True,
             narrow_range=True,
@@ -70,14 +71,14 @@ class _QuantizeConfig(tfmot.quantization.keras.QuantizeConfig):
 
 
 def build_quantized(folded, ranges, clips):
-    """A network that computes in float32 what its integer version will.
+    """Builds a network that rounds in float32 as its integer version does.
 
     Args:
         folded: keras.Model, as `folding.fold` returns it.
         ranges: dict from layer names to `(minimum, maximum)`, as
             `activation_ranges.calibrate` returns it.
         clips: float32 array of shape (num_clips, num_frames, num_mel_bins),
-            in dB, on which the copy is compared with `folded`.
+            in dB, to compare the copy with `folded`.
 
     Returns:
         tf_keras.Model with copies of the weights, from log-mel spectrograms
@@ -95,7 +96,7 @@ def build_quantized(folded, ranges, clips):
         "The copy in tf_keras",
     )
     names = [layer.name for layer in folded.operations]
-    # Before it are the layers that compute in float32.
+    # The layers before the first range stay in float32.
     quantized_names = names[names.index(next(iter(ranges))) :]
 
     def annotate(layer):
@@ -111,7 +112,7 @@ def build_quantized(folded, ranges, clips):
         quantized = tfmot.quantization.keras.quantize_apply(
             tf_keras.models.clone_model(network, clone_function=annotate)
         )
-    # In training it takes the ranges of the kernels from the kernels.
+    # A training step sets the ranges of the kernels.
     quantized(clips[:1], training=True)
     _set_ranges(quantized, ranges)
     return quantized
@@ -120,7 +121,7 @@ def build_quantized(folded, ranges, clips):
 def _copy_network(folded):
     graph = NetworkGraph(folded)
     inputs = tf_keras.Input(folded.input_shape[1:], name=graph.layers[0].name)
-    # Else it quantizes the input, too, where a quantized layer follows.
+    # Without it the input would be quantized before a quantized layer.
     outputs = {inputs.name: tf_keras.layers.Identity()(inputs)}
     for layer in graph.layers[1:]:
         copy = _copy_layer(layer)
@@ -148,7 +149,7 @@ def _copy_layer(layer):
             **{
                 name: value
                 for name, value in layer.get_config().items()
-                # The rest is about first weights, which are replaced.
+                # The rest is about initial weights, which are replaced.
                 if name in options and not isinstance(value, dict)
             }
         )
@@ -157,10 +158,10 @@ def _copy_layer(layer):
 
 
 def _set_ranges(quantized, ranges):
-    """Puts in calibrated ranges.
+    """Sets the calibrated ranges.
 
-    By itself the library starts all at -6...6 and moves them by a thousandth
-    of what is missing at each step: a short training ends far from them.
+    The library would start with -6...6 and move by a thousandth of the
+    difference at each step, which is too slow for a short training.
     """
     variables = {variable.name: variable for variable in quantized.variables}
     for name, limits in ranges.items():

@@ -1,4 +1,4 @@
-"""Joins two TFLite files into one that computes the second of the first."""
+"""Chains two TFLite files: the output of the first feeds the second."""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -38,7 +38,7 @@ def _code_key(code):
 
 
 def _append_codes(codes, more):
-    """Indices, in `codes`, of the operator codes that it now has as well."""
+    """Adds missing operator codes; returns the indices of all of `more`."""
     known = {_code_key(code): index for index, code in enumerate(codes)}
     indices = []
     for code in more:
@@ -68,18 +68,18 @@ def _signature(graph, input_name, output_name):
 def chain(
     first: bytes, second: bytes, input_name: str, output_name: str
 ) -> bytes:
-    """One file that computes what the second does of what the first gives.
+    """Chains two files into one.
 
-    The operators stay as they are, so that the scores are those of the two
-    files run one after the other, to the last bit.
+    The operators are not changed, so the scores equal those of the two files
+    run one after the other, bit for bit.
 
     Args:
         first: bytes of a TFLite file of one subgraph with one input and one
             output.
-        second: bytes of such a file, of which the input has the shape and
-            type of the output of the first.
-        input_name: str. Of the input in the signature.
-        output_name: str. Of the output in the signature.
+        second: bytes of such a file, whose input has the shape and type of
+            the output of the first.
+        input_name: str. Name of the input in the signature.
+        output_name: str. Name of the output in the signature.
 
     Returns:
         bytes of a TFLite file of one subgraph.
@@ -106,7 +106,7 @@ def chain(
     def moved(indices):
         return np.array(
             [
-                # Negative: an optional input that is not there.
+                # A negative index is an optional input that is missing.
                 i if i < 0 else between if i == replaced else i + num_tensors
                 for i in indices
             ],

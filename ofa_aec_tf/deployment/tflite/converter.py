@@ -17,23 +17,23 @@ FLOAT16 = "float16"
 DYNAMIC_RANGE = "dynamic_range"
 INT8 = "int8"
 QUANTIZATION_MODES = (FLOAT32, FLOAT16, DYNAMIC_RANGE, INT8)
-# What the converter does by itself: never shipped, but reported, because it
-# loses most of a tagger's scores.
+# What the converter does by default. It is reported but never shipped, because
+# it loses most of a tagger's scores.
 INT8_SIGMOID = "int8_sigmoid"
-# Of networks that were trained with rounded values: not made by `convert`.
+# Networks that were trained with rounded values. `convert` does not make them.
 INT8_QAT = "int8_qat"
 
 INPUT_NAME = "log_mel_spectrogram"
 
-# Which runtimes a file is for: also those from before 2024, which know older
-# versions of the operators only, or the current one.
+# The runtimes that a file is for: any, including those from before 2024 with
+# older versions of the operators, or only the current one.
 ANY_RUNTIME = "any"
 CURRENT_RUNTIME = "current"
 RUNTIMES = (ANY_RUNTIME, CURRENT_RUNTIME)
 
-# A sigmoid that reads int8 logits becomes an int8 sigmoid, with a step of
-# 1/256 that loses small scores; so does a softmax. After a product they stay
-# in float32, and a factor of exactly 1 the converter would leave out.
+# A sigmoid or softmax of int8 logits becomes int8, with a step of 1/256 that
+# loses small scores. After a product it stays in float32. The converter would
+# leave out a factor of exactly 1.
 _NEXT_TO_ONE = float(np.nextafter(np.float32(1), np.float32(2)))
 
 _LOW_PRECISION = ("bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
@@ -62,7 +62,7 @@ def float32_model(model):
         model: built keras.Model, functional or sequential.
 
     Returns:
-        `model` itself where its policies are float32 already, otherwise a copy
+        `model` itself if its policies are float32 already, otherwise a copy
         with copies of its weights.
     """
     config = model.get_config()
@@ -88,7 +88,7 @@ def _in_float32(config):
 
 
 def _is_low_precision(dtype):
-    """Whether a dtype or dtype policy of a config is one of 16 bits."""
+    """Whether a dtype or dtype policy of a config has 16 bits."""
     name = dtype["config"].get("name") if isinstance(dtype, dict) else dtype
     return name in _LOW_PRECISION
 
@@ -120,7 +120,7 @@ def _convert(
             saved_model_dir,
             format="tf_saved_model",
             verbose=False,
-            # Without it Keras leaves the batch size open.
+            # It fixes the batch size.
             input_signature=[signature],
         )
         return _convert_saved_model(saved_model_dir, model.name, mode, run)
@@ -144,16 +144,16 @@ def _convert_saved_model(directory, name, mode, run):
 def convert_fake_quantized(
     network, library, num_frames, num_mel_bins, activation
 ):
-    """Converts a network that has its ranges in it to int8.
+    """Converts a network with fake quantization to int8.
 
     Args:
         network: model of `library` from float32 log-mel spectrograms in dB of
             shape (batch, num_frames, num_mel_bins) to logits, with fake
             quantization of its weights and activations.
-        library: the module that it is of, `keras` or `tf_keras`.
+        library: module of the network, `keras` or `tf_keras`.
         num_frames: int. Frames of the clip.
         num_mel_bins: int. Mel bands of the clip.
-        activation: `"sigmoid"` or `"softmax"`. Of the scores, in float32.
+        activation: `"sigmoid"` or `"softmax"`. Applied in float32.
 
     Returns:
         bytes of a `.tflite` file from such clips to scores, both in float32.
@@ -183,7 +183,7 @@ def convert_fake_quantized(
         tempfile.TemporaryDirectory() as saved_model_dir,
         native_output.to_debug_log(),
     ):
-        # It tells Python's standard output what it wrote.
+        # It prints what it wrote.
         with contextlib.redirect_stdout(io.StringIO()):
             archive.write_out(saved_model_dir)
         return _convert_saved_model(
@@ -199,7 +199,7 @@ def convert(
     representative_clips=None,
     runtime=ANY_RUNTIME,
 ):
-    """Converts a model to TFLite, for one clip of a fixed length.
+    """Converts a model to TFLite, for single clips of a fixed length.
 
     Args:
         model: keras.Model from float32 log-mel spectrograms in dB of shape
@@ -210,11 +210,11 @@ def convert(
         mode: one of `QUANTIZATION_MODES`, or `INT8_SIGMOID`. `"float32"`: as
             trained. `"float16"`: weights stored in 16 bits, computation in
             float32. `"dynamic_range"`: int8 weights, activations quantized
-            while running. `"int8"`: int8 weights and activations, except the
+            at run time. `"int8"`: int8 weights and activations, except the
             final sigmoid, with ranges taken from `representative_clips`.
             Input and output are float32 in every mode.
         representative_clips: float32 array of shape (num_clips, num_frames,
-            num_mel_bins), in dB; needed for the int8 modes only.
+            num_mel_bins), in dB. Only the int8 modes need it.
         runtime: one of `RUNTIMES`.
 
     Returns:
@@ -253,8 +253,8 @@ def _run_converter(converter, mode, representative_clips, runtime):
         converter.target_spec.supported_types = [tf.float16]
         return converter.convert()
     if mode == DYNAMIC_RANGE:
-        # Dense layers quantized for each output need a version of their
-        # operator that runtimes from before 2024 do not have.
+        # Runtimes from before 2024 cannot run dense layers with a step for
+        # each output.
         is_old = runtime == ANY_RUNTIME
         converter._experimental_disable_per_channel_quantization_for_dense_layers = is_old  # noqa: E501
         return converter.convert()
@@ -266,14 +266,14 @@ def _run_converter(converter, mode, representative_clips, runtime):
     converter.representative_dataset = representative_dataset
     if mode == INT8_SIGMOID:
         return converter.convert()
-    # The int8 sigmoid has a fixed step of 1/256: it turns every score below
-    # 1/512, most of a tagger's, into zero. The debugger is the converter's
-    # public way to keep one kind of operator in float.
+    # The int8 sigmoid has a fixed step of 1/256 and rounds every score below
+    # 1/512 to zero: most of a tagger's. The debugger is the public way to keep
+    # one kind of operator in float.
     options = tf.lite.experimental.QuantizationDebugOptions(
         denylisted_ops=["LOGISTIC", "SOFTMAX"]
     )
     with warnings.catch_warnings():
-        # It warns that the debugger's interpreter, unused here, will move.
+        # The debugger warns that its interpreter, unused here, will move.
         warnings.simplefilter("ignore", UserWarning)
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=converter,
@@ -284,7 +284,7 @@ def _run_converter(converter, mode, representative_clips, runtime):
 
 
 def checked_clips(clips, num_frames, num_mel_bins):
-    """Checks the clips that activations take their ranges from.
+    """Checks the clips for the ranges of activations.
 
     Args:
         clips: array of shape (num_clips, num_frames, num_mel_bins), in dB.
@@ -295,8 +295,8 @@ def checked_clips(clips, num_frames, num_mel_bins):
         The clips as a float32 array.
 
     Raises:
-        ValueError: if there are none, or they are of another shape or not
-            finite.
+        ValueError: if there is none, or if they have another shape or are
+            not finite.
     """
     received = "none" if clips is None else f"shape {np.shape(clips)}"
     if (
@@ -320,13 +320,13 @@ def checked_clips(clips, num_frames, num_mel_bins):
 
 
 def check_weights_are_finite(model):
-    """Refuses a model that no file can be made of.
+    """Refuses a model with weights that are NaN or infinite.
 
     Args:
         model: keras.Model.
 
     Raises:
-        ValueError: naming a weight with values that are not finite.
+        ValueError: naming such a weight.
     """
     for variable in model.variables:
         values = keras.ops.convert_to_numpy(variable).astype(np.float64)

@@ -12,53 +12,18 @@ from ofa_aec_tf.deployment.tflite.runner import TFLiteModel
 # The operators that networks of this package are converted to. Every TFLite
 # runtime has had them since 2.4, and GELU since 2.9.
 NETWORK_OPERATORS = frozenset(
-    (
-        "ADD",
-        "AVERAGE_POOL_2D",
-        "BATCH_MATMUL",
-        "CONV_2D",
-        "DEPTHWISE_CONV_2D",
-        "DEQUANTIZE",
-        "FULLY_CONNECTED",
-        "GELU",
-        "HARD_SWISH",
-        "LOGISTIC",
-        "MAX_POOL_2D",
-        "MEAN",
-        "MUL",
-        "NEG",
-        "PAD",
-        "QUANTIZE",
-        "REDUCE_MAX",
-        "RELU",
-        "RELU6",
-        "RESHAPE",
-        "RSQRT",
-        "SOFTMAX",
-        "SQUARED_DIFFERENCE",
-        "STRIDED_SLICE",
-        "SUB",
-        "TANH",
-        "TRANSPOSE",
-    )
+    """
+    ADD AVERAGE_POOL_2D BATCH_MATMUL CONV_2D DEPTHWISE_CONV_2D DEQUANTIZE
+    FULLY_CONNECTED GELU HARD_SWISH LOGISTIC MAX_POOL_2D MEAN MUL NEG PAD
+    QUANTIZE REDUCE_MAX RELU RELU6 RESHAPE RSQRT SOFTMAX SQUARED_DIFFERENCE
+    STRIDED_SLICE SUB TANH TRANSPOSE
+    """.split()
 )
 FRONTEND_OPERATORS = frozenset(
-    (
-        "ADD",
-        "CONCATENATION",
-        "FULLY_CONNECTED",
-        "IMAG",
-        "LOG",
-        "MAXIMUM",
-        "MIRROR_PAD",
-        "MUL",
-        "PAD",
-        "REAL",
-        "RESHAPE",
-        "RFFT2D",
-        "SQUARE",
-        "STRIDED_SLICE",
-    )
+    """
+    ADD CONCATENATION FULLY_CONNECTED IMAG LOG MAXIMUM MIRROR_PAD MUL PAD
+    REAL RESHAPE RFFT2D SQUARE STRIDED_SLICE
+    """.split()
 )
 SILENCE_DB, LOUD_DB = -100.0, 40.0
 # The sample rate of the probes for a front end, which does not state its own.

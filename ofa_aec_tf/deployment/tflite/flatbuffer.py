@@ -1,4 +1,4 @@
-"""TFLite files as objects that can be changed, and back."""
+"""Unpacks TFLite files to objects that can be changed, and packs them."""
 
 import contextlib
 import struct
@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 FILE_IDENTIFIER = b"TFL3"
 
-# The oldest runtime that has all operators of a file, as the converter says.
+# Metadata of the converter: the oldest runtime that has all operators.
 MIN_RUNTIME_VERSION = b"min_runtime_version"
 
 
@@ -21,7 +21,7 @@ def check_identifier(content: bytes) -> None:
         content: bytes of the file.
 
     Raises:
-        ValueError: naming what the file begins with.
+        ValueError: naming the first bytes of the file.
     """
     if content[4:8] != FILE_IDENTIFIER:
         raise ValueError(
@@ -30,7 +30,7 @@ def check_identifier(content: bytes) -> None:
         )
 
 
-# What `np.frombuffer` says of a vector that leads out of the file.
+# Errors of `np.frombuffer` for a vector that reaches beyond the file.
 _BEYOND_THE_BUFFER = (
     "buffer is smaller than requested size",
     "offset must be non-negative and no greater than buffer length",
@@ -39,7 +39,7 @@ _BEYOND_THE_BUFFER = (
 
 @contextlib.contextmanager
 def reading(content: bytes) -> Iterator[None]:
-    """Tells a user that the file that is read in this context is damaged.
+    """Turns errors of reading a damaged file into a ValueError.
 
     Args:
         content: bytes of the file.
@@ -50,7 +50,7 @@ def reading(content: bytes) -> Iterator[None]:
     check_identifier(content)
     try:
         yield
-    # What the generated reader raises where an offset leads astray.
+    # Raised by the generated reader for a wrong offset.
     except (
         struct.error,
         IndexError,
@@ -64,7 +64,7 @@ def reading(content: bytes) -> Iterator[None]:
     ) as error:
         raise _damaged(content, error) from error
     except ValueError as error:
-        # NumPy's, and none of those that are raised in this context.
+        # Only errors of NumPy, not others that are raised in this context.
         if not str(error).startswith(_BEYOND_THE_BUFFER):
             raise
         raise _damaged(content, error) from error
@@ -92,8 +92,8 @@ def unpack(content: bytes) -> schema.ModelT:
     with reading(content):
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
         for buffer in model.buffers:
-            # Some writers keep constants behind the flatbuffer, by their
-            # offset; 0 and 1 mean that they do not.
+            # Some writers store constants after the flatbuffer, at an offset.
+            # Offsets 0 and 1 mean that they did not.
             if buffer.offset > 1:
                 buffer.data = np.frombuffer(
                     content, np.uint8, buffer.size, buffer.offset
@@ -117,14 +117,14 @@ def pack(model: schema.ModelT) -> bytes:
 
 
 def metadata_buffer(model: schema.ModelT, name: str) -> bytes | None:
-    """Content of an entry of a model's metadata.
+    """The content of an entry in a model's metadata.
 
     Args:
         model: schema.ModelT.
         name: str.
 
     Returns:
-        bytes, or None where there is no such entry, or nothing in it.
+        bytes; None if there is no such entry, or if it is empty.
     """
     for entry in model.metadata or ():
         if _entry_name(entry) == name:
@@ -141,7 +141,7 @@ def _entry_name(entry):
 def set_metadata_buffer(
     model: schema.ModelT, name: str, content: bytes
 ) -> None:
-    """Adds an entry to a model's metadata, in place of one of this name.
+    """Sets an entry in a model's metadata.
 
     Args:
         model: schema.ModelT; changed.
@@ -151,7 +151,7 @@ def set_metadata_buffer(
     data = np.frombuffer(content, np.uint8)
     for entry in model.metadata or ():
         if _entry_name(entry) == name:
-            # In its place: the same content gives the same file again.
+            # In its place, so that the same content gives the same file.
             model.buffers[entry.buffer].data = data
             return
     entry = schema.MetadataT()
@@ -164,13 +164,13 @@ def set_metadata_buffer(
 
 
 def remove_metadata(model: schema.ModelT) -> None:
-    """Removes a model's metadata, with their content.
+    """Removes a model's metadata.
 
     Args:
         model: schema.ModelT; changed.
     """
     for entry in model.metadata or ():
-        # Others refer to buffers by their position: it stays, empty.
+        # The buffer stays, empty: others are referred to by position.
         model.buffers[entry.buffer].data = None
     model.metadata = []
 
@@ -182,8 +182,8 @@ def min_runtime_version(model: schema.ModelT) -> str | None:
         model: schema.ModelT.
 
     Returns:
-        str such as `"2.5.0"`, as the converter wrote it, or None where the
-        file does not say.
+        str such as `"2.5.0"`, as the converter wrote it; None if the file
+        does not state it.
     """
     version = metadata_buffer(model, MIN_RUNTIME_VERSION.decode())
     if version is None:
@@ -192,7 +192,7 @@ def min_runtime_version(model: schema.ModelT) -> str | None:
 
 
 def version_number(version: str) -> tuple[int, ...]:
-    """A version that can be compared.
+    """A version as numbers, which can be compared.
 
     Args:
         version: str such as `"2.5.0"`.

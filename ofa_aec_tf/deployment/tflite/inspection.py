@@ -1,4 +1,4 @@
-"""What is inside a TFLite file, read from its flatbuffer without running it."""
+"""Reads what is in a TFLite file, without running it."""
 
 import collections
 import dataclasses
@@ -20,7 +20,7 @@ def _names(enumeration: type) -> dict[int, str]:
 
 
 _BUILTIN_NAMES = _names(schema.BuiltinOperator)
-# Those are no operators of their own: what they stand for is named elsewhere.
+# Without these, which stand for operators that are named elsewhere.
 BUILTIN_OPERATORS = frozenset(_BUILTIN_NAMES.values()) - {
     "CUSTOM",
     "DELEGATE",
@@ -36,7 +36,7 @@ class TensorSummary:
     Args:
         name: str.
         shape: tuple of int; -1 for a dimension that is not fixed.
-        dtype: str. Name in the TFLite schema, lower case: `"float32"`.
+        dtype: str. Name in the TFLite schema in lower case, as `"float32"`.
     """
 
     name: str
@@ -46,17 +46,18 @@ class TensorSummary:
 
 @dataclasses.dataclass(frozen=True)
 class TFLiteSummary:
-    """What a TFLite file holds.
+    """The contents of a TFLite file.
 
     Args:
-        operators: dict from operator name to how often it occurs. Custom ones
-            are named `CUSTOM:<code>`; `CUSTOM:Flex...` are TensorFlow's.
-        operator_versions: dict from operator name to its highest version: an
-            older runtime refuses a version that it does not know.
+        operators: dict from operator name to its number of occurrences.
+            Custom ones are named `CUSTOM:<code>`; `CUSTOM:Flex...` are of
+            TensorFlow.
+        operator_versions: dict from operator name to its highest version. A
+            runtime refuses versions that are newer than it is.
         activation_dtypes: dict from operator name to the sorted dtypes of the
             first input of those operators.
         min_runtime_version: str or None. The oldest runtime that has all of
-            them, as the converter says.
+            them, as the converter states it.
         constant_bytes: int. Bytes of all constants: weights, shapes, indices.
         num_subgraphs: int.
         inputs: tuple of TensorSummary.
@@ -90,7 +91,7 @@ def read_model(model_bytes: bytes) -> schema.Model:
 
 
 def tensor_shape(tensor: schema.Tensor) -> tuple[int, ...]:
-    """The shape of a tensor; empty for a scalar."""
+    """The shape of a tensor, empty for a scalar."""
     if tensor.ShapeIsNone():
         return ()
     return tuple(int(size) for size in tensor.ShapeAsNumpy())
@@ -99,7 +100,7 @@ def tensor_shape(tensor: schema.Tensor) -> tuple[int, ...]:
 def operator_name(model: schema.Model, operator: schema.Operator) -> str:
     """The name of an operator, as in `TFLiteSummary.operators`."""
     code = model.OperatorCodes(operator.OpcodeIndex())
-    # Files older than the wide field hold the code in the narrow one.
+    # Older files have the code in the narrow field.
     builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     if builtin == schema.BuiltinOperator.CUSTOM:
         name = (code.CustomCode() or b"").decode(errors="replace")
@@ -114,7 +115,7 @@ def summarize(model_bytes: bytes) -> TFLiteSummary:
         model_bytes: bytes of a `.tflite` file.
 
     Returns:
-        TFLiteSummary, of the first subgraph where there are several.
+        TFLiteSummary. Of several subgraphs it is that of the first.
 
     Raises:
         ValueError: if this is not a TFLite file, or not a whole one.
@@ -176,8 +177,8 @@ def _constant_bytes(model):
         for i in range(model.BuffersLength())
         if i not in metadata
     )
-    # Files above 2 GB, and other quantizers, keep constants behind the
-    # flatbuffer and only their size inside.
+    # Files above 2 GB, and other quantizers, store constants after the
+    # flatbuffer, and only their size in it.
     return sum(max(buffer.DataLength(), buffer.Size()) for buffer in buffers)
 
 
@@ -201,7 +202,7 @@ _FLOAT_DTYPES = {
 
 
 def float_constants(model_bytes: bytes) -> Iterator[tuple[str, np.ndarray]]:
-    """The constants of a file that are floating-point numbers.
+    """The floating-point constants of a file.
 
     Args:
         model_bytes: bytes of a `.tflite` file.

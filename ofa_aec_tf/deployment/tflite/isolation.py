@@ -1,4 +1,4 @@
-"""Calls functions in child processes, which native code may take down."""
+"""Calls functions in child processes, which native code may crash."""
 
 import faulthandler
 import multiprocessing
@@ -9,22 +9,21 @@ import signal
 import tempfile
 from collections.abc import Callable
 
-# More than any model needs that a phone could run.
+# More than any model for a phone needs.
 MAX_SECONDS = 600.0
 _MAX_MEMORY_BYTES = 4 * 2**30
 _MEMORY_PAGES = pathlib.Path("/proc/self/statm")
 
 
 def _limit(seconds):
-    """Ends this process where it takes too long or too much memory."""
-    # An interrupt from the keyboard goes to all processes; what becomes of
-    # this one is up to its parent.
+    """Limits the time and the memory of this process."""
+    # Ctrl-C goes to all processes. The parent decides about this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The signals end native code too, and without the parent.
+    # By default these signals end native code, too.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
-    # A crash is told of in one line, not kept as a file.
+    # A crash is reported in one line, without a core file.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if _MEMORY_PAGES.is_file():
         num_pages = int(_MEMORY_PAGES.read_text().split()[0])
@@ -37,15 +36,15 @@ def _limit(seconds):
 def _answer(connection, output, seconds, function, arguments):
     for descriptor in (1, 2):
         os.dup2(output.fileno(), descriptor)
-    # What native code says of its end is told by the parent, without a trace.
+    # The parent reports a crash, without a trace.
     faulthandler.disable()
     _limit(seconds)
     try:
         answer = True, function(*arguments)
     except (ValueError, OSError) as error:
-        # Of its own class it might not be read back.
+        # As text: its class might not be unpickled.
         answer = False, str(error)
-    # Whatever it is, this file is no reason to stop for the others.
+    # No error of one file may stop the others.
     except Exception as error:
         answer = False, f"It cannot be read: {type(error).__name__}: {error}"
     connection.send(answer)
@@ -54,21 +53,21 @@ def _answer(connection, output, seconds, function, arguments):
 def call(
     function: Callable, *arguments, max_seconds: float = MAX_SECONDS
 ) -> object:
-    """Calls a function on a file that may be damaged.
+    """Calls a function in a child process.
 
     Args:
         function: function whose result can be pickled.
         *arguments: its arguments.
-        max_seconds: float. After so long it is ended.
+        max_seconds: float. Its time limit.
 
     Returns:
-        What it returns.
+        The result of the function.
 
     Raises:
-        ValueError: if it raises anything; or crashes, takes too long or more
-            than 4 GiB of memory.
+        ValueError: if the function raises an exception, crashes, or takes too
+            long or more than 4 GiB of memory.
     """
-    # A fork has all that is imported: it takes milliseconds.
+    # A fork takes milliseconds, because everything is imported already.
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     with tempfile.TemporaryFile() as output:

@@ -1,13 +1,13 @@
-"""What a TFLite file says of itself: sound format, class names, thresholds.
+"""Metadata of a TFLite file: sound format, class names and thresholds.
 
 MediaPipe Tasks and the TFLite Task Library load an audio classifier only with
-this. It is a flatbuffer of its own inside the file, of the schema "TFLite Model
-Metadata" (`metadata_schema.fbs`, identifier M001), and a zip archive with the
-labels behind the file.
+them. They are a flatbuffer in the file, of the schema "TFLite Model Metadata"
+(`metadata_schema.fbs`, identifier M001), and a zip archive of labels after
+the file.
 
-Thresholds of classes are a score calibration: each score is kept as it is, as
-the logistic function of its own logit, unless it is below the least score of
-its class, and 0 then. That is what these libraries have of the kind.
+Thresholds of classes are stored as a score calibration, which is all that these
+libraries offer: a score is kept, as the logistic function of its own logit, or
+becomes 0 if it is below the minimum score of its class.
 """
 
 import dataclasses
@@ -21,10 +21,11 @@ from flatbuffers import number_types
 from ofa_aec_tf.checks.argument_checks import check_class_names
 from ofa_aec_tf.deployment.tflite import flatbuffer
 from ofa_aec_tf.deployment.tflite import metadata_schema as schema
+from ofa_aec_tf.deployment.tflite.metadata_schema import Number
 
 LABELS = "labels.txt"
 _CALIBRATION = "score_calibration.csv"
-# Scale, slope and offset that change no score; behind them the least score.
+# Scale, slope and offset that change no score. The minimum score follows them.
 _IDENTITY = (1.0, 1.0, 0.0)
 
 _ENTRY = "TFLITE_METADATA"
@@ -32,10 +33,10 @@ _IDENTIFIER = b"M001"
 # The first version of the schema with a sound format.
 _MIN_PARSER_VERSION = "1.3.0"
 
-# Less than that is no sound format, but a damaged file.
+# A lower rate is the sign of a damaged file.
 _MIN_RATE_HZ = 4000
 
-# What archives raise that are encrypted, of unknown compression or damaged.
+# Errors of archives that are encrypted, damaged or of unknown compression.
 _UNREADABLE = (
     RuntimeError,
     EOFError,
@@ -48,18 +49,18 @@ _UNREADABLE = (
 
 @dataclasses.dataclass(frozen=True)
 class AudioMetadata:
-    """What an audio classifier says of itself.
+    """Metadata of an audio classifier.
 
     Args:
         name: str.
         description: str.
-        version: str. Of the model.
-        sample_rate_hz: int. Of the waveform that it takes.
+        version: str. Version of the model.
+        sample_rate_hz: int. Sample rate of its input.
         num_channels: int. 1: the front end takes mono.
-        labels: tuple of str. One for each output, in their order.
+        labels: tuple of str, one for each output, in order.
         thresholds: tuple of float or None, one for each output: the lowest
-            score that is reported, None for a class that never is. None
-            where all scores are.
+            score that is reported, or None if the class never is. None
+            without thresholds.
     """
 
     name: str
@@ -87,162 +88,103 @@ class AudioMetadata:
         check_class_names(self.labels)
 
 
-def _audio_content(builder, metadata):
-    def add_format():
-        builder.PrependUint32Slot(
-            schema.AUDIO_SAMPLE_RATE, metadata.sample_rate_hz, 0
-        )
-        builder.PrependUint32Slot(
-            schema.AUDIO_CHANNELS, metadata.num_channels, 0
-        )
-
-    properties = schema.table(builder, schema.NUM_AUDIO_FIELDS, {}, add_format)
-    return _content(builder, schema.AUDIO_PROPERTIES, properties)
-
-
-def _content(builder, content_type, properties):
-    return schema.table(
-        builder,
-        schema.NUM_CONTENT_FIELDS,
-        {schema.CONTENT_PROPERTIES: properties},
-        lambda: builder.PrependUint8Slot(schema.CONTENT_TYPE, content_type, 0),
-    )
-
-
-def _file(builder, name, file_type):
-    return schema.table(
-        builder,
-        schema.NUM_FILE_FIELDS,
-        {schema.FILE_NAME: builder.CreateString(name)},
-        lambda: builder.PrependInt8Slot(schema.FILE_TYPE, file_type, 0),
-    )
-
-
-def _score_calibration(builder):
-    """A unit that does to the scores what the file of calibration says."""
-    options = schema.table(
-        builder,
-        schema.NUM_CALIBRATION_FIELDS,
-        {},
-        lambda: builder.PrependInt8Slot(
-            schema.CALIBRATION_TRANSFORMATION, schema.INVERSE_LOGISTIC, 0
-        ),
-    )
-    return schema.table(
-        builder,
-        schema.NUM_UNIT_FIELDS,
-        {schema.UNIT_OPTIONS: options},
-        lambda: builder.PrependUint8Slot(
-            schema.UNIT_TYPE, schema.SCORE_CALIBRATION, 0
-        ),
-    )
-
-
 def _packed_files(metadata):
-    """Names and texts of the files in the archive, and their types."""
+    """Names, types and texts of the files in the archive."""
     labels = "\n".join(metadata.labels) + "\n"
     files = [(LABELS, schema.TENSOR_AXIS_LABELS, labels)]
     if metadata.thresholds is not None:
         lines = [
-            # A class without a line is never reported.
+            # A class with an empty line is never reported.
             ""
             if threshold is None
             else ",".join(map(repr, (*_IDENTITY, float(threshold))))
             for threshold in metadata.thresholds
         ]
-        # Without an end of its own: that would be the line of another class.
+        # Without a final line break, which would add a class.
         text = "\n".join(lines)
         files.append((_CALIBRATION, schema.TENSOR_AXIS_SCORE_CALIBRATION, text))
     return files
 
 
-def _input_tensor(builder, metadata):
-    return schema.table(
-        builder,
-        schema.NUM_TENSOR_FIELDS,
-        {
-            schema.TENSOR_NAME: builder.CreateString("waveform"),
-            schema.TENSOR_DESCRIPTION: builder.CreateString(
-                f"Samples in [-1, 1] at {metadata.sample_rate_hz} Hz"
-            ),
-            schema.TENSOR_CONTENT: _audio_content(builder, metadata),
-            # Task Library refuses a tensor without the table.
-            schema.TENSOR_STATISTICS: schema.table(
-                builder, schema.NUM_STATISTICS_FIELDS, {}
-            ),
-        },
-    )
+def _content(content_type, properties):
+    return {
+        schema.CONTENT_TYPE: Number("Uint8", content_type),
+        schema.CONTENT_PROPERTIES: properties,
+    }
 
 
-def _output_tensor(builder, metadata):
-    files = [
-        _file(builder, name, kind) for name, kind, _ in _packed_files(metadata)
-    ]
-    units = {}
+def _input_tensor(metadata):
+    return {
+        schema.TENSOR_NAME: "waveform",
+        schema.TENSOR_DESCRIPTION: (
+            f"Samples in [-1, 1] at {metadata.sample_rate_hz} Hz"
+        ),
+        schema.TENSOR_CONTENT: _content(
+            schema.AUDIO_PROPERTIES,
+            {
+                schema.AUDIO_SAMPLE_RATE: Number(
+                    "Uint32", metadata.sample_rate_hz
+                ),
+                schema.AUDIO_CHANNELS: Number("Uint32", metadata.num_channels),
+            },
+        ),
+        # The Task Library refuses a tensor without this table.
+        schema.TENSOR_STATISTICS: {},
+    }
+
+
+def _output_tensor(metadata):
+    tensor = {
+        schema.TENSOR_NAME: "scores",
+        schema.TENSOR_DESCRIPTION: "Probability of each class",
+        schema.TENSOR_CONTENT: _content(schema.FEATURE_PROPERTIES, {}),
+        schema.TENSOR_STATISTICS: {},
+        schema.TENSOR_FILES: [
+            {schema.FILE_NAME: name, schema.FILE_TYPE: Number("Int8", kind)}
+            for name, kind, _ in _packed_files(metadata)
+        ],
+    }
     if metadata.thresholds is not None:
-        units[schema.TENSOR_PROCESS_UNITS] = schema.vector(
-            builder, [_score_calibration(builder)]
-        )
-    return schema.table(
-        builder,
-        schema.NUM_TENSOR_FIELDS,
-        {
-            **units,
-            schema.TENSOR_NAME: builder.CreateString("scores"),
-            schema.TENSOR_DESCRIPTION: builder.CreateString(
-                "Probability of each class"
-            ),
-            schema.TENSOR_CONTENT: _content(
-                builder, schema.FEATURE_PROPERTIES, schema.table(builder, 0, {})
-            ),
-            schema.TENSOR_STATISTICS: schema.table(
-                builder, schema.NUM_STATISTICS_FIELDS, {}
-            ),
-            schema.TENSOR_FILES: schema.vector(builder, files),
-        },
-    )
+        # Applies the calibration file to the scores.
+        unit = {
+            schema.UNIT_TYPE: Number("Uint8", schema.SCORE_CALIBRATION),
+            schema.UNIT_OPTIONS: {
+                schema.CALIBRATION_TRANSFORMATION: Number(
+                    "Int8", schema.INVERSE_LOGISTIC
+                )
+            },
+        }
+        tensor[schema.TENSOR_PROCESS_UNITS] = [unit]
+    return tensor
 
 
 def _serialize(metadata: AudioMetadata) -> bytes:
-    builder = flatbuffers.Builder(1024)
-    graph = schema.table(
-        builder,
-        schema.NUM_SUBGRAPH_FIELDS,
-        {
-            schema.SUBGRAPH_INPUTS: schema.vector(
-                builder, [_input_tensor(builder, metadata)]
-            ),
-            schema.SUBGRAPH_OUTPUTS: schema.vector(
-                builder, [_output_tensor(builder, metadata)]
-            ),
-        },
-    )
-    texts = {
+    graph = {
+        schema.SUBGRAPH_INPUTS: [_input_tensor(metadata)],
+        schema.SUBGRAPH_OUTPUTS: [_output_tensor(metadata)],
+    }
+    model = {
         schema.MODEL_NAME: metadata.name,
         schema.MODEL_DESCRIPTION: metadata.description,
         schema.MODEL_VERSION: metadata.version,
+        schema.MODEL_SUBGRAPHS: [graph],
         schema.MODEL_MIN_PARSER_VERSION: _MIN_PARSER_VERSION,
     }
-    fields = {
-        field: builder.CreateString(text) for field, text in texts.items()
-    }
-    fields[schema.MODEL_SUBGRAPHS] = schema.vector(builder, [graph])
-    builder.Finish(
-        schema.table(builder, schema.NUM_MODEL_FIELDS, fields), _IDENTIFIER
-    )
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(schema.build(builder, model), _IDENTIFIER)
     return bytes(builder.Output())
 
 
 def attach(content: bytes, metadata: AudioMetadata) -> bytes:
-    """Puts metadata into a TFLite file, in place of what it may have.
+    """Puts metadata into a TFLite file, in place of any that it has.
 
     Args:
         content: bytes of a TFLite file from a waveform to scores.
         metadata: AudioMetadata.
 
     Returns:
-        bytes of the file, of which the model computes what it did. The same
-        arguments give the same bytes.
+        bytes of the file; the model in it is not changed. The same arguments
+        give the same bytes.
 
     Raises:
         ValueError: if this is not a TFLite file.
@@ -253,7 +195,7 @@ def attach(content: bytes, metadata: AudioMetadata) -> bytes:
     file.seek(0, io.SEEK_END)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
         for name, _, text in _packed_files(metadata):
-            # With a date of its own, that of the epoch of the format.
+            # A `ZipInfo` has a fixed date.
             archive.writestr(zipfile.ZipInfo(name), text)
     return file.getvalue()
 
@@ -331,7 +273,7 @@ def _read_thresholds(content, tensor):
     for line in _read_text(content, names[0], "score calibration").split("\n"):
         values = [float(text) for text in line.split(",")] if line else None
         if values is not None and (*values[:3],) != _IDENTITY:
-            # Of another tool: it changes scores, which only apps apply.
+            # Written by another tool: it changes scores, which only apps do.
             return None
         thresholds.append(values and (*values[3:], 0.0)[0])
     return tuple(thresholds)
@@ -359,8 +301,8 @@ def read(content: bytes) -> AudioMetadata:
         AudioMetadata.
 
     Raises:
-        ValueError: if this is not a TFLite file, or the metadata that an
-            audio classifier needs are not there.
+        ValueError: if this is not a TFLite file, or if it lacks the metadata
+            of an audio classifier.
     """
     serialized = flatbuffer.metadata_buffer(flatbuffer.unpack(content), _ENTRY)
     if serialized is None or serialized[4:8] != _IDENTIFIER:

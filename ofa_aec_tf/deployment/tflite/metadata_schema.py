@@ -1,68 +1,79 @@
-"""Tables of the schema "TFLite Model Metadata", by positions of their fields.
+"""Tables of the schema "TFLite Model Metadata", by positions of fields.
 
 The schema is `metadata_schema.fbs`.
 """
+
+import dataclasses
 
 from flatbuffers.table import Table
 
 MODEL_NAME, MODEL_DESCRIPTION, MODEL_VERSION = 0, 1, 2
 MODEL_SUBGRAPHS, MODEL_MIN_PARSER_VERSION = 3, 7
-NUM_MODEL_FIELDS = 8
 SUBGRAPH_INPUTS, SUBGRAPH_OUTPUTS = 2, 3
-NUM_SUBGRAPH_FIELDS = 10
 TENSOR_NAME, TENSOR_DESCRIPTION, TENSOR_CONTENT = 0, 1, 3
 TENSOR_PROCESS_UNITS, TENSOR_STATISTICS, TENSOR_FILES = 4, 5, 6
-NUM_TENSOR_FIELDS = 7
 CONTENT_TYPE, CONTENT_PROPERTIES = 0, 1
-NUM_CONTENT_FIELDS = 3
 AUDIO_SAMPLE_RATE, AUDIO_CHANNELS = 0, 1
-NUM_AUDIO_FIELDS = 2
 FILE_NAME, FILE_TYPE = 0, 2
-NUM_FILE_FIELDS = 5
-NUM_STATISTICS_FIELDS = 2
 FEATURE_PROPERTIES, AUDIO_PROPERTIES = 1, 4
 TENSOR_AXIS_LABELS, TENSOR_AXIS_SCORE_CALIBRATION = 2, 4
 UNIT_TYPE, UNIT_OPTIONS = 0, 1
-NUM_UNIT_FIELDS = 2
 SCORE_CALIBRATION = 2
 CALIBRATION_TRANSFORMATION = 0
-NUM_CALIBRATION_FIELDS = 2
 INVERSE_LOGISTIC = 2
 
 
-def vector(builder, offsets):
-    """A vector of tables.
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """A number in a field of a table.
+
+    Args:
+        kind: str. Its type, as in the methods of flatbuffers.Builder: `Int8`,
+            `Uint8` or `Uint32`.
+        value: int.
+    """
+
+    kind: str
+    value: int
+
+
+def build(builder, table: dict) -> int:
+    """Builds a table and all that is in it.
 
     Args:
         builder: flatbuffers.Builder.
-        offsets: list of int, of tables that are built.
+        table: dict from positions of fields to values: a Number, a str, a
+            table, or a list of tables.
 
     Returns:
-        int. Its offset.
+        int. Offset of the table.
     """
+    # Children are built first: tables cannot be nested in the builder.
+    offsets = {
+        field: _build_child(builder, value)
+        for field, value in table.items()
+        if not isinstance(value, Number)
+    }
+    builder.StartObject(1 + max(table, default=-1))
+    for field, value in table.items():
+        if isinstance(value, Number):
+            add = getattr(builder, f"Prepend{value.kind}Slot")
+            add(field, value.value, 0)
+        else:
+            builder.PrependUOffsetTRelativeSlot(field, offsets[field], 0)
+    return builder.EndObject()
+
+
+def _build_child(builder, value):
+    if isinstance(value, str):
+        return builder.CreateString(value)
+    if isinstance(value, dict):
+        return build(builder, value)
+    offsets = [build(builder, table) for table in value]
     builder.StartVector(4, len(offsets), 4)
     for offset in reversed(offsets):
         builder.PrependUOffsetTRelative(offset)
     return builder.EndVector()
-
-
-def table(builder, num_fields, offsets, add_scalars=lambda: None):
-    """A table of fields that are offsets, and of scalars.
-
-    Args:
-        builder: flatbuffers.Builder.
-        num_fields: int. Of its kind of table.
-        offsets: dict from position to offset of what is built.
-        add_scalars: callable without arguments, which adds the others.
-
-    Returns:
-        int. Its offset.
-    """
-    builder.StartObject(num_fields)
-    for field, offset in offsets.items():
-        builder.PrependUOffsetTRelativeSlot(field, offset, 0)
-    add_scalars()
-    return builder.EndObject()
 
 
 class Reader:
@@ -76,18 +87,18 @@ class Reader:
         self._table = table
 
     def _offset(self, field):
-        # The first two of a table's own table are sizes.
+        # The first two entries of a vtable are sizes.
         return self._table.Offset(4 + 2 * field)
 
     def text(self, field):
-        """The str in a field, or an empty one."""
+        """The text in a field, empty if there is none."""
         offset = self._offset(field)
         if not offset:
             return ""
         return self._table.String(self._table.Pos + offset).decode()
 
     def scalar(self, field, number_type):
-        """The number in a field, or 0."""
+        """The number in a field, 0 if there is none."""
         offset = self._offset(field)
         if not offset:
             return 0
@@ -116,7 +127,7 @@ class Reader:
 
 
 def read_root(serialized: bytes) -> Reader:
-    """The table that all others are in.
+    """The root table.
 
     Args:
         serialized: bytes of a flatbuffer.

@@ -1,4 +1,4 @@
-"""Waveforms that an exported file must get through, whatever it was taught."""
+"""Waveforms that every exported file must handle."""
 
 import numpy as np
 
@@ -15,13 +15,13 @@ def probes(
     Args:
         num_samples: int.
         sample_rate_hz: int.
-        seed: int. Of the noise.
+        seed: int. Seed of the noise.
 
     Returns:
-        dict from what it is to a float32 array of shape (num_samples,), full
-        scale at 1: digital silence, noise below the resolution of any
-        recording, a full-scale square wave, noise, and a sweep over all
-        frequencies that fades in.
+        dict from name to a float32 array of shape (num_samples,), full scale
+        at 1: digital silence, noise below the resolution of any recording, a
+        full-scale square wave, noise, and a sweep over all frequencies that
+        fades in.
     """
     time_seconds = np.arange(num_samples) / sample_rate_hz
     noise = np.random.default_rng(seed).standard_normal(num_samples)

@@ -9,23 +9,23 @@ from ai_edge_litert.interpreter import Interpreter
 from ofa_aec_tf.deployment.tflite import isolation
 from ofa_aec_tf.runs import native_output
 
-# Of one run, on a busy machine.
+# The time limit of one run, even on a busy machine.
 _MAX_TRIAL_SECONDS = 120.0
 
 
 def load_interpreter(
     path_or_bytes: str | os.PathLike | bytes, num_threads: int = 1
 ) -> Interpreter:
-    """An interpreter of a model, with its memory allocated.
+    """Loads a model into an interpreter, and allocates its memory.
 
     Args:
-        path_or_bytes: path of a `.tflite` file, which the runtime maps into
-            memory, or its content as bytes.
+        path_or_bytes: path of a `.tflite` file, which is mapped into memory,
+            or its content as bytes.
         num_threads: int. Threads of the interpreter.
 
     Raises:
         ValueError: if the file is missing, is not a TFLite model, or needs
-            operators that the runtime lacks.
+            operators that the runtime does not have.
     """
     if isinstance(path_or_bytes, bytes):
         source = {"model_content": path_or_bytes}
@@ -68,7 +68,7 @@ def invoke(interpreter: Interpreter) -> None:
 
 
 class TFLiteModel:
-    """A TFLite model, loaded and with its memory allocated once.
+    """A TFLite model with one input and one output.
 
     Args:
         path_or_bytes: path of a `.tflite` file, or its content as bytes.
@@ -76,8 +76,8 @@ class TFLiteModel:
 
     Raises:
         ValueError: if the file is missing, is not a TFLite model, needs
-            operators that the runtime lacks, or has not one float32 input and
-            one float32 output of one clip.
+            operators that the runtime does not have, or does not have one
+            float32 input and one float32 output of one clip.
     """
 
     def __init__(
@@ -109,18 +109,18 @@ class TFLiteModel:
         self.output_shape = tuple(int(size) for size in outputs[0]["shape"])
 
     def predict(self, clips: np.ndarray) -> np.ndarray:
-        """Scores of clips, computed one after the other.
+        """Runs the model on clips, one after the other.
 
         Args:
             clips: float array of shape (num_clips, num_frames, num_mel_bins),
-                in dB, or (num_clips, num_samples), whichever the model takes.
+                in dB, or (num_clips, num_samples), as the model takes them.
 
         Returns:
             float32 array of shape (num_clips, num_classes).
 
         Raises:
-            ValueError: if the clips are not of the shape that the model was
-                exported for, or the runtime cannot run it.
+            ValueError: if the clips do not have the shape of the model's
+                input, or if the runtime cannot run the model.
         """
         clips = np.asarray(clips, np.float32)
         if clips.ndim == 0 or clips.shape[1:] != self.input_shape[1:]:
@@ -139,14 +139,14 @@ class TFLiteModel:
 
 
 def load_untrusted(path: str | os.PathLike) -> TFLiteModel:
-    """Loads a model that may be damaged in ways that crash the runtime.
+    """Loads a model that may be so damaged that it crashes the runtime.
 
     Args:
         path: path of a `.tflite` file.
 
     Raises:
-        ValueError: as TFLiteModel; or if the model cannot be run on a random
-            input, which a child process finds out.
+        ValueError: as TFLiteModel, or if the model cannot be run on a random
+            input. This is tried in a child process.
     """
     isolation.call(_try_out, path, max_seconds=_MAX_TRIAL_SECONDS)
     return TFLiteModel(path)

@@ -31,6 +31,7 @@ export_job
     outputs and classes: test_a_record_of_other_classes_is_refused
 export
     classes of the data: test_data_of_other_classes_are_refused
+    classes to evaluate on: test_evaluation_on_other_classes_is_refused
     check_writable: test_an_output_that_cannot_be_written_is_found_first
 output_directory
     distinct names: test_models_that_would_share_a_directory_are_refused
@@ -42,6 +43,7 @@ output_directory
 import dataclasses
 import hashlib
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -252,17 +254,21 @@ def test_a_network_that_training_ruined_is_refused(export, files, monkeypatch):
     _refused(export(mode="int8_qat"), "must still resemble the network")
 
 
+def _copy_data(data_dir, other_dir, **changes):
+    """Copies a data set, with changes to its record."""
+    shutil.copytree(data_dir, other_dir)
+    record = json.loads((data_dir / "dataset.json").read_text())
+    (other_dir / "dataset.json").write_text(json.dumps(record | changes))
+    return other_dir
+
+
 def test_a_front_end_that_tflite_lacks_is_refused(
     export, info, data_dir, model_path, tmp_path
 ):
     config = dataclasses.replace(info.frontend, window_samples=1000)
-    other_dir = tmp_path / "data"
-    other_dir.mkdir()
-    for path in data_dir.iterdir():
-        (other_dir / path.name).write_bytes(path.read_bytes())
-    record = json.loads((data_dir / "dataset.json").read_text())
-    record["frontend"] = config.to_json()
-    (other_dir / "dataset.json").write_text(json.dumps(record))
+    other_dir = _copy_data(
+        data_dir, tmp_path / "data", frontend=config.to_json()
+    )
     other = tmp_path / "run" / "subnet.keras"
     other.parent.mkdir()
     other.write_bytes(model_path.read_bytes())
@@ -427,3 +433,13 @@ def test_data_of_other_classes_are_refused(export, info, model_path, tmp_path):
     names = ClassMap(("low", "middle", "siren"))
     dataclasses.replace(info, class_map=names).write(path)
     _refused(export(model=path), "The classes of the model and of the data")
+
+
+def test_evaluation_on_other_classes_is_refused(export, data_dir, tmp_path):
+    record = json.loads((data_dir / "dataset.json").read_text())
+    names = record["class_names"]
+    other_dir = _copy_data(
+        data_dir, tmp_path / "other", class_names=[*names[:-1], "siren"]
+    )
+    found = export(evaluate_dir=other_dir)
+    _refused(found, "The classes of the model and of the data")
