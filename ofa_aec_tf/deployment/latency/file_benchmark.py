@@ -277,22 +277,16 @@ def table_text(rows: Sequence[dict]) -> str:
     Args:
         rows: sequence of dict.
     """
-    cells = [[header for header, _, _ in _COLUMNS]]
-    for row in rows:
-        # Phones give no more than the number of operators.
-        num_undelegated = row.get("num_undelegated")
-        values = {
-            "undelegated_operators": num_undelegated,
+    values = (
+        {
+            # Phones give no more than the number of operators.
+            "undelegated_operators": row.get("num_undelegated"),
             **row,
             **row["latency_ms"],
         }
-        cells.append(
-            [
-                "-" if values.get(key) is None else form(values[key])
-                for _, key, form in _COLUMNS
-            ]
-        )
-    return text_tables.aligned(cells)
+        for row in rows
+    )
+    return text_tables.table(values, _COLUMNS)
 
 
 def _mebibytes(num_bytes):
