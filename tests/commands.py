@@ -1,7 +1,8 @@
 """Runs commands as `python -m` does, in processes of their own.
 
 `run` forks a process that has imported TensorFlow and other libraries, which
-is most of what a short command takes. `run_afresh` starts Python as a user
+is most of what a short command takes; so are the commands forked that this one
+runs. `run_afresh` starts Python as a user
 does: for what depends on the start, such as what is printed while libraries
 are imported.
 """
@@ -18,6 +19,8 @@ import sys
 import tempfile
 import time
 
+from tests import forked_steps
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 _TIMEOUT_SECONDS = 1200
 
@@ -27,6 +30,11 @@ COMMANDS = sorted(
     for package in ("ofa_aec_tf", "data_pipeline")
     for path in (ROOT / package).glob("[!_]*.py")
     if "command_line.run(main" in path.read_text("utf-8")
+)
+
+# Commands that run others, and use no TensorFlow themselves.
+_RUN_OTHERS = tuple(
+    f"ofa_aec_tf.{name}" for name in ("pipeline", "reproduce", "cross_validate")
 )
 
 _forks = multiprocessing.get_context("forkserver")
@@ -121,6 +129,10 @@ def _run_module(module, arguments, cwd, environment, path, output_dir):
     os.environ.update(environment)
     os.chdir(cwd)
     sys.path[:0] = filter(None, path.split(os.pathsep))
+    if module in _RUN_OTHERS:
+        forked_steps.use()
+    else:
+        forked_steps.start_tensorflow()
     sys.argv = [module, *arguments]
     if module.endswith(".py"):
         sys.path.insert(0, str(pathlib.Path(module).parent))

@@ -2,10 +2,10 @@
 
 import math
 import pathlib
-import subprocess
-import sys
 
 import pytest
+
+from tests import commands
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = ROOT / "flags"
@@ -92,20 +92,15 @@ def flagfiles_by_command():
 
 
 @pytest.mark.parametrize("command", sorted(REQUIRED))
-def test_every_flagfile_parses(command):
+def test_every_flagfile_parses(command, tmp_path):
     paths = flagfiles_by_command()[command]
-    result = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            CODE,
-            command,
-            " ".join(REQUIRED[command]),
-            *(str(path.relative_to(ROOT)) for path in paths),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+    script = tmp_path / "parse.py"
+    script.write_text(CODE)
+    result = commands.run(
+        script,
+        command,
+        " ".join(REQUIRED[command]),
+        *(path.relative_to(ROOT) for path in paths),
     )
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()

@@ -8,7 +8,6 @@ classify all of them correctly.
 from collections.abc import Callable
 
 import numpy as np
-import scipy.signal
 
 # Filters and sweeps stay below this share of the sample rate.
 _HIGHEST_FREQUENCY = 0.45
@@ -30,6 +29,9 @@ def _steady_tone(frequency_hz, times, sample_rate_hz):
 
 
 def _band_noise(rng, num_samples, low_hz, high_hz, sample_rate_hz):
+    # Takes a second, which other sources need not wait.
+    import scipy.signal
+
     high_hz = min(high_hz, _HIGHEST_FREQUENCY * sample_rate_hz)
     sections = scipy.signal.butter(
         2,

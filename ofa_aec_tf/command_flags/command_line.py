@@ -53,11 +53,9 @@ def _parse_flags(argv):
         command_help.show()
     try:
         with command_help.of_libraries(arguments):
-            words = flags.FLAGS([command, *flagfiles.expand(arguments)])
+            return flags.FLAGS([command, *flagfiles.expand(arguments)])
     except (flags.Error, ValueError) as error:
         _fail(f"{error} (--help lists the flags)")
-    quiet_tensorflow.start()
-    return words
 
 
 def _print_every_character():

@@ -15,7 +15,6 @@ from ofa_aec_tf.runs import native_output
 
 _NAME = "tensorflow"
 _expected: list[bool] = []
-_started: list[bool] = []
 
 
 class _QuietImport(importlib.abc.MetaPathFinder):
@@ -48,11 +47,8 @@ def expect() -> None:
 
 
 def start() -> None:
-    """Lets TensorFlow look for devices now, if it has been imported."""
-    tf = sys.modules.get(_NAME)
-    if tf is None or _started:
-        return
-    _started.append(True)
+    """Lets TensorFlow, which has been imported, look for devices now."""
+    tf = sys.modules[_NAME]
     with native_output.to_debug_log():
         tf.config.list_physical_devices()
         # The first use of float16, in which records are stored, writes too.

@@ -3,8 +3,6 @@
 import json
 import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from ofa_aec_tf.nas import report
 from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.study import Trial
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
+from tests import commands
 from tests.benchmarks import hand_count
 from tests.nas.small_supernet import save_supernet
 from tests.synthetic_data import write_dataset
@@ -40,14 +39,10 @@ _ROOFLINE_KEYS = [
     "roofline_fraction",
 ]
 
-# Every run starts TensorFlow, which takes seconds.
-pytestmark = pytest.mark.slow
 
-
-def _run(name, **flags):
-    command = [sys.executable, str(_BENCHMARKS / f"{name}.py")]
-    command += [f"--{flag}={value}" for flag, value in flags.items()]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+def _run(name, run=commands.run, **flags):
+    words = [f"--{flag}={value}" for flag, value in flags.items()]
+    return run(_BENCHMARKS / f"{name}.py", *words)
 
 
 def _result(name, **flags):
@@ -264,6 +259,7 @@ def test_more_cores_than_there_are():
     assert f"may run on {num_cores} cores" in result.stderr
 
 
+@pytest.mark.long
 def test_peak_memory_compares_with_the_first():
     lines, values = _result(
         "peak_memory",
@@ -278,6 +274,13 @@ def test_peak_memory_compares_with_the_first():
         second["peak_rss_mib"] / first["peak_rss_mib"]
     )
     assert len(lines) == 2
+
+
+def test_a_benchmark_that_a_user_starts_ends_in_one_line():
+    result = _run("supernet_step", commands.run_afresh, execution="other")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
 
 
 @pytest.mark.parametrize(

@@ -355,7 +355,7 @@ def test_a_search_keeps_the_size_of_a_file(inputs, family, data_dir, tmp_path):
     assert app["chosen"]["costs"]["int8_file_bytes"] <= limit
     assert report["file_sizes"]["max_error_bytes"]["int8_file_bytes"] < 200
     # The sizes are those of what is shipped in the end, to the byte.
-    cut = commands.run_with_tensorflow(
+    cut = commands.run(
         "ofa_aec_tf.materialize",
         *inputs,
         f"--pareto={search_dir / 'pareto.json'}",
@@ -363,7 +363,7 @@ def test_a_search_keeps_the_size_of_a_file(inputs, family, data_dir, tmp_path):
     )
     assert cut.returncode == 0, cut.stderr
     models = [cut_dir / name / "subnet.keras" for name in ("app", "any")]
-    exported = commands.run_with_tensorflow(
+    exported = commands.run(
         "ofa_aec_tf.export",
         f"--model={','.join(map(str, models))}",
         f"--data_dir={data_dir}",
