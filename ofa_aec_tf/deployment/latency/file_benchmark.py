@@ -45,7 +45,7 @@ class BenchmarkSettings(settings.Settings):
     device: str | None = setting(None, "Name of the device.")
     benchmark_model: str = setting(
         BENCHMARK_TOOL,
-        "Google's tool, built for the phone, as downloaded from "
+        "For --adb: Google's tool, built for the phone, as downloaded from "
         "https://ai.google.dev/edge/litert/models/measurement.",
         when={"adb": True},
     )
@@ -56,7 +56,7 @@ class BenchmarkSettings(settings.Settings):
     )
     device_table: str | None = setting(
         None,
-        "Where to write the imported results.",
+        "For --import_device_results: where to write them.",
         is_path=True,
         when={"import_device_results": True},
     )
