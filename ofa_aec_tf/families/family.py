@@ -195,20 +195,3 @@ class ElasticFamily(Family):
     @abc.abstractmethod
     def search_space(self) -> search_spaces.SearchSpace:
         """All subnets."""
-
-    @abc.abstractmethod
-    def filters(
-        self, subnet: Mapping[str, float] | None = None
-    ) -> tuple[tuple[int, ...], ...]:
-        """Filters of every convolution whose width or presence is elastic.
-
-        Args:
-            subnet: Subnet of this family's space; None is the largest.
-
-        Returns:
-            For each part of the network a tuple of the filters of its
-            convolutions.
-        """
-
-    def fewest_filters(self, subnet: Mapping[str, float] | None = None) -> int:
-        return min(min(part) for part in self.filters(subnet) if part)

@@ -13,6 +13,12 @@ from typing import ClassVar
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
+
+from ofa_aec_tf.layers import ElasticBatchNormalization
+from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_EPSILON
+from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_MOMENTUM
+from ofa_aec_tf.models.network_input import INPUT_NORMALIZATION
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +88,14 @@ class Supernet(keras.Model, abc.ABC):
             family = self.family_class.from_json(family)
         self.family = family
         self.execution = execution
+        self.input_normalization = ElasticBatchNormalization(
+            BATCH_NORMALIZATION_MOMENTUM,
+            BATCH_NORMALIZATION_EPSILON,
+            channels=family.num_mel_bins,
+            execution=execution,
+            dtype=self.dtype_policy,
+            name=INPUT_NORMALIZATION,
+        )
         self.built = True
 
     def build(self, input_shape=None):
@@ -94,9 +108,10 @@ class Supernet(keras.Model, abc.ABC):
             "execution": self.execution,
         }
 
-    @abc.abstractmethod
     def stem(self, inputs, training=False, moments=None):
         """The part that does not depend on the subnet.
+
+        Here it is the normalization of the input; a subclass may go on.
 
         Args:
             inputs: float32 tensor of shape (batch, num_frames, num_mel_bins),
@@ -106,12 +121,37 @@ class Supernet(keras.Model, abc.ABC):
                 for inference; None in training.
 
         Returns:
-            `(features, batch_moments)`.
+            `(features, batch_moments)`, features here of shape (batch,
+            num_frames, num_mel_bins, 1).
         """
+        x, batch_moments = self.input_normalization(
+            inputs,
+            training=training,
+            moments=None if moments is None else moments[INPUT_NORMALIZATION],
+            return_moments=True,
+        )
+        x = ops.cast(ops.expand_dims(x, -1), self.compute_dtype)
+        return x, {INPUT_NORMALIZATION: batch_moments}
 
-    @abc.abstractmethod
     def stem_steps(self):
         """The stem in parts: a tuple of CalibrationStep."""
+
+        def measure(inputs, subnet, moments):
+            _, batch_moments = Supernet.stem(self, inputs, training=True)
+            return inputs, batch_moments[INPUT_NORMALIZATION]
+
+        def normalize(inputs, subnet, moments):
+            known = {INPUT_NORMALIZATION: moments}
+            return Supernet.stem(self, inputs, moments=known)[0], None
+
+        return (
+            CalibrationStep(measure, INPUT_NORMALIZATION),
+            CalibrationStep(normalize),
+        )
+
+    def stem_variables(self):
+        """The trainable variables of the stem, a list."""
+        return list(self.input_normalization.trainable_variables)
 
     @abc.abstractmethod
     def stages(self):
@@ -142,10 +182,6 @@ class Supernet(keras.Model, abc.ABC):
             )
             reported.update(batch_moments)
         return features, reported
-
-    @abc.abstractmethod
-    def stem_variables(self):
-        """The trainable variables of the stem."""
 
     @abc.abstractmethod
     def weighted_layers(self):

@@ -4,7 +4,6 @@ import functools
 
 from ofa_aec_tf.families.builders import ElasticBuilders
 from ofa_aec_tf.families.cnn10.network import build_cnn10_subnet
-from ofa_aec_tf.families.cnn10.network import build_cnn10_with_filters
 from ofa_aec_tf.families.cnn10.supernet import Cnn10Supernet
 from ofa_aec_tf.models import twins
 
@@ -27,9 +26,6 @@ class Cnn10Builders(ElasticBuilders):
         return Cnn10Supernet(
             self.family, execution, algorithm, dtype=dtype, name="supernet"
         )
-
-    def build_network_with_filters(self, filters, **options):
-        return build_cnn10_with_filters(self.family, filters, **options)
 
 
 BUILDERS = Cnn10Builders

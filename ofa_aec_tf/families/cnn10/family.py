@@ -184,7 +184,14 @@ class Cnn10Family(ElasticFamily):
     def filters(
         self, subnet: Mapping[str, float] | None = None
     ) -> tuple[tuple[int, ...], ...]:
-        """For each block a tuple of one or two filter counts."""
+        """Filters of each convolution, one or two in each block.
+
+        Args:
+            subnet: Subnet of this family's space; None is the largest.
+
+        Raises:
+            ValueError: if `subnet` is not of this space.
+        """
         space = self.search_space()
         subnet = space.largest() if subnet is None else space.subnet(subnet)
         blocks = []
@@ -202,6 +209,9 @@ class Cnn10Family(ElasticFamily):
                 )
             )
         return tuple(blocks)
+
+    def fewest_filters(self, subnet: Mapping[str, float] | None = None) -> int:
+        return min(min(block) for block in self.filters(subnet))
 
     def check_largest_is_whole(self) -> None:
         widest = self.width_ratios[-1]
