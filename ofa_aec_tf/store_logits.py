@@ -5,7 +5,7 @@ python -m ofa_aec_tf.store_logits --teacher=runs/a/teacher.keras \
 python -m ofa_aec_tf.train --stage=kd --stored_logits=runs/logits ...
 
 Every clip is augmented in --num_views ways, by the flags of augmentation, which
-the student's training has to repeat. An interrupted run goes on where it was.
+the student's training has to repeat. An interrupted run resumes.
 """
 
 import pathlib

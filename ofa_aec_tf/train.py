@@ -86,11 +86,11 @@ def _recorded(model_path, dataset, is_supernet=False):
 
 
 def _how_to_go_on(path):
-    """The remedy for other settings in the work directory of a finished run."""
+    """What else to do about other settings than those of a finished run."""
     if not path.is_file():
         return ""
     return (
-        " To train what it has made further, give the other --workdir and "
+        " To train its model further, name another --workdir and "
         f"--initial={path}."
     )
 

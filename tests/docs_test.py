@@ -56,9 +56,13 @@ def _commands(text):
             continue
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
-            if "-m" not in words or not words[0].endswith("python"):
+            if "-m" in words and words[0].endswith("python"):
+                module, *arguments = words[words.index("-m") + 1 :]
+            elif len(words) > 1 and words[0].endswith("ofa-aec"):
+                _, name, *arguments = words
+                module = _of_script(name)
+            else:
                 continue
-            module, *arguments = words[words.index("-m") + 1 :]
             if module.partition(".")[0] not in _PACKAGES:
                 continue
             if "--" in arguments:
@@ -68,6 +72,12 @@ def _commands(text):
                 module,
                 [a[2:].partition("=")[0] for a in arguments if a[:2] == "--"],
             )
+
+
+def _of_script(name):
+    """The module that `ofa-aec NAME` runs."""
+    modules = [f"{package}.{name.replace('-', '_')}" for package in _PACKAGES]
+    return next(filter(commands.COMMANDS.__contains__, modules), modules[0])
 
 
 def _path(module):
@@ -84,7 +94,8 @@ def _arguments(module):
 
 def _wrong_commands(text):
     """Modules that are missing, and flags that their modules do not define."""
-    for module in _MODULE.findall(text):
+    run = [module for module, _ in _commands(text)]
+    for module in dict.fromkeys([*_MODULE.findall(text), *run]):
         if not _path(module).is_file():
             yield module
     for module, names in _commands(text):
@@ -140,11 +151,16 @@ def test_wrong_commands_are_found():
         "venv/bin/python -m ofa_aec_tf.export --model=a \\\n"
         "  --windw_seconds=1 --noskip_corrupt --flagfile=b -- --other\n"
         "other --wrong\n"
+        "venv/bin/ofa-aec stats --data_dir=a --wrong_dir=b\n"
+        "ofa-aec inspect-records --flagfile=a\n"
+        "ofa-aec gone --data_dir=a\n"
         "```\n"
         "```\npython -m ofa_aec_tf.train --wrong\n```\n"
     )
     assert list(_wrong_commands(text)) == [
         "ofa_aec_tf.absent",
+        "ofa_aec_tf.gone",
         "data_pipeline.verify --nodata_dir",
         "ofa_aec_tf.export --windw_seconds",
+        "data_pipeline.stats --wrong_dir",
     ]

@@ -38,9 +38,17 @@ REQUIRED = {
 
 # Parses all of a command's files in one process: each start costs seconds.
 CODE = """
-import importlib, sys
+import importlib, sys, types
 from absl import flags
 from ofa_aec_tf.command_flags import flagfiles
+from ofa_aec_tf.data.dataset_info import SINGLE_LABEL
+from ofa_aec_tf.nas import budgets
+dataset = types.SimpleNamespace(
+    class_map=range(10),
+    frontend=types.SimpleNamespace(num_mel_bins=64),
+    num_frames=501,
+    label_type=SINGLE_LABEL,
+)
 module = importlib.import_module(sys.argv[1])
 required = sys.argv[2].split()
 for path in sys.argv[3:]:
@@ -52,8 +60,7 @@ for path in sys.argv[3:]:
     assert rest == ["command"], (path, rest)
     if sys.argv[1] == "ofa_aec_tf.train":
         config = module.training_flags.train_config(False, False)
-        flags_of_networks = module.network_flags
-        flags_of_networks._numbers(flags_of_networks._CHANNELS, int)
+        module.network_flags.family(dataset)
         print(
             path,
             config.stage,
@@ -62,8 +69,8 @@ for path in sys.argv[3:]:
             config.sampling,
         )
     elif sys.argv[1] == "ofa_aec_tf.search":
-        budgets = module.budgets.parse_budgets(module._BUDGET.value)
-        print(path, *[budget.name for budget in budgets])
+        config = module._SETTINGS.values()
+        print(path, *[b.name for b in budgets.parse_budgets(config.budget)])
     elif sys.argv[1] == "ofa_aec_tf.reproduce":
         config = module.SETTINGS.values()
         data = module.reproduction.Data("data", "abc")

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import tqdm
 
+from data_pipeline.clips.splits import stable_hash
 from data_pipeline.runners.processes import run_all
 from ofa_aec_tf.data import record_reader
 from ofa_aec_tf.data import records
@@ -100,7 +101,7 @@ def verify_shard(
                     findings.append(Finding(shard.file, offset, problem))
                     continue
                 offsets.append(offset)
-                id_hashes.append(_id_hash(clip.clip_id))
+                id_hashes.append(stable_hash("id", clip.clip_id))
                 class_counts[list(clip.labels)] += 1
     else:
         findings.append(Finding(shard.file, None, "is missing"))
@@ -116,11 +117,6 @@ def verify_shard(
 
 def _of_record(error: records.RecordError) -> Finding:
     return Finding(pathlib.Path(error.path).name, error.offset, error.problem)
-
-
-def _id_hash(clip_id: str) -> int:
-    digest = hashlib.blake2b(clip_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest)
 
 
 def _verify_side_car(data_dir, shard, findings) -> dict:
@@ -267,7 +263,7 @@ def verify_whole(
         info: DatasetInfo of that directory.
         reports: sequence of ShardReport, of all shards.
     """
-    # They come as processes end; findings come in one order.
+    # Reports come as processes end, but findings have a fixed order.
     order = [shard for split in info.splits.values() for shard in split.shards]
     reports = sorted(reports, key=lambda report: order.index(report.shard))
     findings = _repeated_ids(data_dir, reports)

@@ -123,7 +123,7 @@ def _parts(directory: pathlib.Path) -> list[str]:
             return names
         if len(parts) > 1:
             raise ValueError(
-                f"The folders {', '.join(names)} of {directory} are called as "
+                f"The folders {', '.join(names)} of {directory} are named like "
                 f"{what}, and hold no folders of classes. Make a folder for "
                 "each class in them, or name the classes in a table: "
                 "--source=csv with --labels_csv (as UrbanSound8K is "
@@ -260,7 +260,7 @@ class _Reader:
         where = f"the folder {str(self._root.path / folder)!r}"
         label = class_names.clean(folders[self._depth - 1], where)
         if not label:
-            raise ValueError(f"{where}: its name is no class.")
+            raise ValueError(f"{where}: it cannot name a class.")
         return label
 
     def _add_empty_classes(self) -> None:

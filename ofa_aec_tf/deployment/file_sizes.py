@@ -1,5 +1,7 @@
 """Sizes of the files that `export` would write, from a few conversions."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -7,6 +9,7 @@ from ofa_aec_tf.deployment import linear_fit
 from ofa_aec_tf.deployment.network_files import NetworkFiles
 from ofa_aec_tf.deployment.tflite import converter
 from ofa_aec_tf.search_space.complexity import FILE_SIZE_NAMES
+from ofa_aec_tf.search_space.complexity import LayerCost
 from ofa_aec_tf.search_space.space import Subnet
 
 _MODES = dict(zip(FILE_SIZE_NAMES, (converter.FLOAT32, converter.INT8)))
@@ -70,9 +73,10 @@ class FileSizes:
             chosen.append(int(distances.argmax()))
         return [subnets[index] for index in chosen]
 
-    def _features(self, subnet) -> tuple[int, ...]:
+    def _features(self, subnet, layers=None) -> tuple[int, ...]:
         """What costs bytes, by `_FEATURES`."""
-        layers = self._family.layer_costs(subnet, self._networks.num_frames)
+        if layers is None:
+            layers = self._family.layer_costs(subnet, self._networks.num_frames)
         return (
             1,
             sum(layer.parameters for layer in layers if layer.macs),
@@ -80,7 +84,9 @@ class FileSizes:
             sum(layer.macs > 0 for layer in layers),
         )
 
-    def costs(self, subnet: Subnet) -> dict[str, int]:
+    def costs(
+        self, subnet: Subnet, layers: Sequence[LayerCost] | None = None
+    ) -> dict[str, int]:
         """Bytes of the files of a subnet: real ones if it was converted.
 
         The files are those from raw audio samples to scores, or, where TFLite
@@ -88,13 +94,14 @@ class FileSizes:
 
         Args:
             subnet: Subnet of the family's space.
+            layers: its layers, if they are known, to save time.
 
         Returns:
             dict from `complexity.FILE_SIZE_NAMES` to int.
         """
         if subnet in self._real:
             return self._real[subnet]
-        features = self._features(subnet)
+        features = self._features(subnet, layers)
         return {
             name: round(float(coefficients @ features))
             for name, coefficients in self._coefficients.items()

@@ -56,7 +56,7 @@ def tasks(
             if name not in experiments:
                 continue
             for seed in own_seeds:
-                yield from _OneSeed(
+                yield from _SeededExperiment(
                     paper,
                     name,
                     seed,
@@ -67,7 +67,7 @@ def tasks(
                 ).tasks()
 
 
-class _OneSeed:
+class _SeededExperiment:
     """One experiment with one seed.
 
     Args:

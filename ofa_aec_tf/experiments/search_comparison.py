@@ -96,8 +96,7 @@ def _found(
     space, costs_of, pool, table, method, seed, num_evaluations, population
 ):
     """The number of trials that a method asks for, and the successful ones."""
-    batches = search_methods.make_batches(
-        method,
+    batches = search_methods.Proposals(
         space,
         costs_of,
         (),
@@ -106,7 +105,7 @@ def _found(
         num_evaluations if method == search_methods.RANDOM else population,
         num_evaluations,
         seed,
-    )
+    ).batches(method)
     asked: dict[Subnet, Trial] = {}
     results = None
     while True:

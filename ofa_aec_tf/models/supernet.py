@@ -1,7 +1,6 @@
-"""What every supernet offers, whatever its family.
+"""The interface of all supernets.
 
-Sampler, training step, BN calibration, search and materialization know this
-interface only.
+Sampler, training step, calibration, search and materialization use only this.
 """
 
 import abc
@@ -13,11 +12,17 @@ from typing import ClassVar
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
+
+from ofa_aec_tf.layers import ElasticBatchNormalization
+from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_EPSILON
+from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_MOMENTUM
+from ofa_aec_tf.models.network_input import INPUT_NORMALIZATION
 
 
 @dataclasses.dataclass(frozen=True)
 class CalibrationStep:
-    """A part of a supernet that ends where features are to be normalized.
+    """A part of a supernet that ends before a batch normalization.
 
     Args:
         run: function of `(features, subnet, moments)`: what the step before
@@ -82,6 +87,14 @@ class Supernet(keras.Model, abc.ABC):
             family = self.family_class.from_json(family)
         self.family = family
         self.execution = execution
+        self.input_normalization = ElasticBatchNormalization(
+            BATCH_NORMALIZATION_MOMENTUM,
+            BATCH_NORMALIZATION_EPSILON,
+            channels=family.num_mel_bins,
+            execution=execution,
+            dtype=self.dtype_policy,
+            name=INPUT_NORMALIZATION,
+        )
         self.built = True
 
     def build(self, input_shape=None):
@@ -94,9 +107,10 @@ class Supernet(keras.Model, abc.ABC):
             "execution": self.execution,
         }
 
-    @abc.abstractmethod
     def stem(self, inputs, training=False, moments=None):
         """The part that does not depend on the subnet.
+
+        Here it is the normalization of the input; a subclass may go on.
 
         Args:
             inputs: float32 tensor of shape (batch, num_frames, num_mel_bins),
@@ -106,12 +120,37 @@ class Supernet(keras.Model, abc.ABC):
                 for inference; None in training.
 
         Returns:
-            `(features, batch_moments)`.
+            `(features, batch_moments)`, features here of shape (batch,
+            num_frames, num_mel_bins, 1).
         """
+        x, batch_moments = self.input_normalization(
+            inputs,
+            training=training,
+            moments=None if moments is None else moments[INPUT_NORMALIZATION],
+            return_moments=True,
+        )
+        x = ops.cast(ops.expand_dims(x, -1), self.compute_dtype)
+        return x, {INPUT_NORMALIZATION: batch_moments}
 
-    @abc.abstractmethod
     def stem_steps(self):
         """The stem in parts: a tuple of CalibrationStep."""
+
+        def measure(inputs, subnet, moments):
+            _, batch_moments = Supernet.stem(self, inputs, training=True)
+            return inputs, batch_moments[INPUT_NORMALIZATION]
+
+        def normalize(inputs, subnet, moments):
+            known = {INPUT_NORMALIZATION: moments}
+            return Supernet.stem(self, inputs, moments=known)[0], None
+
+        return (
+            CalibrationStep(measure, INPUT_NORMALIZATION),
+            CalibrationStep(normalize),
+        )
+
+    def stem_variables(self):
+        """The trainable variables of the stem, a list."""
+        return list(self.input_normalization.trainable_variables)
 
     @abc.abstractmethod
     def stages(self):
@@ -144,12 +183,8 @@ class Supernet(keras.Model, abc.ABC):
         return features, reported
 
     @abc.abstractmethod
-    def stem_variables(self):
-        """The trainable variables of the stem."""
-
-    @abc.abstractmethod
     def weighted_layers(self):
-        """The layers that own weights, named as in the plain networks."""
+        """The layers with weights, named as in the plain networks."""
 
     def call(self, inputs, subnet=None, training=False, moments=None):
         """Logits of one subnet.

@@ -155,8 +155,8 @@ def _parse_constraint(text: str) -> Constraint:
             match[1], max(0, middle - tolerance), middle + tolerance
         )
     raise ValueError(
-        f"A constraint is written {_EXAMPLES}, and several are joined by "
-        f"commas, which numbers do not have. Received: {text!r}"
+        f"Write a constraint as {_EXAMPLES}, numbers without commas, and "
+        f"several constraints with commas between them. Received: {text!r}"
     )
 
 
@@ -178,7 +178,7 @@ def parse_budget(text: str) -> Budget:
     name, colon, constraints = (part.strip() for part in text.partition(":"))
     if not colon or not _NAME.fullmatch(name):
         raise ValueError(
-            "A budget is written `name:constraint[,constraint...]`, such as "
+            "Write a budget as `name:constraint[,constraint...]`, such as "
             f"`phone:parameters<=1M,macs<=2.5G`. Received: {text!r}"
         )
     parsed = tuple(
@@ -197,8 +197,8 @@ def _check_range(cost, constraints, text):
     )
     if minimum > maximum:
         raise ValueError(
-            f"The constraints on `{cost}` exclude each other: one asks for at "
-            f"least {minimum:,}, another for at most {maximum:,}. "
+            f"The constraints on `{cost}` contradict each other: one needs at "
+            f"least {minimum:,}, another allows at most {maximum:,}. "
             f"Received: {text!r}"
         )
 
@@ -222,8 +222,8 @@ def parse_budgets(
     ]
     if about_latency and not has_latency:
         raise ValueError(
-            f"A budget of `{LATENCY}` needs measurements on the device: name "
-            "them by --latency_table, make them on this machine by "
+            f"A budget of `{LATENCY}` needs measurements: name those of a "
+            "device by --latency_table, make them on this machine by "
             "--measure_latency, or use another cost, one of "
             f"{[*COST_NAMES, *FILE_SIZE_NAMES]}. Received: {about_latency}"
         )
@@ -232,7 +232,7 @@ def parse_budgets(
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(
-            "Budgets need distinct names, because results are listed by name. "
+            "Budgets need distinct names, whatever their case. "
             f"Received twice: {repeated}"
         )
     return budgets

@@ -195,8 +195,7 @@ def search(
         try:
             trials = trial_runner.run_trials(
                 shared,
-                search_methods.make_batches(
-                    method,
+                search_methods.Proposals(
                     space,
                     costs_of,
                     wanted,
@@ -205,7 +204,7 @@ def search(
                     config.population,
                     config.max_evaluations,
                     config.calibration_clips.seed,
-                ),
+                ).batches(method),
                 evaluate,
                 # Subnets that share most follow each other; the trials are
                 # the same in any order.
@@ -213,16 +212,17 @@ def search(
                 recoverable_errors=subnet_evaluator.RECOVERABLE_ERRORS,
                 on_trial=lambda: writer.write_now_and_then(shared),
             )
+            further = {}
+            if method == search_methods.PREDICTOR:
+                further["predictor"] = _rank_correlation(
+                    space, front, trials, config.calibration_clips.seed
+                )
+            return writer.write(trials, further), notes
         except BaseException:
             # Interruptions too: finished trials are reported.
             with contextlib.suppress(OSError, ValueError):
                 writer.write_unfinished(shared.trials())
             raise
-    further = {}
-    if method == search_methods.PREDICTOR:
-        seed = config.calibration_clips.seed
-        further["predictor"] = _rank_correlation(space, front, trials, seed)
-    return writer.write(trials, further), notes
 
 
 def _candidates(space, costs_of, wanted, directory, config):

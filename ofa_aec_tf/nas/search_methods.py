@@ -6,6 +6,7 @@ was killed therefore repeats its steps on the stored trials, and several
 processes take the same steps together.
 """
 
+import dataclasses
 from collections.abc import Callable
 from collections.abc import Generator
 from collections.abc import Mapping
@@ -94,94 +95,90 @@ def exhaustive(pools: Sequence[Sequence[Candidate]]) -> Batches:
     yield _union(pools)
 
 
-def random_populations(
-    pools: Sequence[Sequence[Candidate]], population: int, seed: int
-) -> Batches:
-    """A random population for each budget, without duplicates.
-
-    Reference: OFA-AEC, section 2.4.
-    """
-    rng = np.random.default_rng(seed)
-    yield _union([draw_population(pool, population, rng) for pool in pools])
-
-
-class OptunaSearch:
-    """A search with a sampler of Optuna, in generations.
-
-    Subnets that keep no budget are never evaluated. The sampler is told their
-    distance from the budgets instead.
+@dataclasses.dataclass(frozen=True)
+class Proposals:
+    """What each method proposes.
 
     Args:
         space: SearchSpace.
         costs_of: function from a subnet to its costs by name.
         budgets: sequence of Budget. Subnets that keep one are feasible.
         objectives: Objectives.
-        pools: as `feasible_pools` returns them; the source of the first
-            generation.
-        population: int. Subnets of a generation.
-        max_evaluations: int. Distinct subnets to evaluate.
+        pools: as `feasible_pools` returns them.
+        population: int. Subnets for each budget with `"random"` and in each
+            round of `"predictor"`, or in a generation of `"nsga2"`.
+        max_evaluations: int. Distinct subnets to evaluate; no limit for
+            exhaustive and random search.
         seed: int.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        costs_of: Callable[[Subnet], Mapping[str, int | float]],
-        budgets: Sequence[Budget],
-        objectives: Objectives,
-        pools: Sequence[Sequence[Candidate]],
-        population: int,
-        max_evaluations: int,
-        seed: int,
-    ):
-        self._space = space
-        self._costs_of = costs_of
-        self._budgets = budgets
-        self._objectives = objectives
-        self._pools = pools
-        self._population = population
-        self._max_evaluations = max_evaluations
-        self._seed = seed
+    space: SearchSpace
+    costs_of: Callable[[Subnet], Mapping[str, int | float]]
+    budgets: Sequence[Budget]
+    objectives: Objectives
+    pools: Sequence[Sequence[Candidate]]
+    population: int
+    max_evaluations: int
+    seed: int
+
+    def batches(self, method: str) -> Batches:
+        """The batches of one of `METHODS`."""
+        check_choice("method", method, METHODS)
+        return getattr(self, method)()
+
+    def exhaustive(self) -> Batches:
+        """All candidates that keep a budget."""
+        return exhaustive(self.pools)
+
+    def random(self) -> Batches:
+        """A random population for each budget, without duplicates.
+
+        Reference: OFA-AEC, section 2.4.
+        """
+        rng = np.random.default_rng(self.seed)
+        yield _union(
+            [draw_population(pool, self.population, rng) for pool in self.pools]
+        )
 
     def nsga2(self) -> Batches:
         """NSGA-II (Deb et al., 2002): a generation at a time."""
         return self._run(
             optuna.samplers.NSGAIISampler(
-                population_size=self._population, seed=self._seed
+                population_size=self.population, seed=self.seed
             ),
-            self._population,
+            self.population,
         )
 
     def tpe(self) -> Batches:
         """Tree-structured Parzen estimators (Bergstra et al., 2011)."""
         return self._run(
             optuna.samplers.TPESampler(
-                seed=self._seed,
-                n_startup_trials=self._population,
+                seed=self.seed,
+                n_startup_trials=self.population,
                 constant_liar=True,
             ),
             _TPE_BATCH,
         )
 
     def _run(self, sampler, batch_size) -> Batches:
-        num_costs = len(self._objectives.costs)
+        num_costs = len(self.objectives.costs)
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(
             sampler=sampler,
-            directions=["maximize"] * len(self._objectives.qualities)
+            directions=["maximize"] * len(self.objectives.qualities)
             + ["minimize"] * num_costs,
         )
-        rng = np.random.default_rng(self._seed)
-        share = -(-self._population // len(self._pools))
+        rng = np.random.default_rng(self.seed)
+        share = -(-self.population // len(self.pools))
         first = _union(
-            [draw_population(pool, share, rng) for pool in self._pools]
+            [draw_population(pool, share, rng) for pool in self.pools]
         )
-        self._enqueue(study, first[: self._population])
-        everything = _union(self._pools)
+        self._enqueue(study, first[: self.population])
+        everything = _union(self.pools)
         evaluated: dict[Subnet, Trial] = {}
-        while len(evaluated) < self._max_evaluations:
+        while len(evaluated) < self.max_evaluations:
             asked = [self._ask(study) for _ in range(batch_size)]
-            remaining = self._max_evaluations - len(evaluated)
+            remaining = self.max_evaluations - len(evaluated)
             new = {
                 candidate.subnet: candidate
                 for _, candidate in asked
@@ -202,11 +199,11 @@ class OptunaSearch:
 
     def _enqueue(self, study, drawn):
         for candidate in drawn:
-            indices = self._space.to_indices(candidate.subnet)
+            indices = self.space.to_indices(candidate.subnet)
             study.enqueue_trial(
                 {
                     decision.name: int(index)
-                    for decision, index in zip(self._space.decisions, indices)
+                    for decision, index in zip(self.space.decisions, indices)
                 }
             )
 
@@ -217,18 +214,18 @@ class OptunaSearch:
         samplers learn little if the decisions differ between trials.
         """
         trial = study.ask()
-        subnet = self._space.from_indices(
+        subnet = self.space.from_indices(
             [
                 trial.suggest_int(decision.name, 0, len(decision.choices) - 1)
-                for decision in self._space.decisions
+                for decision in self.space.decisions
             ]
         )
-        return trial, Candidate(subnet, dict(self._costs_of(subnet)))
+        return trial, Candidate(subnet, dict(self.costs_of(subnet)))
 
     def _violation(self, costs) -> float:
-        if not self._budgets:
+        if not self.budgets:
             return 0.0
-        return min(budget.distance(costs) for budget in self._budgets)
+        return min(budget.distance(costs) for budget in self.budgets)
 
     def _tell(self, study, trial, candidate, evaluated):
         result = evaluated.get(candidate.subnet)
@@ -236,103 +233,44 @@ class OptunaSearch:
         violation = self._violation(candidate.costs)
         if metrics is None:
             # Infeasible, failed, or beyond the last evaluation.
-            metrics = dict.fromkeys(self._objectives.qualities, 0.0)
+            metrics = dict.fromkeys(self.objectives.qualities, 0.0)
             violation = violation or _FAILED_VIOLATION
         trial.set_constraint("budget", violation)
         study.tell(
             trial,
             [
-                *(metrics[name] for name in self._objectives.qualities),
-                *(candidate.costs[name] for name in self._objectives.costs),
+                *(metrics[name] for name in self.objectives.qualities),
+                *(candidate.costs[name] for name in self.objectives.costs),
             ],
         )
 
-
-def predicted_best(
-    space: SearchSpace,
-    pools: Sequence[Sequence[Candidate]],
-    quality: str,
-    population: int,
-    max_evaluations: int,
-    seed: int,
-) -> Batches:
-    """A random population for each budget, then a predictor's favourites.
-
-    Args:
-        space: SearchSpace.
-        pools: as `feasible_pools` returns them.
-        quality: str. The metric that is predicted.
-        population: int. Subnets for each budget in each round.
-        max_evaluations: int. Distinct subnets to evaluate.
-        seed: int.
-    """
-    rng = np.random.default_rng(seed)
-    evaluated: dict[Subnet, Trial] = {}
-    while len(evaluated) < max_evaluations:
-        succeeded = [t for t in evaluated.values() if t.failure is None]
-        predictor = None
-        # With too few trials, the choice is random.
-        if len(succeeded) >= MIN_TRIALS:
-            predictor = AccuracyPredictor(space, quality).fit(succeeded)
-        batch: dict[Subnet, Candidate] = {}
-        for pool in pools:
-            rest = [
-                c
-                for c in pool
-                if c.subnet not in evaluated and c.subnet not in batch
-            ]
-            if predictor is None or not rest:
-                chosen = draw_population(rest, population, rng)
-            else:
-                predicted = predictor.predict([c.subnet for c in rest])
-                best = np.argsort(-predicted, kind="stable")[:population]
-                chosen = [rest[index] for index in best]
-            batch.update((c.subnet, c) for c in chosen)
-        if not batch:
-            return
-        remaining = max_evaluations - len(evaluated)
-        evaluated.update((yield list(batch.values())[:remaining]))
-
-
-def make_batches(
-    method: str,
-    space: SearchSpace,
-    costs_of: Callable[[Subnet], Mapping[str, int | float]],
-    budgets: Sequence[Budget],
-    objectives: Objectives,
-    pools: Sequence[Sequence[Candidate]],
-    population: int,
-    max_evaluations: int,
-    seed: int,
-) -> Batches:
-    """The batches of a method.
-
-    Args:
-        method: one of `METHODS`.
-        space, costs_of, budgets, objectives, pools: as in OptunaSearch.
-        population: int. Subnets for each budget with `"random"` and in each
-            round of `"predictor"`, or in a generation of `"nsga2"`.
-        max_evaluations: int. Distinct subnets to evaluate; no limit for
-            exhaustive and random search.
-        seed: int.
-    """
-    check_choice("method", method, METHODS)
-    if method == EXHAUSTIVE:
-        return exhaustive(pools)
-    if method == RANDOM:
-        return random_populations(pools, population, seed)
-    if method == PREDICTOR:
-        return predicted_best(
-            space, pools, objectives.quality, population, max_evaluations, seed
-        )
-    search = OptunaSearch(
-        space,
-        costs_of,
-        budgets,
-        objectives,
-        pools,
-        population,
-        max_evaluations,
-        seed,
-    )
-    return search.nsga2() if method == NSGA2 else search.tpe()
+    def predictor(self) -> Batches:
+        """A random population for each budget, then the predicted best."""
+        rng = np.random.default_rng(self.seed)
+        evaluated: dict[Subnet, Trial] = {}
+        while len(evaluated) < self.max_evaluations:
+            succeeded = [t for t in evaluated.values() if t.failure is None]
+            predictor = None
+            # With too few trials, the choice is random.
+            if len(succeeded) >= MIN_TRIALS:
+                predictor = AccuracyPredictor(
+                    self.space, self.objectives.quality
+                ).fit(succeeded)
+            batch: dict[Subnet, Candidate] = {}
+            for pool in self.pools:
+                rest = [
+                    c
+                    for c in pool
+                    if c.subnet not in evaluated and c.subnet not in batch
+                ]
+                if predictor is None or not rest:
+                    chosen = draw_population(rest, self.population, rng)
+                else:
+                    predicted = predictor.predict([c.subnet for c in rest])
+                    best = np.argsort(-predicted, kind="stable")
+                    chosen = [rest[i] for i in best[: self.population]]
+                batch.update((c.subnet, c) for c in chosen)
+            if not batch:
+                return
+            remaining = self.max_evaluations - len(evaluated)
+            evaluated.update((yield list(batch.values())[:remaining]))

@@ -18,6 +18,7 @@ from ofa_aec_tf.nas import budgets
 from ofa_aec_tf.nas import latency_model
 from ofa_aec_tf.nas.budgets import Budget
 from ofa_aec_tf.nas.candidates import Candidate
+from ofa_aec_tf.search_space import complexity
 from ofa_aec_tf.search_space.complexity import FILE_SIZE_NAMES
 from ofa_aec_tf.search_space.space import Subnet
 
@@ -55,14 +56,15 @@ class LatencySettings(settings.Settings):
     )
     latency_runs: int = setting(
         20,
-        "Timed runs of each subnet.",
+        "Timed runs of each subnet with --measure_latency.",
         at_least=1,
         when={"measure_latency": True},
     )
     max_measured_latencies: int = setting(
         128,
-        "Subnets to measure. If there are more, so many are measured, from the "
-        "fewest MACs to the most, and the others are predicted.",
+        "Subnets to measure with --measure_latency. If there are more, so many "
+        "are measured, from the fewest MACs to the most, and the others are "
+        "predicted.",
         at_least=latency_model.MIN_MEASURED_SUBNETS,
         when={"measure_latency": True},
     )
@@ -151,9 +153,12 @@ class SubnetCosts:
 
     def __call__(self, subnet: Subnet) -> dict[str, int | float]:
         """The costs of a subnet."""
-        costs = self._family.complexity(subnet, self._num_frames).to_json()
+        layers = self._family.layer_costs(subnet, self._num_frames)
+        costs = complexity.total_complexity(
+            layers, self._num_frames * self._family.num_mel_bins
+        ).to_json()
         if self._file_sizes is not None:
-            costs.update(self._file_sizes.costs(subnet))
+            costs.update(self._file_sizes.costs(subnet, layers))
         if self._latencies is not None:
             costs[budgets.LATENCY] = self._latencies.latency_ms(
                 subnet, costs["macs"]

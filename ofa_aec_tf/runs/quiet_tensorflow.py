@@ -53,7 +53,7 @@ def start() -> None:
         tf.config.list_physical_devices()
         # The first use of float16, in which records are stored, writes too.
         tf.cast(tf.zeros(1, tf.float16), tf.float32)
-    # It tells of every checkpoint how long a part of it took.
+    # It logs the time of every checkpoint.
     logging.get_absl_handler().addFilter(
         lambda record: record.module != "functional_saver"
     )

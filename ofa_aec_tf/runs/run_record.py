@@ -76,13 +76,13 @@ def check_run(directory, identity, further=""):
     if not isinstance(recorded, dict):
         raise ValueError(
             f"{path} is not the record of a run: it has no identity. Name "
-            "another --workdir, or move what is in this one."
+            "another --workdir, or empty this one."
         )
     found = list(differences(recorded, identity))
     if found:
         raise ValueError(
             f"{directory} holds another run: {'; '.join(found)}. "
-            "Use the same settings to go on with it, or another --workdir."
+            "Use the same settings to resume it, or another --workdir."
             f"{further}"
         )
 

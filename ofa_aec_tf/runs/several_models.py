@@ -19,14 +19,14 @@ def for_each(
         list of the paths that it failed for, of which the user was warned.
 
     Raises:
-        ValueError: by `step`, if there is only one model.
+        ValueError, OSError: by `step`, if there is only one model.
     """
     paths = list(paths)
     results, skipped = {}, []
     for path in paths:
         try:
             results[str(path)] = step(path)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             if len(paths) == 1:
                 raise
             print(f"warning: skipped {path}: {error}", file=sys.stderr)

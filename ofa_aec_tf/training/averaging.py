@@ -1,6 +1,6 @@
 """Averages of the weights of a run, which are saved in their place.
 
-Training goes on with the weights as they are. An average is put into the model
+Training continues with the weights themselves. The model gets their average
 for its validation, and at the end of the run.
 """
 

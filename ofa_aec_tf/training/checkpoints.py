@@ -54,7 +54,7 @@ class ResumableTraining(keras.callbacks.Callback):
         )
 
     def restore(self):
-        """Restores the last checkpoint, where there is one.
+        """Restores the last checkpoint, if there is one.
 
         Returns:
             int, the number of epochs already finished.
@@ -66,7 +66,7 @@ class ResumableTraining(keras.callbacks.Callback):
         if path is None:
             return 0
         way_out = (
-            f"Delete {self._directory} to begin anew, or name another "
+            f"Delete {self._directory} to start over, or name another "
             "--workdir."
         )
         try:

@@ -19,7 +19,7 @@ class _Distiller(keras.Model):
 
     Args:
         teacher: NetworkTeacher, StoredTeacher or None. It is not trained and
-            not tracked: its weights stay as they are.
+            not tracked.
         config: LossConfig.
         score_activation: one of `SCORE_ACTIVATIONS`.
 
@@ -179,7 +179,8 @@ class SupernetDistiller(_Distiller):
         Args:
             batch: dict of tensors, of `make_train_dataset`.
             subnets: int32 tensor of shape (num_subnets, num_decisions).
-            count: scalar int32 tensor. The first so many subnets are used.
+            count: scalar int32 tensor. How many subnets, from the first, to
+                use.
 
         Returns:
             `(losses, gradients)`: dict of scalars, and a list of tensors in

@@ -91,7 +91,7 @@ class TrainInputs(Settings):
         return bool(self.teacher or self.stored_logits)
 
     def check_loss(self, loss: LossConfig) -> None:
-        """Refuses a loss with a teacher where there is none, and vice versa.
+        """Refuses a loss that needs a teacher without one, and vice versa.
 
         Args:
             loss: LossConfig.

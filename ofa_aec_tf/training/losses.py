@@ -124,7 +124,7 @@ def distillation_losses(
     Args:
         labels: float32 tensor of shape (batch, num_classes).
         targets: tensor of the same shape, what `teacher_scores` returns, or
-            None where there is no teacher.
+            None without a teacher.
         logits: float32 tensor of the same shape.
         config: LossConfig.
         score_activation: one of `SCORE_ACTIVATIONS`.

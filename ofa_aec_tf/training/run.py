@@ -38,7 +38,7 @@ class TrainingRun(abc.ABC):
 
     @abc.abstractmethod
     def validate(self, batches) -> dict[str, float | None]:
-        """Metrics of the weights as they are now.
+        """Metrics of the current weights.
 
         Args:
             batches: tf.data.Dataset of dicts with `log_mel` and `labels`.
@@ -46,7 +46,7 @@ class TrainingRun(abc.ABC):
 
     @abc.abstractmethod
     def finished_model(self) -> keras.Model:
-        """The model to save, of the weights as they are now, in float32."""
+        """The model to save, with the current weights, in float32."""
 
 
 class ClassifierRun(TrainingRun):

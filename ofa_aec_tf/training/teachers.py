@@ -81,9 +81,8 @@ def load_teacher(
         activation: one of `SCORE_ACTIVATIONS`, the student's.
         algorithm: how convolutions of a known family compute, as in
             ElasticConv2D.
-        precision: one of `PRECISIONS`, in which the twin computes: `auto` is
-            what suits the teacher, whatever suits its student. None is the
-            one in scope.
+        precision: one of `PRECISIONS`, in which the twin computes; `auto`
+            suits the teacher, not its student. None is the one in scope.
 
     Returns:
         Callable from log-mel spectrograms, float32 of shape (batch,

@@ -21,7 +21,7 @@ def model_path(job: TrainingJob, directory) -> pathlib.Path:
 
 
 def has_results(job: TrainingJob, directory) -> bool:
-    """Whether a run has saved anything that a later one would go on from."""
+    """Whether a run has saved anything to resume from."""
     saved = pathlib.Path(directory) / checkpoints.DIRECTORY
     return (
         tf.train.latest_checkpoint(str(saved)) is not None
@@ -32,8 +32,8 @@ def has_results(job: TrainingJob, directory) -> bool:
 def train(job: TrainingJob, directory) -> pathlib.Path:
     """Trains a network or a supernet and saves it.
 
-    A run that was interrupted goes on from its last finished epoch; the result
-    is that of an uninterrupted run.
+    An interrupted run resumes after its last finished epoch; the result is that
+    of an uninterrupted run.
 
     Args:
         job: TrainingJob.

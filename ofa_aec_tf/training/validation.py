@@ -13,7 +13,7 @@ class Validation(keras.callbacks.Callback):
 
     `val_mAP` and the like are of the weights as they train. If the run saves
     an average of the weights, that is validated too, as `val_averaged_mAP`,
-    which is NaN as long as there is none.
+    which is NaN before there is one.
 
     Args:
         run: TrainingRun.

@@ -102,6 +102,17 @@ def test_without_flags_it_is_the_default(parse):
     assert parse.found.given() == []
 
 
+def test_flags_are_told_by_field(parse):
+    parse("--rate_hz=2", "--mode=fancy", "--gain_db=-3")
+    found = parse.found
+    assert found.given_fields() == {"mode": "mode", "gain_db": "gain_db"}
+    assert found.given() == ["mode", "gain_db", "rate_hz"]
+    values = found.field_values()
+    assert values["gain_db"] == -3
+    assert values["rate"] == _Rate(2.0)
+    assert "data" not in values
+
+
 def test_each_type_is_parsed(parse):
     built = parse(
         "--rate_hz=2",

@@ -328,7 +328,7 @@ def test_an_output_that_cannot_be_is_told_before_the_source_is_read(tmp_path):
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         line = _refused(_preprocess(tmp_path, source="folder", output_dir=path))
         assert "--output_dir must be a directory" in line
-        assert f"{tmp_path / 'file'} is no directory" in line
+        assert f"{tmp_path / 'file'} is not a directory" in line
     assert (tmp_path / "file").read_text() == "mine"
 
 

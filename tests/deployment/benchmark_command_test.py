@@ -158,8 +158,12 @@ def test_files_that_cannot_run_are_reported_and_left_out(models, tmp_path):
 def test_status_is_two_when_no_file_can_run(tmp_path):
     result = _benchmark(tmp_path / "absent.tflite")
     assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: There is no TFLite file ")
+    result = _benchmark(tmp_path / "absent.tflite", tmp_path / "other.tflite")
+    assert result.returncode == 2
     assert result.stderr.endswith(
-        "error: None of the 1 models can be used; the warnings above say why.\n"
+        "error: None of the 2 models can be used; the warnings above say why.\n"
     )
 
 
@@ -267,7 +271,9 @@ def test_status_is_two_when_no_answer_has_timings(models, tmp_path):
         *models,
     )
     assert result.returncode == 2
-    assert "error: None of the 1 results can be used" in result.stderr
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: expected one line with")
+    assert line.endswith(f"(in {tmp_path / 'a.txt'})")
     assert not (tmp_path / "table.json").exists()
 
 

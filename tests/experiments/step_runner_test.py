@@ -16,6 +16,7 @@ from ofa_aec_tf.experiments import step_runner
 from ofa_aec_tf.experiments.step_runner import StepRunner
 from ofa_aec_tf.experiments.steps import Data
 from ofa_aec_tf.experiments.steps import Output
+from ofa_aec_tf.runs.child_commands import ChildCommand
 from tests import commands
 from tests.experiments import steps_test
 from tests.experiments import toy_run
@@ -312,6 +313,33 @@ def test_a_failure_ends_what_runs_beside_it(tmp_path, make_step, data, capfd):
     (data.directory / "fail_bad").unlink()
     (data.directory / "meet").unlink()
     assert len(run(tmp_path, *wanted, num_jobs=2)) == 3
+
+
+@pytest.mark.parametrize("num_jobs", [1, 2])
+def test_an_interruption_ends_what_runs(
+    tmp_path, make_step, data, monkeypatch, num_jobs
+):
+    # They would wait for one that never begins.
+    (data.directory / "meet").write_text("3")
+    process_ids = []
+
+    class NotedCommand(ChildCommand):
+        def __init__(self, *words, **options):
+            super().__init__(*words, **options)
+            process_ids.append(self.process_id)
+
+    def sleep(seconds):
+        if len(noted_calls(data)) == num_jobs:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(step_runner, "ChildCommand", NotedCommand)
+    monkeypatch.setattr(step_runner.time, "sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, make_step("a"), make_step("b"), num_jobs=num_jobs)
+    assert len(process_ids) == num_jobs
+    for process_id in process_ids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process_id, 0)
 
 
 @pytest.mark.slow

@@ -5,15 +5,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from ofa_aec_tf.deployment.tflite import costs as tflite_costs
 from ofa_aec_tf.evaluation.batch_norm_calibration import calibrate
 from ofa_aec_tf.families import networks
 from ofa_aec_tf.families import registry
 from ofa_aec_tf.families.materialization import materialize_subnet
 from ofa_aec_tf.models.logits import logits_model
+from ofa_aec_tf.runs import workdir
+from ofa_aec_tf.training.config import LABELS_ONLY
 from ofa_aec_tf.training.distiller import SupernetDistiller
-from ofa_aec_tf.training.losses import LABELS_ONLY
 from ofa_aec_tf.training.subnet_sampler import SubnetSampler
+from tests import commands
 from tests.families.toy.family import ToyFamily
+from tests.synthetic_data import write_dataset
 
 _FAMILY = ToyFamily(3, stage_filters=(16, 14, 16))
 _NUM_FRAMES = 33
@@ -111,3 +115,24 @@ def test_a_training_step_gives_the_mean_gradients_in_one_trace():
     scale = max(np.abs(g).max() for g in expected)
     for ours, other in zip(gradients, expected):
         np.testing.assert_allclose(ours, other, atol=_TOLERANCE * scale)
+
+
+@pytest.mark.slow
+def test_every_command_works_on_it(tmp_path):
+    dataset, _ = write_dataset(tmp_path)
+    result = commands.run("tests.families.toy_commands", tmp_path, tmp_path)
+    assert result.returncode == 0, result.stderr
+    (budget,) = workdir.read_json(tmp_path / "search" / "pareto.json")[
+        "budgets"
+    ]
+    subnet = _FAMILY.search_space().subnet(budget["chosen"]["subnet"])
+    expected = _FAMILY.complexity(subnet, dataset.num_frames)
+    path = tmp_path / "subnets" / "small" / "subnet.keras"
+    network = keras.models.load_model(path, compile=False)
+    assert expected.parameters <= 15_000
+    assert expected.parameters == sum(
+        np.prod(v.shape) for v in network.trainable_variables
+    )
+    file = tmp_path / "export" / "subnet" / "subnet_log_mel_float32.tflite"
+    assert tflite_costs.count_macs(file.read_bytes()) == expected.macs
+    assert "low" in result.stdout

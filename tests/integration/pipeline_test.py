@@ -11,6 +11,7 @@ import keras
 import pytest
 
 from tests import commands
+from tests.experiments import small_reproduction
 
 SIZES = ("small", "medium", "large")
 
@@ -83,6 +84,34 @@ def test_quickstart_subnets_are_plain_models_within_their_budgets(quickstart):
         model = keras.models.load_model(workdir / "ofa" / size / "subnet.keras")
         count = sum(v.numpy().size for v in model.trainable_variables)
         assert fewest <= count <= most
+
+
+@pytest.mark.slow
+def test_a_small_pipeline_makes_every_file_once(tmp_path):
+    flags_dir = small_reproduction.write_flagfiles(tmp_path / "flags")
+    for name, lines in {
+        "preprocess": "--source=synthetic --clip_seconds=1 --num_train=24 "
+        "--num_validation=12 --num_test=12",
+        "search": "--method=exhaustive --num_calibration_clips=8 "
+        "--budget=low:parameters<=1.9k",
+        "export": "--modes=float32 --log_mel_modes=float32",
+    }.items():
+        (flags_dir / f"{name}.cfg").write_text(lines.replace(" ", "\n"))
+    arguments = [f"--flags_dir={flags_dir}", f"--workdir={tmp_path / 'run'}"]
+    first = run(*arguments)
+    assert first.returncode == 0, first.stdout + first.stderr
+    content = (tmp_path / "run" / "summary.json").read_bytes()
+    rows = {row["model"]: row for row in json.loads(content)["models"]}
+    assert list(rows) == ["teacher", "ofa low", "ofa low float32"]
+    assert rows["ofa low"]["parameters"] < rows["teacher"]["parameters"]
+    for row in rows.values():
+        assert pathlib.Path(row["file"]).stat().st_size == row["num_bytes"]
+        assert f"{row['mAP']:.4f}" in first.stdout
+    # Everything is done: nothing runs again.
+    again = run(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert "$ python" not in again.stdout
+    assert (tmp_path / "run" / "summary.json").read_bytes() == content
 
 
 def test_a_wrong_directory_ends_in_one_line(tmp_path):

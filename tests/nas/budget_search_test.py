@@ -18,8 +18,8 @@ from ofa_aec_tf.nas.budgets import Constraint
 from ofa_aec_tf.nas.budgets import parse_budget
 from ofa_aec_tf.nas.objectives import Objectives
 from ofa_aec_tf.nas.search_methods import METHODS
+from ofa_aec_tf.nas.search_methods import Proposals
 from ofa_aec_tf.nas.search_methods import feasible_pools
-from ofa_aec_tf.nas.search_methods import make_batches
 from ofa_aec_tf.nas.study import Trial
 
 # 8.6 million subnets.
@@ -110,8 +110,7 @@ def test_an_infeasible_budget_names_neighbours_that_are_near():
 def test_every_method_proposes_within_a_narrow_budget(method):
     budget = parse_budget("a:parameters=444k+-7k")
     found = candidates_within(str(budget), seed=0)
-    batches = make_batches(
-        method,
+    batches = Proposals(
         SPACE,
         large_costs,
         [budget],
@@ -120,7 +119,7 @@ def test_every_method_proposes_within_a_narrow_budget(method):
         population=8,
         max_evaluations=16,
         seed=0,
-    )
+    ).batches(method)
     evaluated, results = set(), None
     while True:
         try:

@@ -389,7 +389,7 @@ def test_a_latency_without_a_table_is_refused(inputs, tmp_path):
         inputs, f"--workdir={tmp_path / 'run'}", "--budget=x:latency_ms<=20"
     )
     assert result.returncode == 2
-    assert "name them by --latency_table" in result.stderr.splitlines()[-1]
+    assert "by --latency_table" in result.stderr.splitlines()[-1]
 
 
 def test_two_measured_subnets_predict_nothing(

@@ -29,7 +29,7 @@ def inputs(tmp_path_factory):
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["exhaustive", "nsga2"])
 def test_ten_kills_change_nothing(inputs, tmp_path, method):
     arguments = [*inputs, f"--method={method}", "--population=4"]

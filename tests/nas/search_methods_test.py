@@ -24,6 +24,19 @@ def _pools(*budgets, listed=CANDIDATES, complete=True):
     )
 
 
+def _proposals(pools, population, seed=0):
+    return search_methods.Proposals(
+        tabulated.SPACE,
+        tabulated.costs_of,
+        (),
+        _FRONT,
+        pools,
+        population,
+        1000,
+        seed,
+    )
+
+
 def _drive(batches, quality, failing=()):
     """All subnets that a method asks for, batch by batch."""
     asked, results = [], None
@@ -62,7 +75,7 @@ def test_random_search_draws_a_population_for_each_budget():
 
     def ask(seed):
         (batch,) = _drive(
-            search_methods.random_populations(pools, 3, seed),
+            _proposals(pools, 3, seed=seed).random(),
             tabulated.quality,
         )
         return batch
@@ -126,7 +139,7 @@ def _wide_quality(subnet):
 
 def _wide_search(max_evaluations=256, population=24, seed=0, budgets=()):
     listed = [candidates.Candidate(s, _wide_costs(s)) for s in _WIDE_SUBNETS]
-    return search_methods.OptunaSearch(
+    return search_methods.Proposals(
         _WIDE.search_space(),
         _wide_costs,
         parse_budgets(budgets),
@@ -167,16 +180,7 @@ def test_a_sampler_asks_only_for_what_keeps_a_budget(method):
 
 @pytest.mark.parametrize("method", ["nsga2", "tpe"])
 def test_a_sampler_survives_failures_and_an_exhausted_space(method):
-    search = search_methods.OptunaSearch(
-        tabulated.SPACE,
-        tabulated.costs_of,
-        (),
-        _FRONT,
-        [CANDIDATES],
-        4,
-        1000,
-        0,
-    )
+    search = _proposals([CANDIDATES], 4)
     failing = {c.subnet for c in CANDIDATES[::3]}
     asked = _drive(getattr(search, method)(), tabulated.quality, failing)
     flat = [subnet for batch in asked for subnet in batch]
@@ -188,14 +192,16 @@ def test_a_sampler_survives_failures_and_an_exhausted_space(method):
 def _predicted(max_evaluations, seed=0, failing=()):
     listed = [candidates.Candidate(s, _wide_costs(s)) for s in _WIDE_SUBNETS]
     return _drive(
-        search_methods.predicted_best(
+        search_methods.Proposals(
             _WIDE.search_space(),
+            _wide_costs,
+            (),
+            _FRONT,
             _pools("x:parameters<=100k", "y:macs>=300M", listed=listed),
-            "mAP",
             20,
             max_evaluations,
             seed,
-        ),
+        ).batches("predictor"),
         _wide_quality,
         failing,
     )
@@ -239,9 +245,7 @@ def test_a_predictor_that_knows_too_little_goes_on_at_random():
 
 def test_a_predictor_ends_with_the_space():
     batches = _drive(
-        search_methods.predicted_best(
-            tabulated.SPACE, [CANDIDATES], "mAP", 5, 1000, 0
-        ),
+        _proposals([CANDIDATES], 5).predictor(),
         tabulated.quality,
     )
     flat = [subnet for batch in batches for subnet in batch]

@@ -247,7 +247,7 @@ def test_a_spoiled_checkpoint_is_not_gone_on_from(data_dir, teacher, tmp_path):
     check_error(
         result,
         f"The checkpoint {path} holds numbers that are not finite",
-        f"Delete {path.parent} to begin anew, or name another --workdir",
+        f"Delete {path.parent} to start over, or name another --workdir",
     )
     assert path.with_name("ckpt-2.index").is_file()
 

@@ -11,18 +11,10 @@ from ofa_aec_tf.families.networks import load_model
 from ofa_aec_tf.families.networks import load_supernet
 from ofa_aec_tf.runs import workdir
 from ofa_aec_tf.training.stages import STAGES
+from tests.training.training_runs import TINY
 from tests.training.training_runs import check_one_line_error
 from tests.training.training_runs import run
 
-SMALL = (
-    "--channels=6,8,10,12",
-    "--hidden_units=16",
-    "--batch_size=4",
-    "--num_steps=1",
-    "--steps_per_epoch=1",
-    "--precision=float32",
-    "--num_calibration_clips=4",
-)
 # So that a start can be told in what has come of it.
 HARDLY = "--learning_rate=1e-9"
 
@@ -44,24 +36,20 @@ def trained(stage, data_dir, directory, *arguments):
     return directory / STAGES[stage].file_name
 
 
-@pytest.fixture(scope="module")
-def supernet(data_dir, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("supernet")
-    return trained(
-        "supernet", data_dir, directory, *SMALL, "--convolution=direct"
-    )
+@pytest.fixture
+def supernet(models):
+    return models["supernet"]
 
 
-@pytest.fixture(scope="module")
-def teacher(data_dir, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("teacher")
-    return trained("teacher", data_dir, directory, *SMALL)
+@pytest.fixture
+def teacher(models):
+    return models["teacher"]
 
 
 @pytest.fixture(scope="module")
 def small(data_dir, tmp_path_factory):
     directory = tmp_path_factory.mktemp("small")
-    return trained("scratch", data_dir, directory, "--subnet=smallest", *SMALL)
+    return trained("scratch", data_dir, directory, "--subnet=smallest", *TINY)
 
 
 def check_starts_with(path, initial):
@@ -80,7 +68,7 @@ def test_a_supernet_starts_from_a_supernet(supernet, data_dir, tmp_path):
         f"--initial={supernet}",
         HARDLY,
         "--seed=1",
-        *SMALL,
+        *TINY,
     )
     check_starts_with(path, supernet)
     identity = json.loads((tmp_path / "run.json").read_text())["identity"]
@@ -99,7 +87,7 @@ def test_a_network_starts_from_its_like_in_every_stage(
 ):
     more = [f"--teacher={teacher}"] if stage == "kd" else []
     path = trained(
-        stage, data_dir, tmp_path, f"--initial={small}", HARDLY, *SMALL, *more
+        stage, data_dir, tmp_path, f"--initial={small}", HARDLY, *TINY, *more
     )
     check_starts_with(path, small)
     recorded = ModelInfo.read(path).details["subnet"]
@@ -114,14 +102,14 @@ def test_another_run_of_a_finished_workdir_is_told_how_to_go_on(
         "supernet",
         data_dir,
         supernet.parent,
-        *SMALL,
+        *TINY,
         "--convolution=direct",
         "--num_steps=2",
     )
     check_one_line_error(
         result,
         "holds another run: config.num_steps was 1 and is now 2",
-        f"give the other --workdir and --initial={supernet}.",
+        f"name another --workdir and --initial={supernet}.",
     )
 
 
@@ -144,7 +132,7 @@ def test_another_space_is_refused_with_both_named(
         data_dir,
         tmp_path / "run",
         f"--initial={supernet}",
-        *SMALL,
+        *TINY,
         flag,
     )
     check_one_line_error(result, *parts)
@@ -191,7 +179,7 @@ def test_the_largest_network_has_all_channels(
     teacher, data_dir, tmp_path, stage
 ):
     more = [f"--teacher={teacher}"] if stage == "kd" else []
-    arguments = (*SMALL, "--width_ratios=0.5,0.75", *more)
+    arguments = (*TINY, "--width_ratios=0.5,0.75", *more)
     result = train(stage, data_dir, tmp_path / "run", *arguments)
     check_one_line_error(
         result,
@@ -207,7 +195,7 @@ def test_a_smaller_network_can_be_named_in_such_a_space(data_dir, tmp_path):
         "scratch",
         data_dir,
         tmp_path,
-        *SMALL,
+        *TINY,
         "--width_ratios=0.5,0.75",
         "--subnet=width=0.75,depth=2",
     )

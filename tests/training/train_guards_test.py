@@ -32,19 +32,10 @@ from ofa_aec_tf.data.records import encode_record
 from tests import commands
 from tests.synthetic_data import make_clip
 from tests.synthetic_data import write_dataset
+from tests.training.training_runs import TINY
 from tests.training.training_runs import check_error
 from tests.training.training_runs import check_one_line_error
 from tests.training.training_runs import run
-
-SMALL = (
-    "--channels=6,8,10,12",
-    "--hidden_units=16",
-    "--batch_size=4",
-    "--num_steps=1",
-    "--steps_per_epoch=1",
-    "--precision=float32",
-    "--num_calibration_clips=4",
-)
 
 
 def train(stage, data_dir, directory, *arguments):
@@ -52,21 +43,9 @@ def train(stage, data_dir, directory, *arguments):
         f"--stage={stage}",
         f"--data_dir={data_dir}",
         f"--workdir={directory}",
-        *SMALL,
+        *TINY,
         *arguments,
     )
-
-
-@pytest.fixture(scope="module")
-def models(data_dir, tmp_path_factory):
-    """Paths of a teacher and a supernet."""
-    paths = {}
-    for stage, more in (("teacher", []), ("supernet", ["--label_weight=1"])):
-        directory = tmp_path_factory.mktemp(stage)
-        result = train(stage, data_dir, directory, *more)
-        assert result.returncode == 0, result.stderr
-        paths[stage] = directory / f"{stage}.keras"
-    return paths
 
 
 @pytest.fixture(scope="module")

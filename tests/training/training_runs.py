@@ -13,6 +13,17 @@ SMALL = (
     "--mixup_alpha=1",
 )
 
+# One step: for what needs a model, whatever it has learned.
+TINY = (
+    "--channels=6,8,10,12",
+    "--hidden_units=16",
+    "--batch_size=4",
+    "--num_steps=1",
+    "--steps_per_epoch=1",
+    "--precision=float32",
+    "--num_calibration_clips=4",
+)
+
 
 def run(*arguments):
     return commands.run("ofa_aec_tf.train", *arguments)

@@ -223,9 +223,9 @@ class ColumnFinder:
         tried = ", ".join(DELIMITERS)
         raise ValueError(
             f"{self._path}: no column has a usual name of files, such as "
-            "filename, fname, file or path, or holds files that lie in "
+            "filename, fname, file or path, or holds files in "
             "--audio_dir. Name it with --filename_column; if the columns are "
-            f"not taken apart, name what separates them with --delimiter "
+            f"not separated, name what separates them with --delimiter "
             f"(tried: {tried}; taken: {self._table.delimiter!r}). Received: "
             f"{self._table.header}"
         )
@@ -320,7 +320,7 @@ class ColumnFinder:
             f"{self._path}: no column has a usual name of classes, such as "
             "labels, label, class or category, and none holds 0 and 1 for a "
             "class. Name one with --labels_column, by its name or number, or "
-            "several with commas; if the columns are not taken apart, name "
+            "several with commas; if the columns are not separated, name "
             "what separates them with --delimiter (taken: "
             f"{self._table.delimiter!r}). Received: {self._table.header}"
         )

@@ -37,7 +37,7 @@ class LabelNames:
             name = class_names.clean(name, where)
             index = cell_values.parse_integer(text, "index", where)
             if index in by_index:
-                raise ValueError(f"{where}: the index {index} is there twice.")
+                raise ValueError(f"{where}: the index {index} is repeated.")
             by_index[index] = identifier, name
         if not by_index:
             raise ValueError(f"{table} names no classes.")
@@ -46,7 +46,7 @@ class LabelNames:
             for value, count in Counter(column).items():
                 if count > 1:
                     raise ValueError(
-                        f"{table}: every class must be there once. Received "
+                        f"{table}: every class must appear once. Received "
                         f"{count} times: {value!r}"
                     )
         self._name_of = dict(in_order)

@@ -264,11 +264,7 @@ def import_results(
     files = result_files(
         [pathlib.Path(path) for path in config.import_device_results]
     )
-    results = file_benchmark.usable(
-        "results",
-        files,
-        lambda file: parse(file.read_text(encoding="utf-8", errors="replace")),
-    )
+    results = file_benchmark.usable("results", files, _parse_file)
     models = _models_by_remote_name(paths)
     rows = [_row(result, models) for result in results.values()]
     latency_table.write(
@@ -278,6 +274,13 @@ def import_results(
         measured_with=BENCHMARK_TOOL,
     )
     return rows
+
+
+def _parse_file(path):
+    try:
+        return parse(path.read_text(encoding="utf-8", errors="replace"))
+    except ValueError as error:
+        raise ValueError(f"{error} (in {path})") from error
 
 
 def _models_by_remote_name(paths):

@@ -20,6 +20,7 @@ from ofa_aec_tf.deployment.tflite import inspection
 from ofa_aec_tf.deployment.tflite import isolation
 from ofa_aec_tf.deployment.tflite import runner
 from ofa_aec_tf.runs import machine
+from ofa_aec_tf.runs import several_models
 from ofa_aec_tf.runs import text_tables
 from ofa_aec_tf.runs import workdir
 
@@ -44,7 +45,7 @@ class BenchmarkSettings(settings.Settings):
     device: str | None = setting(None, "Name of the device.")
     benchmark_model: str = setting(
         BENCHMARK_TOOL,
-        "Google's tool, built for the phone, as downloaded from "
+        "For --adb: Google's tool, built for the phone, as downloaded from "
         "https://ai.google.dev/edge/litert/models/measurement.",
         when={"adb": True},
     )
@@ -55,7 +56,7 @@ class BenchmarkSettings(settings.Settings):
     )
     device_table: str | None = setting(
         None,
-        "Where to write the imported results.",
+        "For --import_device_results: where to write them.",
         is_path=True,
         when={"import_device_results": True},
     )
@@ -145,37 +146,31 @@ def _costs_here(path, seed):
 
 
 def usable(what: str, items: Sequence, function: Callable) -> dict:
-    """Calls a function on each item; those that it refuses are skipped.
+    """Calls a function on each file, skipping those that it refuses.
 
     Args:
-        what: str. What the items are, for messages.
-        items: sequence.
-        function: function of one item.
+        what: str. What the files are, for messages.
+        items: sequence of paths.
+        function: function of one path.
 
     Returns:
-        dict from item to result.
+        dict from path to result.
 
     Raises:
-        ValueError: if the function refuses every item.
+        ValueError: if the function refuses every file.
     """
-    results = {}
-    for item in items:
-        try:
-            results[item] = function(item)
-        except (ValueError, OSError) as error:
-            print(f"warning: skipped {item}: {error}", file=sys.stderr)
+    results, skipped = several_models.for_each(items, function)
     if not results:
         raise ValueError(
             f"None of the {len(items)} {what} can be used; the warnings above "
             "say why."
         )
-    num_skipped = len(items) - len(results)
-    if num_skipped:
+    if skipped:
         print(
-            f"warning: skipped {num_skipped} of {len(items)} {what}",
+            f"warning: skipped {len(skipped)} of {len(items)} {what}",
             file=sys.stderr,
         )
-    return results
+    return {item: results[str(item)] for item in items if str(item) in results}
 
 
 def usable_costs(paths: Sequence[pathlib.Path]) -> dict[pathlib.Path, dict]:
@@ -277,22 +272,18 @@ def table_text(rows: Sequence[dict]) -> str:
     Args:
         rows: sequence of dict.
     """
-    cells = [[header for header, _, _ in _COLUMNS]]
-    for row in rows:
-        # Phones give no more than the number of operators.
-        num_undelegated = row.get("num_undelegated")
-        values = {
-            "undelegated_operators": num_undelegated,
-            **row,
-            **row["latency_ms"],
-        }
-        cells.append(
-            [
-                "-" if values.get(key) is None else form(values[key])
-                for _, key, form in _COLUMNS
-            ]
-        )
-    return text_tables.aligned(cells)
+    return text_tables.table(
+        [
+            # Phones give no more than the number of operators.
+            {
+                "undelegated_operators": row.get("num_undelegated"),
+                **row,
+                **row["latency_ms"],
+            }
+            for row in rows
+        ],
+        _COLUMNS,
+    )
 
 
 def _mebibytes(num_bytes):
@@ -306,15 +297,15 @@ def _not_delegated(operators):
 
 
 _COLUMNS = (
-    ("file", "file", str),
-    ("threads", "threads", str),
-    ("median ms", "median", "{:.2f}".format),
-    ("p95 ms", "p95", "{:.2f}".format),
-    ("mean ms", "mean", "{:.2f}".format),
-    ("min ms", "min", "{:.2f}".format),
-    ("first ms", "first_run_ms", "{:.2f}".format),
-    ("init ms", "initialization_ms", "{:.1f}".format),
-    ("bytes", "num_bytes", "{:,}".format),
+    ("file", "file", ""),
+    ("threads", "threads", ""),
+    ("median ms", "median", ".2f"),
+    ("p95 ms", "p95", ".2f"),
+    ("mean ms", "mean", ".2f"),
+    ("min ms", "min", ".2f"),
+    ("first ms", "first_run_ms", ".2f"),
+    ("init ms", "initialization_ms", ".1f"),
+    ("bytes", "num_bytes", ","),
     ("MMACs", "macs", lambda macs: f"{macs / 1e6:,.1f}"),
     ("live MiB", "peak_live_bytes", _mebibytes),
     ("RSS MiB", "peak_rss_bytes", _mebibytes),

@@ -116,7 +116,7 @@ class Cnn10Family(ElasticFamily):
                 )
 
     def num_filters(self, channels: int, ratio: float) -> int:
-        """Channels that a ratio keeps: the nearest multiple, half up.
+        """Channels that a ratio keeps: the nearest multiple, rounding half up.
 
         Args:
             channels: int. All of them, which ratio 1 keeps.
@@ -132,7 +132,7 @@ class Cnn10Family(ElasticFamily):
         return min(multiples * self.channel_multiple, channels)
 
     def search_space(self) -> search_spaces.SearchSpace:
-        """All subnets: a depth for each `X`, a width for what is elastic."""
+        """All subnets: a depth per `X`, a width per elastic block or layer."""
         decisions = []
         for block in range(1, len(self.channels) + 1):
             elastic_depth = self.has_elastic_depth(block)
@@ -174,7 +174,7 @@ class Cnn10Family(ElasticFamily):
         return f"block{block}_conv{layer}_width"
 
     def block_decisions(self, block: int) -> tuple[str, ...]:
-        """Names of the decisions about `block` (from 1), maybe none."""
+        """Names of the decisions about `block` (from 1)."""
         return tuple(
             decision.name
             for decision in self.search_space().decisions
@@ -184,7 +184,14 @@ class Cnn10Family(ElasticFamily):
     def filters(
         self, subnet: Mapping[str, float] | None = None
     ) -> tuple[tuple[int, ...], ...]:
-        """For each block a tuple of one or two filter counts."""
+        """Filters of each convolution, one or two in each block.
+
+        Args:
+            subnet: Subnet of this family's space; None is the largest.
+
+        Raises:
+            ValueError: if `subnet` is not of this space.
+        """
         space = self.search_space()
         subnet = space.largest() if subnet is None else space.subnet(subnet)
         blocks = []
@@ -202,6 +209,9 @@ class Cnn10Family(ElasticFamily):
                 )
             )
         return tuple(blocks)
+
+    def fewest_filters(self, subnet: Mapping[str, float] | None = None) -> int:
+        return min(min(block) for block in self.filters(subnet))
 
     def check_largest_is_whole(self) -> None:
         widest = self.width_ratios[-1]

@@ -10,13 +10,11 @@ from ofa_aec_tf.families.cnn10.family import KERNEL_SIZE
 from ofa_aec_tf.families.cnn10.family import LAYERS_PER_BLOCK
 from ofa_aec_tf.families.cnn10.family import POOL_SIZE
 from ofa_aec_tf.families.cnn10.family import Cnn10Family
-from ofa_aec_tf.layers import ElasticBatchNormalization
 from ofa_aec_tf.layers import ElasticConvBlock
 from ofa_aec_tf.layers import ElasticDense
 from ofa_aec_tf.models.logits import LOGITS_LAYER
 from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_EPSILON
 from ofa_aec_tf.models.network_input import BATCH_NORMALIZATION_MOMENTUM
-from ofa_aec_tf.models.network_input import INPUT_NORMALIZATION
 from ofa_aec_tf.models.supernet import CalibrationStep
 from ofa_aec_tf.models.supernet import Stage
 from ofa_aec_tf.models.supernet import Supernet
@@ -49,11 +47,6 @@ class Cnn10Supernet(Supernet):
             "execution": execution,
             "dtype": policy,
         }
-        self.input_normalization = ElasticBatchNormalization(
-            channels=family.num_mel_bins,
-            name=INPUT_NORMALIZATION,
-            **normalization,
-        )
         self.blocks = []
         in_channels = 1
         for block, channels in enumerate(family.channels, start=1):
@@ -97,14 +90,7 @@ class Cnn10Supernet(Supernet):
         return self.blocks[self.num_stem_blocks]
 
     def stem(self, inputs, training=False, moments=None):
-        x, batch_moments = self.input_normalization(
-            inputs,
-            training=training,
-            moments=None if moments is None else moments[INPUT_NORMALIZATION],
-            return_moments=True,
-        )
-        reported = {INPUT_NORMALIZATION: batch_moments}
-        x = ops.cast(ops.expand_dims(x, -1), self.compute_dtype)
+        x, reported = super().stem(inputs, training, moments)
         for block in self.blocks[: self.num_stem_blocks]:
             x, block_moments = block(x, training=training, moments=moments)
             reported.update(block_moments)
@@ -129,25 +115,10 @@ class Cnn10Supernet(Supernet):
         )
 
     def stem_steps(self):
-        steps = [
-            CalibrationStep(self._measure_input, self.input_normalization.name),
-            CalibrationStep(self._normalize_input),
-        ]
+        steps = list(super().stem_steps())
         for number in range(1, self.num_stem_blocks + 1):
             steps += self._block_steps(number)
         return (*steps, CalibrationStep(self._first_convolution))
-
-    def _measure_input(self, inputs, subnet, moments):
-        del subnet, moments
-        _, batch_moments = self.input_normalization(
-            inputs, training=True, return_moments=True
-        )
-        return inputs, batch_moments
-
-    def _normalize_input(self, inputs, subnet, moments):
-        del subnet
-        x = self.input_normalization(inputs, moments=moments)
-        return ops.cast(ops.expand_dims(x, -1), self.compute_dtype), None
 
     def _first_convolution(self, features, subnet, moments):
         del subnet, moments
@@ -175,7 +146,7 @@ class Cnn10Supernet(Supernet):
         )
 
     def _stage_layers(self, number):
-        """The block of that number; with the last one goes the head."""
+        """The block of that number, and after the last block the head."""
         layers = [self.blocks[number - 1]]
         if number == len(self.blocks):
             layers += [self.hidden, self.classifier]
@@ -228,11 +199,12 @@ class Cnn10Supernet(Supernet):
 
     def stem_variables(self):
         layers = [
-            self.input_normalization,
             *self.blocks[: self.num_stem_blocks],
             self._first_elastic_block.convolutions[0],
         ]
-        return [v for layer in layers for v in layer.trainable_variables]
+        return super().stem_variables() + [
+            v for layer in layers for v in layer.trainable_variables
+        ]
 
     def weighted_layers(self):
         layers = [self.input_normalization]

@@ -224,7 +224,10 @@ def test_quoted_commas_and_newlines_stay_in_their_cell(tmp_path):
         ("\n , \n", "is empty. Expected a header"),
         ("name,labels\n1.wav,dog\n", r"no column has a usual name of files"),
         ("filename,length\n1.wav,7\n", "no column has a usual name of classes"),
-        ("filename\n1.wav\n", "no column has a usual name of classes.*apart"),
+        (
+            "filename\n1.wav\n",
+            "no column has a usual name of classes.*separated",
+        ),
         ("Filename:labels\n1.wav:a\n", "--delimiter .tried: comma, semicolon"),
         (
             "a.wav,dog;wind\nb.wav,dog;wind\n",

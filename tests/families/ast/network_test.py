@@ -198,5 +198,3 @@ def test_bfloat16_is_close():
 def test_a_supernet_of_it_is_refused():
     with pytest.raises(ValueError, match="several networks: cnn10.*ast"):
         networks.build_supernet(_SMALL)
-    with pytest.raises(ValueError, match="cnn10.*ast"):
-        networks.builders(_SMALL).build_network_with_filters(((16,),))

@@ -78,9 +78,6 @@ class ToySupernet(Supernet):
             for position, d in enumerate(decisions)
         }
         how = {"execution": execution, "dtype": self.dtype_policy}
-        self.input_normalization = ElasticBatchNormalization(
-            channels=family.num_mel_bins, name="input_bn", **how
-        )
         self.convolutions, self.normalizations = {}, {}
         channels = 1
         for stage in family.convolutions():
@@ -134,25 +131,6 @@ class ToySupernet(Supernet):
         return tf.nest.map_structure(
             lambda *values: tf.where(is_active, *values), run(), idle
         )
-
-    def stem(self, inputs, training=False, moments=None):
-        x, own = self.input_normalization(
-            inputs,
-            training=training,
-            moments=moments and moments["input_bn"],
-            return_moments=True,
-        )
-        x = ops.cast(ops.expand_dims(x, -1), self.compute_dtype)
-        return x, {"input_bn": own}
-
-    def stem_steps(self):
-        def measure(inputs, subnet, moments):
-            return inputs, self.stem(inputs, training=True)[1]["input_bn"]
-
-        def normalize(inputs, subnet, moments):
-            return self.stem(inputs, moments={"input_bn": moments})[0], None
-
-        return CalibrationStep(measure, "input_bn"), CalibrationStep(normalize)
 
     def stages(self):
         layers = range(1, DEPTHS[-1] + 1)
@@ -219,9 +197,6 @@ class ToySupernet(Supernet):
         if layer > DEPTHS[-1]:
             return x, None
         return self._if_active(stage, layer, subnet, measure, x)
-
-    def stem_variables(self):
-        return self.input_normalization.trainable_variables
 
     def weighted_layers(self):
         return [

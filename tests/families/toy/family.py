@@ -58,9 +58,9 @@ class ToyFamily(ElasticFamily):
             for stage in range(1, len(self.stage_filters) + 1)
         )
 
-    def filters(self, subnet=None):
+    def fewest_filters(self, subnet=None):
         stages = self.convolutions(subnet)
-        return tuple(tuple(conv[1] for conv in stage) for stage in stages)
+        return min(filters for stage in stages for _, filters, *_ in stage)
 
     def layer_costs(self, subnet, num_frames):
         height, width, channels = num_frames, self.num_mel_bins, 1
