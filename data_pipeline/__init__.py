@@ -1,4 +1,4 @@
 """Labelled audio to TFRecords of log-mel spectrograms, and their checks."""
 
-# Of what a command imports the first: it lets it end quietly from here on.
+# The first import of every command. From here on, it can end quietly.
 import ofa_aec_tf  # noqa: F401

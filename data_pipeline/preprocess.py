@@ -63,7 +63,7 @@ def main(beam_arguments):
         runner,
         chosen.remarks,
     )
-    # Asked for once: a run from the record may not replace anything.
+    # Not recorded, so that a run from the record does not replace anything.
     flags.FLAGS[_TERMS["overwrite"].name].unparse()
     workdir.write_text(
         pathlib.Path(output_dir) / workdir.RESOLVED_FLAGS, flagfiles.recorded()

@@ -243,7 +243,7 @@ def by_hash(
         upper_fraction += fraction
         num_below = sum(_is_below(group, upper_fraction) for group in remaining)
         still_needed -= 1
-        # At least one, and at least one left for each of the other splits.
+        # At least one, and leave at least one for each of the other splits.
         num_taken = min(max(1, num_below), len(remaining) - still_needed)
         for group in remaining[:num_taken]:
             split_of_group[group] = split

@@ -29,7 +29,7 @@ def _steady_tone(frequency_hz, times, sample_rate_hz):
 
 
 def _band_noise(rng, num_samples, low_hz, high_hz, sample_rate_hz):
-    # Takes a second, which other sources need not wait.
+    # Importing it takes a second, which other sources need not wait for.
     import scipy.signal
 
     high_hz = min(high_hz, _HIGHEST_FREQUENCY * sample_rate_hz)

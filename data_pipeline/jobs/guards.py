@@ -17,8 +17,8 @@ from data_pipeline.sources import registry
 from ofa_aec_tf.data import dataset_info
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 
-# What may change beside paths in the record of the source: it lets in more
-# clips, or follows from them. Clips that are lost are found one by one.
+# Settings that may change, beside paths: they only add clips, or follow from
+# them. Clips that are lost are found one by one.
 _MAY_CHANGE = ("allow_symlinks", dataset_info.OTHER_FOLDS)
 _NUM_NAMED = 3
 
@@ -118,7 +118,7 @@ def check_settings(
 
 
 def _lost(codes: Mapping[str, str], output_dir) -> str | None:
-    """What is lost of a finished data set, by clip id and why."""
+    """Describes what a finished data set would lose, given codes by clip id."""
     if not codes:
         return None
     lost: dict[str, list[str]] = defaultdict(list)
@@ -163,7 +163,7 @@ def problem_of(
     config: PreprocessConfig,
     terms,
 ) -> str | None:
-    """Says why what was written may not become the data set, if it may not.
+    """Describes why the shards may not become the data set, if so.
 
     Args:
         plan: Plan, with what earlier jobs have left.

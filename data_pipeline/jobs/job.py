@@ -206,7 +206,7 @@ def run(
                 guards.check_gone(plan, output_dir)
                 _remove_unfinished(output_dir)
                 if not finished:
-                    # Should this job stop, these would be of another.
+                    # If this job stops, the lists of another must not remain.
                     for name in job_lists.LISTS:
                         (output_dir / name).unlink(missing_ok=True)
                 start_seconds = time.perf_counter()
@@ -214,8 +214,8 @@ def run(
                     plan, runner or ProcessPool(), output_dir
                 )
                 seconds = time.perf_counter() - start_seconds
-                # Again: a worker of a job that was killed may have begun a
-                # file before it noticed.
+                # Again, as a worker of a job that was killed may have begun a
+                # file before it ended.
                 _remove_unfinished(output_dir)
                 lists = job_lists.Lists(output_dir)
                 report = lists.write(plan, summaries, config, remarks())
@@ -233,7 +233,7 @@ def run(
         dataset = dataset_of(
             summaries, config, source, report["num_skipped"], num_shards
         )
-        # From here on it is the finished data set of this directory.
+        # From here on, it is the finished data set of this directory.
         dataset.write(output_dir)
         lists.publish()
         _remove_others(output_dir, [s["file"] for s in summaries])

@@ -27,7 +27,7 @@ FAILED_DEAD_LETTERS = "dead_letters.failed.jsonl"
 def _dead_letters(plan: Plan, shards: Iterable[Mapping]) -> Iterator[dict]:
     for row in plan.skipped():
         yield {
-            # Of a row without a file, its clip.
+            # The clip, if the row has no file.
             "filename": row.filename or row.clip_id,
             "code": row.code,
             "reason": row.reason,

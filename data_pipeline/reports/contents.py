@@ -25,7 +25,7 @@ from ofa_aec_tf.data import dataset_info
 SideCars = Callable[[], Iterable[Mapping]]
 
 TRAIN = dataset_info.SPLITS[0]
-# Fewer clips give a figure that the next few clips would overturn.
+# Metrics of fewer clips are too uncertain.
 MIN_EVALUATED = 50
 
 # If more of the clips is padding, or more of the audio is unused, another
@@ -107,7 +107,7 @@ def _durations(seconds: np.ndarray, clip_seconds: float) -> dict | None:
     median, upper = np.percentile(seconds, (50, 90))
     suggested = None
     if max(padded, unused) > _MAX_WASTED_FRACTION:
-        # Of tenths, upwards: nine of ten clips are whole then.
+        # Rounded up to tenths, so that nine of ten clips are not cropped.
         tenths = max(1, math.ceil(round(10 * upper, 3)))
         if tenths / 10 != clip_seconds:
             suggested = tenths / 10

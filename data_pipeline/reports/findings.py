@@ -263,7 +263,7 @@ def verify_whole(
         info: DatasetInfo of that directory.
         reports: sequence of ShardReport, of all shards.
     """
-    # They come as processes end; findings come in one order.
+    # Reports come as processes end, but findings have a fixed order.
     order = [shard for split in info.splits.values() for shard in split.shards]
     reports = sorted(reports, key=lambda report: order.index(report.shard))
     findings = _repeated_ids(data_dir, reports)

@@ -19,7 +19,7 @@ from ofa_aec_tf.runs import interruptions
 
 CLIPS_PER_PROCESS = 2000
 
-# Loading the libraries takes seconds, on a busy machine more.
+# Loading the libraries takes seconds, or more on a busy machine.
 _START_SECONDS = 120.0
 # An idle child accepts clips at once.
 _TAKE_SECONDS = 60.0
@@ -154,7 +154,7 @@ class IsolatedRenderer:
         return f"was ended by {signal.Signals(-status).name}"
 
     def _is_taken(self, request) -> bool:
-        """Whether the child has taken a clip up; it may have ended before."""
+        """Whether the child has accepted a request, rather than ended."""
         try:
             self._connection.send(request)
             if not self._connection.poll(_TAKE_SECONDS):
@@ -180,7 +180,7 @@ class IsolatedRenderer:
             )
 
     def _result(self, clip):
-        """What the child answers: a rendered clip, or an exception.
+        """Receives a rendered clip or an exception from the child.
 
         One that does not answer is ended.
         """
@@ -206,7 +206,7 @@ class IsolatedRenderer:
                 source, "crashed", f"the process that rendered it {ending}"
             )
         except BaseException:
-            # In the middle of an answer.
+            # The rest of the answer would be mistaken for the next one.
             self.close()
             raise
         return RenderedClip(waveform, notes, seconds)
@@ -214,7 +214,7 @@ class IsolatedRenderer:
     def render(
         self, clips: Sequence[Clip], sample_rate_hz: int, num_samples: int
     ) -> Iterator[RenderedClip | AudioError]:
-        """Renders clips in the child process, in one pass where it can be.
+        """Renders clips in the child process, in one pass if possible.
 
         A clip that costs the child is given up; those after it have another.
 
@@ -244,7 +244,7 @@ class IsolatedRenderer:
                     yield answer
                 except GeneratorExit:
                     if num_answered < len(clips):
-                        # It would go on with what nobody waits for.
+                        # Ends clips that nobody waits for.
                         self.close()
                     raise
                 if self._process is None:

@@ -19,7 +19,7 @@ _BEAM_ON_THIS_MACHINE = ("fnapirunner", "directrunner")
 
 
 class Runner(Protocol):
-    """What has shards written."""
+    """Has shards written, somewhere."""
 
     def run(
         self,
@@ -140,7 +140,7 @@ class RunnerSettings(settings.Settings):
         # Beam warns of libraries that only Google's cloud needs.
         logging.disable(logging.WARNING)
         try:
-            # Not needed, and perhaps not installed, where the runner is local.
+            # Optional, and not needed by the local runner.
             from data_pipeline.runners.beam_runner import BeamRunner
         except ImportError as error:
             raise ValueError(

@@ -26,7 +26,7 @@ from ofa_aec_tf.data import dataset_info
 
 CLIPS_PER_SHARD = 512
 MIN_SHARDS = 2
-# Fewer are not worth a file of their own.
+# Fewer clips are not worth a file.
 MIN_CLIPS_PER_SHARD = 8
 
 _CACHE_KIB = 64 * 1024

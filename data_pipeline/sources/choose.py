@@ -105,7 +105,7 @@ class ChosenClips:
 
 
 class ChoiceFlags:
-    """The flags of all sources. Defines them."""
+    """Defines the flags of all sources, and reads them."""
 
     def __init__(self):
         self._choice = setting_flags.define(Choice, shared={})
@@ -161,7 +161,7 @@ class ChoiceFlags:
         )
 
     def _check_given(self, choice: Choice) -> None:
-        """Refuses flags that have no part in the source, and missing ones."""
+        """Refuses flags of other sources, and requires those of this one."""
         flag, name = "source", choice.source
         if choice.event_source:
             flag, name = "event_source", choice.event_source
@@ -207,8 +207,8 @@ def _read(reading: FileSettings) -> tuple[Source, dict]:
     Returns:
         tuple of Source, and of a dict of JSON types for the record.
     """
-    # Mistakes in flags are told before files are looked at, and so is a
-    # decoder that is not installed.
+    # Mistakes in flags, and a decoder that is not installed, are reported
+    # before any file is read.
     audio.decoder_versions(reading.decoder)
     cutter = None
     if isinstance(reading, SegmentSettings):

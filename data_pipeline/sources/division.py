@@ -13,7 +13,7 @@ from ofa_aec_tf.data import dataset_info
 
 # In the record of a data set.
 _CROSSING_GROUPS = "crossing_groups"
-# Of long lists of names.
+# In messages, of long lists of names.
 _NUM_NAMED = 5
 
 

@@ -1,4 +1,4 @@
-"""Which networks `train` trains: its flags of the families."""
+"""Flags that choose and describe the networks that `train` trains."""
 
 import dataclasses
 
@@ -62,7 +62,7 @@ class _OwnFlags:
         return size + self.settings.given() + self.training.given()
 
     def given_fields(self) -> dict[str, str]:
-        """Fields that given flags set, with these flags."""
+        """Fields that are set by given flags, with the names of the flags."""
         sized = {}
         if self.family.sizes and self.size.present:
             sized = dict.fromkeys(self.family.sizes.fields, self.size.name)
@@ -140,7 +140,7 @@ def _family(name, dataset):
 
 
 def training_options(family: Family) -> dict:
-    """Arguments of the family's builder that change how a network trains."""
+    """The training options of a family, as arguments of its builder."""
     return _OWN[family.name].training.values().to_json()
 
 

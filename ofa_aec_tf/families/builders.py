@@ -1,4 +1,4 @@
-"""What builds the Keras models of a family: the counterpart of `Family`."""
+"""Builders of Keras models: the counterpart of `Family`."""
 
 import abc
 
@@ -37,7 +37,7 @@ class Builders(abc.ABC):
         """
 
     def build_training_twin(self, subnet=None, algorithm="auto", **options):
-        """A network with the weights of the plain one that trains faster.
+        """A network that trains faster, with the weights of the plain one.
 
         Weights have the same order. A family without faster layers trains as
         it is.
@@ -54,7 +54,7 @@ class Builders(abc.ABC):
         return self.build_network(subnet, **options)
 
     def build_inference_twin(self, subnet, network, algorithm="auto"):
-        """A network with the weights of a plain one that infers faster.
+        """A network that infers faster, with the weights of a plain one.
 
         Args:
             subnet: as for `build_network`.

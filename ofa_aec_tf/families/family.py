@@ -1,4 +1,4 @@
-"""What the rest of the package relies on in a family of networks.
+"""The contract of a family of networks, on which the rest relies.
 
 Free of TensorFlow. The counterpart that builds Keras models is
 `families.builders`.
@@ -107,7 +107,7 @@ class Family(Settings, abc.ABC):
             )
 
     def search_space(self) -> search_spaces.SearchSpace:
-        """All subnets: one without choices, where nothing is elastic."""
+        """All subnets; a family that is not elastic has one."""
         return search_spaces.SearchSpace(())
 
     @abc.abstractmethod
@@ -150,14 +150,14 @@ class Family(Settings, abc.ABC):
         )
 
     def check_largest_is_whole(self) -> None:
-        """Refuses settings whose largest subnet is smaller than they say.
+        """Refuses settings whose largest subnet lacks some of their channels.
 
         Raises:
             ValueError: naming the flags to change.
         """
 
     def record(self) -> dict:
-        """This family with its name, as records of models hold it."""
+        """This family with its name, as stored in the records of models."""
         return {"name": self.name, **self.to_json()}
 
     @classmethod

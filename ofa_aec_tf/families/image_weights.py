@@ -1,4 +1,4 @@
-"""What families share that start with weights of image models.
+"""Helpers of families that start with weights of image models.
 
 The three input channels become one, whose kernel is their mean, as in CMKD. A
 row of an image becomes a mel band and a column a frame, as in AST; here frames
@@ -12,7 +12,7 @@ HUB_PREFIX = "hub:"
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error, cut where it is long; or its type."""
+    """The first line of an error, shortened; its type if it has none."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200]
 
@@ -23,5 +23,5 @@ def transposed(kernel):
 
 
 def one_channel(kernel):
-    """A kernel for three colors as one for spectrograms."""
+    """Averages a kernel over its three color channels."""
     return kernel.mean(axis=2, keepdims=True)

@@ -12,7 +12,7 @@ from ofa_aec_tf.runs import workdir
 
 
 def builders(family: Family) -> Builders:
-    """What builds the networks of a family.
+    """The builders of a family.
 
     Raises:
         ValueError: if the family is not registered.
@@ -81,7 +81,7 @@ def load_supernet(path):
 
 
 def load_initial_weights(network, family: Family, source: str, subnet=None):
-    """Starts a network with weights of one trained on other clips or images.
+    """Starts a network with weights learned from other clips or images.
 
     Args:
         network: keras.Model of the family, with any options of its builder.

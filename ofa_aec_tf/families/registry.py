@@ -1,4 +1,4 @@
-"""Which families there are. Free of TensorFlow.
+"""The registry of families. Free of TensorFlow.
 
 A family is a package with two modules: `family`, free of TensorFlow, with its
 Family as `FAMILY`, and `builders` with its Builders as `BUILDERS`. They are
@@ -48,7 +48,7 @@ def family_class(name: str | None = None) -> type[Family]:
 
 
 def builders_class(name: str) -> type:
-    """What builds the networks of a family; it imports TensorFlow.
+    """The builders of a family; it imports TensorFlow.
 
     Args:
         name: str. Name of the family.

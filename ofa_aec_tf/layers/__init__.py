@@ -1,4 +1,4 @@
-"""Layers of a supernet, with width and depth chosen at run time; others."""
+"""Elastic layers of supernets, and other custom layers."""
 
 from ofa_aec_tf.layers.elastic_batch_normalization import (
     ElasticBatchNormalization as ElasticBatchNormalization,

@@ -1,4 +1,4 @@
-"""Which algorithm computes a convolution."""
+"""The choice of the algorithm of a convolution."""
 
 import tensorflow as tf
 
@@ -20,7 +20,7 @@ _FEWEST_CHANNELS_IN_INFERENCE = {"float32": (64, 128), "bfloat16": (128, 128)}
 def uses_winograd(
     algorithm, kernel_size, in_channels, filters, dtype, inference=False
 ):
-    """Whether a convolution runs as `winograd_conv2d`.
+    """Whether to compute a convolution by `winograd_conv2d`.
 
     Args:
         algorithm: one of `ALGORITHMS`. `auto` decides by what was measured:
@@ -67,7 +67,7 @@ def convolve(inputs, kernel, use_winograd):
 
 
 def constant_convolution(kernel, dtype, algorithm="auto"):
-    """A convolution whose kernel stays as it is.
+    """A convolution with a constant kernel.
 
     Args:
         kernel: float32 array of shape (size, size, in_channels, filters).

@@ -1,4 +1,4 @@
-"""The two ways to run a part of a layer, and what they share."""
+"""The two executions of elastic layers, and what they share."""
 
 import tensorflow as tf
 from keras import ops
@@ -10,7 +10,7 @@ EXECUTIONS = ("slice", "mask")
 
 
 def check_last_dimension(layer_name, input_shape, maximum):
-    """Raises ValueError where a layer is built for other input channels."""
+    """Raises ValueError if an input has more channels than the layer."""
     if input_shape[-1] is not None and input_shape[-1] > maximum:
         raise ValueError(
             f"Layer `{layer_name}` was built for at most {maximum} input "
@@ -33,7 +33,7 @@ def channel_mask(num_active, num_channels, dtype):
 
 
 def take_channels(inputs, num_active, execution):
-    """The first channels of activations that have all of them.
+    """Takes the first channels of activations that have all channels.
 
     Args:
         inputs: tensor of shape (batch, height, width, channels).

@@ -1,4 +1,4 @@
-"""Convolution with batch normalization folded in, of a finished network."""
+"""Convolution with folded batch normalization, for inference."""
 
 import keras
 import numpy as np

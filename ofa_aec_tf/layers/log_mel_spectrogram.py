@@ -16,7 +16,7 @@ _TRANSFORM_DTYPES = ("float64", "float32")
 
 
 def _filter_groups(config):
-    """Bins that a group of mel filters begins and ends with, and the group."""
+    """Groups of mel filters with the first and last bin that each covers."""
     filterbank = frontend.mel_filterbank(config)
     for first_filter in range(0, config.num_mel_bins, _FILTERS_PER_GROUP):
         group = filterbank[:, first_filter : first_filter + _FILTERS_PER_GROUP]

@@ -1,13 +1,13 @@
-"""Gradient checkpointing: a block that forgets what it computed."""
+"""Gradient checkpointing: a block that recomputes its activations."""
 
 import keras
 
 
 class RecomputedBlock(keras.layers.Layer):
-    """Runs a block, and once more for its gradients, to save memory.
+    """Runs a block again for its gradients, to save memory.
 
-    Between the two only the input of the block is kept. It is for training
-    alone: what is saved has the layers of the block.
+    Only the input of the block is kept in between. It is for training only:
+    a saved model contains the layers of the block.
 
     Args:
         block: keras.Model with one input and one output of the same shape,

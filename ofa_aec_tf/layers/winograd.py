@@ -120,7 +120,7 @@ def _tile(rows, columns):
 
 
 class _Grid:
-    """Where the tiles of a batch lie.
+    """The positions of the tiles of a batch.
 
     Args:
         inputs: tensor of shape (batch, height, width, channels).
@@ -221,7 +221,7 @@ def _kernel_points(matrix, kernel, dtype):
 
 
 def transform_kernel(kernel, tile_rows, tile_columns, dtype):
-    """What `convolve_points` takes: for a kernel that stays as it is.
+    """Transforms a constant kernel for `convolve_points`.
 
     Args:
         kernel: tensor of shape (3, 3, in_channels, filters).
@@ -252,7 +252,7 @@ def _forward(inputs, kernel_points, tile):
 
 
 def convolve_points(inputs, kernel_points, tile_rows, tile_columns):
-    """`winograd_conv2d` with a kernel transformed before; not for training.
+    """`winograd_conv2d` with a transformed kernel, for inference.
 
     Args:
         inputs: tensor of shape (batch, height, width, in_channels).

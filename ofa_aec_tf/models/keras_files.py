@@ -61,7 +61,7 @@ def load_keras_file(path):
 
 
 def save_keras_file(model, path):
-    """Saves a model so that `path` is there only when it is whole.
+    """Saves a model atomically: `path` never holds an incomplete file.
 
     Args:
         model: keras.Model.

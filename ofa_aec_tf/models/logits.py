@@ -13,7 +13,7 @@ SCORES_LAYER = "scores"
 
 
 def classify(x, num_classes, activation, **options):
-    """Ends a network: logits of features, and scores of these.
+    """Adds the classifier: logits of features, and scores of logits.
 
     Both are in float32 under any policy: rare classes need small
     probabilities.
@@ -51,7 +51,7 @@ def logits_model(model):
 
 
 def score_activation(model):
-    """What turns the logits of a network into its scores.
+    """The activation that turns the logits of a network into scores.
 
     Args:
         model: keras.Model that ends in the layer `logits` and an activation.
@@ -81,9 +81,9 @@ def score_activation(model):
 
 
 def ranking_logits(logits, activation):
-    """Logits whose sigmoid is the score, which rank clips as scores do.
+    """Converts logits so that their sigmoid is the score.
 
-    The logits of a softmax do not: one of them alone is no score.
+    They then rank clips as scores do. A single logit of a softmax doesn't.
 
     Args:
         logits: tensor or array of shape (..., num_classes).

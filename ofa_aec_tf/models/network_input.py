@@ -15,7 +15,7 @@ def normalized_input(
     num_frames=None,
     batch_normalization=keras.layers.BatchNormalization,
 ):
-    """Starts a network: its input, and batch normalization over mel bands.
+    """The input of a network, with batch normalization over mel bands.
 
     Args:
         num_mel_bins: int.

@@ -1,4 +1,4 @@
-"""Batch normalization statistics of plain networks, to read and to set."""
+"""Measures and sets batch normalization statistics of plain networks."""
 
 import dataclasses
 import functools
@@ -16,8 +16,8 @@ class NetworkStep:
     Args:
         layer: the keras.layers.BatchNormalization that it ends at.
         run: function from the features that the step before has returned to
-            `(features, (mean, variance))`, the moments of what `layer` is
-            given. It computes as in inference, with the statistics that the
+            `(features, (mean, variance))`, the moments of the input of
+            `layer`. It computes as in inference, with the statistics that the
             layers have when it is called.
     """
 
@@ -37,7 +37,7 @@ class _Call:
         return _symbolic(self.arguments)
 
     def run(self, values):
-        """Calls the layer on values of its inputs, and adds its outputs."""
+        """Calls the layer on its inputs in `values`, and adds its outputs."""
         arguments, keywords = keras.tree.map_structure(
             lambda value: (
                 values[id(value)]
@@ -117,7 +117,7 @@ def network_steps(network):
 
 
 def _run_calls(network_input, calls, end, needed, features):
-    """Runs calls, and measures what the last one, `end`, is given."""
+    """Runs calls, and measures the input of the last one, `end`."""
     if network_input is None:
         values = dict(features)
     else:
@@ -134,7 +134,7 @@ def _run_calls(network_input, calls, end, needed, features):
 
 
 def set_moments(network, moments):
-    """Gives the batch normalizations of a network their statistics.
+    """Sets the statistics of the batch normalizations of a network.
 
     Args:
         network: keras.Model of stock layers.

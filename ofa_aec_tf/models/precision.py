@@ -1,4 +1,4 @@
-"""Compute type of models: float32, or a half over float32 weights."""
+"""Compute type of models: float32, or 16 bits with float32 weights."""
 
 import contextlib
 
@@ -21,7 +21,7 @@ FEWEST_BFLOAT16_FILTERS = 16
 
 
 def resolve_precision(precision, fewest_filters):
-    """The compute type, chosen by machine and network for `auto`.
+    """Resolves `auto` to the compute type for this machine and network.
 
     Args:
         precision: one of `PRECISIONS`. On a CPU, `auto` is bfloat16 if it
@@ -57,7 +57,7 @@ def resolve_precision(precision, fewest_filters):
 
 @contextlib.contextmanager
 def precision_scope(precision):
-    """Models built inside compute in `precision`, which is not `auto`."""
+    """A context in which new models compute in `precision`, not `auto`."""
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(_POLICIES[precision])
     try:

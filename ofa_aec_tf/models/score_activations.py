@@ -1,6 +1,6 @@
-"""What turns the logits of a network into its scores."""
+"""Activations that turn logits into scores."""
 
-# Of any number of classes a clip, each by itself; of one class a clip.
+# For clips with any number of classes, and with exactly one.
 SIGMOID = "sigmoid"
 SOFTMAX = "softmax"
 SCORE_ACTIVATIONS = (SIGMOID, SOFTMAX)

@@ -1,7 +1,6 @@
-"""What every supernet offers, whatever its family.
+"""The interface of all supernets.
 
-Sampler, training step, BN calibration, search and materialization know this
-interface only.
+Sampler, training step, calibration, search and materialization use only this.
 """
 
 import abc
@@ -23,7 +22,7 @@ from ofa_aec_tf.models.network_input import INPUT_NORMALIZATION
 
 @dataclasses.dataclass(frozen=True)
 class CalibrationStep:
-    """A part of a supernet that ends where features are to be normalized.
+    """A part of a supernet that ends before a batch normalization.
 
     Args:
         run: function of `(features, subnet, moments)`: what the step before
@@ -185,7 +184,7 @@ class Supernet(keras.Model, abc.ABC):
 
     @abc.abstractmethod
     def weighted_layers(self):
-        """The layers that own weights, named as in the plain networks."""
+        """The layers with weights, named as in the plain networks."""
 
     def call(self, inputs, subnet=None, training=False, moments=None):
         """Logits of one subnet.

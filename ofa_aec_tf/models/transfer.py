@@ -1,4 +1,4 @@
-"""Weights of networks that were trained on other classes."""
+"""Transfers the weights of networks that were trained on other classes."""
 
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def load_trained_weights(
 
 
 def assign(layer, values, source):
-    """Gives a layer its weights.
+    """Sets the weights of a layer.
 
     Args:
         layer: keras.layers.Layer.

@@ -15,7 +15,7 @@ from ofa_aec_tf.layers import FoldedConv2D
 
 
 def training_layers(algorithm="auto"):
-    """The layers of a twin that trains: those of the supernet.
+    """The layers of a training twin: those of the supernet.
 
     Batch normalization is fused, and a convolution multiplies less. Their
     weights are those of the stock layers, in the same order.

@@ -1,4 +1,4 @@
-"""Cost of a network from the list of its layers, analytically.
+"""Analytical cost of a network, from the list of its layers.
 
 Framework-free: a family lists the layers of a subnet, and this module adds
 up. Counts follow the literature: parameters are the trainable ones, a MAC is
@@ -24,8 +24,8 @@ class LayerCost:
         output_elements: int. Elements of its output for one clip.
         stays_float: bool. Whether it computes in float32 in a network that is
             quantized to int8.
-        kept_elements: int. What is kept beside it for a later layer, and is
-            quantized where it is computed in float32 itself.
+        kept_elements: int. Elements kept meanwhile for a later layer. They
+            are quantized even where this layer stays in float32.
     """
 
     name: str
@@ -145,7 +145,7 @@ def total_complexity(
 
 
 def _live_bytes(layer, element_bytes):
-    """What input, output and what is kept take, the last a byte each."""
+    """Bytes of input and output, and one byte per kept element."""
     return (
         element_bytes * (layer.input_elements + layer.output_elements)
         + layer.kept_elements

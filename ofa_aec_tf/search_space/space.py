@@ -46,7 +46,7 @@ class Decision:
             )
 
     def matters(self, choices: Mapping[str, Choice]) -> bool:
-        """Whether it has a part in a subnet with these earlier choices."""
+        """Whether a subnet with these earlier choices makes this decision."""
         if self.requires is None:
             return True
         name, least = self.requires
@@ -167,7 +167,7 @@ class SearchSpace:
         return Subnet.of(kept)
 
     def validate(self, subnet: Mapping[str, Choice]) -> None:
-        """Raises ValueError, naming the legal choices, if not of this space."""
+        """Raises ValueError, with the legal choices, if not of this space."""
         self.subnet(subnet)
 
     def contains(self, subnet: Mapping[str, Choice]) -> bool:
@@ -217,7 +217,7 @@ class SearchSpace:
 
     @property
     def num_subnets(self) -> int:
-        """Number of distinct subnets. `len` can't say more than 2^63 - 1."""
+        """Number of distinct subnets, which may be more than `len` returns."""
         # For each decision, how many ways there are to decide those that
         # require it, directly or not, by its own choice. Later ones first.
         ways = {d.name: dict.fromkeys(d.choices, 1) for d in self.decisions}
@@ -250,7 +250,7 @@ class SearchSpace:
         return list(found)
 
     def to_indices(self, subnet: Mapping[str, Choice]) -> np.ndarray:
-        """The subnet as choice indices, the form that graphs take.
+        """The subnet as choice indices, the form used inside graphs.
 
         Args:
             subnet: Subnet of this space.
@@ -319,7 +319,7 @@ class SearchSpace:
         return self.subnet(choices)
 
     def _choices(self, text) -> dict[str, Choice]:
-        """Choices of all decisions that the assignments of a text name."""
+        """Choices of all decisions that are named in assignments."""
         choices: dict[str, Choice] = {}
         own: dict[str, Choice] = {}
         given: set[str] = set()

@@ -64,16 +64,16 @@ class TrainInputs(Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        if STAGES[self.stage].needs_initial and not self.initial:
-            raise ValueError(
-                f"--stage={self.stage} needs --initial, the `.keras` file to "
-                "start from."
-            )
         if self.initial_weights and not STAGES[self.stage].builds_network:
             raise ValueError(
                 "--initial_weights is for "
                 f"--stage={'|'.join(stages_that(builds_network=True))}. "
                 f"Received: --stage={self.stage}"
+            )
+        if STAGES[self.stage].needs_initial and not self.initial:
+            raise ValueError(
+                f"--stage={self.stage} needs --initial, the `.keras` file to "
+                "start from."
             )
         for name, default in (("subnet", "largest"), ("initial_weights", None)):
             value = getattr(self, name)

@@ -52,7 +52,7 @@ def test_finished_trials_of_an_ended_search_are_in_its_table(
         "--budget=any:parameters<=1M",
     ]
     process = commands.start(tmp_path, "ofa_aec_tf.search", *arguments)
-    while process.is_alive() and not (run / "trials.csv").exists():
+    while process.is_alive() and not (run / "pareto.json").exists():
         time.sleep(0.05)
     os.kill(process.pid, number)
     process.join()

@@ -1,1 +1,1 @@
-"""TFLite files: conversion, metadata, layout and running."""
+"""TFLite files: conversion, metadata, checks and running."""

@@ -4,6 +4,7 @@ import math
 
 from ai_edge_litert import schema_py_generated as schema
 
+from ofa_aec_tf.deployment.tflite import flatbuffer
 from ofa_aec_tf.deployment.tflite import inspection
 
 # Weights are the second input of each; each position of the output takes all of
@@ -47,30 +48,28 @@ def count_macs(model_bytes: bytes) -> int:
     Raises:
         ValueError: if this is not a TFLite file.
     """
-    model = inspection.read_model(model_bytes)
-    graph = model.Subgraphs(0)
+    model = flatbuffer.unpack(model_bytes)
+    graph = model.subgraphs[0]
     total = 0
-    for index in range(graph.OperatorsLength()):
-        operator = graph.Operators(index)
+    for operator in graph.operators or ():
         name = inspection.operator_name(model, operator)
         if name in _WEIGHTED_OPERATORS:
-            weights = inspection.tensor_shape(
-                graph.Tensors(operator.Inputs(_WEIGHTS))
-            )
-            output = inspection.tensor_shape(graph.Tensors(operator.Outputs(0)))
+            weights = _shape(graph, operator.inputs[_WEIGHTS])
+            output = _shape(graph, operator.outputs[0])
             total += math.prod(weights) * math.prod(output[:-1])
         elif name == _PRODUCT_OPERATOR:
             total += _product_macs(graph, operator)
     return total
 
 
+def _shape(graph, index):
+    return inspection.tensor_shape(graph.tensors[index])
+
+
 def _product_macs(graph, operator):
     """Each element of the output is a sum over the shared dimension."""
-    left, right = (
-        inspection.tensor_shape(graph.Tensors(operator.Inputs(i)))
-        for i in range(2)
-    )
-    output = inspection.tensor_shape(graph.Tensors(operator.Outputs(0)))
+    left, right = (_shape(graph, index) for index in operator.inputs[:2])
+    output = _shape(graph, operator.outputs[0])
     # (..., m, k) by (..., k, n) is (..., m, n); factors may be transposed.
     rows, columns = output[-2:]
     inner = math.isqrt(
@@ -97,25 +96,22 @@ def peak_live_bytes(model_bytes: bytes) -> int:
     Raises:
         ValueError: if this is not a TFLite file.
     """
-    model = inspection.read_model(model_bytes)
-    graph = model.Subgraphs(0)
-    num_operators = graph.OperatorsLength()
-    inputs = {graph.Inputs(i) for i in range(graph.InputsLength())}
-    outputs = {graph.Outputs(i) for i in range(graph.OutputsLength())}
+    model = flatbuffer.unpack(model_bytes)
+    graph = model.subgraphs[0]
+    operators = graph.operators or ()
+    inputs = set(flatbuffer.indices(graph.inputs))
+    outputs = set(flatbuffer.indices(graph.outputs))
     constant = {
         index
-        for index in range(graph.TensorsLength())
-        if _is_constant(model, graph.Tensors(index))
+        for index, tensor in enumerate(graph.tensors)
+        if model.buffers[tensor.buffer].data is not None
     } - inputs
     first_use = dict.fromkeys(inputs, 0)
-    last_use = dict.fromkeys(inputs | outputs, num_operators)
-    for position in range(num_operators):
-        operator = graph.Operators(position)
+    last_use = dict.fromkeys(inputs | outputs, len(operators))
+    for position, operator in enumerate(operators):
         # -1 stands for an optional input that is absent.
-        read = {operator.Inputs(i) for i in range(operator.InputsLength())} - {
-            -1
-        }
-        made = {operator.Outputs(i) for i in range(operator.OutputsLength())}
+        read = set(flatbuffer.indices(operator.inputs)) - {-1}
+        made = set(flatbuffer.indices(operator.outputs))
         if read <= constant:
             constant |= made
             continue
@@ -124,7 +120,7 @@ def peak_live_bytes(model_bytes: bytes) -> int:
         for index in read | made:
             last_use[index] = max(position, last_use.get(index, 0))
     sizes = {
-        index: _num_bytes(graph.Tensors(index))
+        index: _num_bytes(graph.tensors[index])
         for index in first_use
         if index not in constant
     }
@@ -135,17 +131,12 @@ def peak_live_bytes(model_bytes: bytes) -> int:
                 for index, size in sizes.items()
                 if first_use[index] <= position <= last_use[index]
             )
-            for position in range(num_operators)
+            for position in range(len(operators))
         ),
         default=0,
     )
 
 
-def _is_constant(model, tensor):
-    buffer = model.Buffers(tensor.Buffer())
-    return bool(buffer.DataLength() or buffer.Size())
-
-
 def _num_bytes(tensor):
-    bits = _BITS.get(tensor.Type(), 0)
+    bits = _BITS.get(tensor.type, 0)
     return math.ceil(bits * math.prod(inspection.tensor_shape(tensor)) / 8)

@@ -127,15 +127,20 @@ def metadata_buffer(model: schema.ModelT, name: str) -> bytes | None:
         bytes; None if there is no such entry, or if it is empty.
     """
     for entry in model.metadata or ():
-        if _entry_name(entry) == name:
+        if text(entry.name) == name:
             data = model.buffers[entry.buffer].data
             return None if data is None else bytes(bytearray(data))
     return None
 
 
-def _entry_name(entry):
-    # A writer may leave the name out.
-    return (entry.name or b"").decode(errors="replace")
+def text(value: bytes | None) -> str:
+    """The text of a field, empty if it is missing."""
+    return (value or b"").decode(errors="replace")
+
+
+def indices(values) -> list[int]:
+    """The indices in a field, which may be missing."""
+    return [] if values is None else [int(value) for value in values]
 
 
 def set_metadata_buffer(
@@ -150,7 +155,7 @@ def set_metadata_buffer(
     """
     data = np.frombuffer(content, np.uint8)
     for entry in model.metadata or ():
-        if _entry_name(entry) == name:
+        if text(entry.name) == name:
             # In its place, so that the same content gives the same file.
             model.buffers[entry.buffer].data = data
             return
@@ -188,7 +193,7 @@ def min_runtime_version(model: schema.ModelT) -> str | None:
     version = metadata_buffer(model, MIN_RUNTIME_VERSION.decode())
     if version is None:
         return None
-    return version.rstrip(b"\0").decode(errors="replace")
+    return text(version.rstrip(b"\0")) or None
 
 
 def version_number(version: str) -> tuple[int, ...]:

@@ -74,37 +74,18 @@ class TFLiteSummary:
     outputs: tuple[TensorSummary, ...]
 
 
-def read_model(model_bytes: bytes) -> schema.Model:
-    """Opens a TFLite model.
-
-    Args:
-        model_bytes: bytes of a `.tflite` file.
-
-    Returns:
-        The root of the flatbuffer; it keeps `model_bytes`.
-
-    Raises:
-        ValueError: if this is not a TFLite file.
-    """
-    with flatbuffer.reading(model_bytes):
-        return schema.Model.GetRootAs(model_bytes, 0)
-
-
-def tensor_shape(tensor: schema.Tensor) -> tuple[int, ...]:
+def tensor_shape(tensor: schema.TensorT) -> tuple[int, ...]:
     """The shape of a tensor, empty for a scalar."""
-    if tensor.ShapeIsNone():
-        return ()
-    return tuple(int(size) for size in tensor.ShapeAsNumpy())
+    return () if tensor.shape is None else tuple(map(int, tensor.shape))
 
 
-def operator_name(model: schema.Model, operator: schema.Operator) -> str:
+def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
     """The name of an operator, as in `TFLiteSummary.operators`."""
-    code = model.OperatorCodes(operator.OpcodeIndex())
+    code = model.operatorCodes[operator.opcodeIndex]
     # Older files have the code in the narrow field.
-    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
     if builtin == schema.BuiltinOperator.CUSTOM:
-        name = (code.CustomCode() or b"").decode(errors="replace")
-        return f"CUSTOM:{name}"
+        return f"CUSTOM:{flatbuffer.text(code.customCode)}"
     return _BUILTIN_NAMES.get(builtin, f"UNKNOWN:{builtin}")
 
 
@@ -120,78 +101,59 @@ def summarize(model_bytes: bytes) -> TFLiteSummary:
     Raises:
         ValueError: if this is not a TFLite file, or not a whole one.
     """
+    model = flatbuffer.unpack(model_bytes)
     with flatbuffer.reading(model_bytes):
-        return _summarize(read_model(model_bytes))
+        return _summarize(model)
 
 
 def _summarize(model):
-    graph = model.Subgraphs(0)
+    graph = model.subgraphs[0]
     operators = collections.Counter()
-    versions = {}
+    versions = collections.defaultdict(int)
     dtypes = collections.defaultdict(set)
-    for index in range(graph.OperatorsLength()):
-        operator = graph.Operators(index)
+    for operator in graph.operators or ():
         name = operator_name(model, operator)
-        version = model.OperatorCodes(operator.OpcodeIndex()).Version()
+        version = model.operatorCodes[operator.opcodeIndex].version
         operators[name] += 1
-        versions[name] = max(version, versions.get(name, 0))
-        if operator.InputsLength():
-            tensor = graph.Tensors(operator.Inputs(0))
-            dtypes[name].add(_tensor_summary(tensor).dtype)
+        versions[name] = max(version, versions[name])
+        for index in flatbuffer.indices(operator.inputs)[:1]:
+            dtypes[name].add(_tensor_summary(graph.tensors[index]).dtype)
+    inputs, outputs = (
+        tuple(
+            _tensor_summary(graph.tensors[index])
+            for index in flatbuffer.indices(indices)
+        )
+        for indices in (graph.inputs, graph.outputs)
+    )
     return TFLiteSummary(
         operators=dict(sorted(operators.items())),
         operator_versions=dict(sorted(versions.items())),
         activation_dtypes={n: tuple(sorted(d)) for n, d in dtypes.items()},
-        min_runtime_version=_min_runtime_version(model),
+        min_runtime_version=flatbuffer.min_runtime_version(model),
         constant_bytes=_constant_bytes(model),
-        num_subgraphs=model.SubgraphsLength(),
-        inputs=tuple(
-            _tensor_summary(graph.Tensors(graph.Inputs(i)))
-            for i in range(graph.InputsLength())
-        ),
-        outputs=tuple(
-            _tensor_summary(graph.Tensors(graph.Outputs(i)))
-            for i in range(graph.OutputsLength())
-        ),
+        num_subgraphs=len(model.subgraphs),
+        inputs=inputs,
+        outputs=outputs,
     )
-
-
-def _metadata(model):
-    """Indices of the buffers of metadata, by name."""
-    entries = (model.Metadata(i) for i in range(model.MetadataLength()))
-    return {entry.Name(): entry.Buffer() for entry in entries}
-
-
-def _min_runtime_version(model):
-    index = _metadata(model).get(flatbuffer.MIN_RUNTIME_VERSION)
-    if index is None or not model.Buffers(index).DataLength():
-        return None
-    text = model.Buffers(index).DataAsNumpy().tobytes()
-    return text.rstrip(b"\0").decode(errors="replace") or None
 
 
 def _constant_bytes(model):
-    metadata = set(_metadata(model).values())
-    buffers = (
-        model.Buffers(i)
-        for i in range(model.BuffersLength())
-        if i not in metadata
+    of_metadata = {entry.buffer for entry in model.metadata or ()}
+    return sum(
+        len(buffer.data)
+        for index, buffer in enumerate(model.buffers)
+        if index not in of_metadata and buffer.data is not None
     )
-    # Files above 2 GB, and other quantizers, store constants after the
-    # flatbuffer, and only their size in it.
-    return sum(max(buffer.DataLength(), buffer.Size()) for buffer in buffers)
 
 
 def _tensor_summary(tensor):
-    dynamic = not tensor.ShapeSignatureIsNone()
-    shape = tensor.ShapeSignatureAsNumpy() if dynamic else ()
-    if not dynamic and not tensor.ShapeIsNone():
-        shape = tensor.ShapeAsNumpy()
-    dtype = _DTYPE_NAMES[tensor.Type()].lower()
+    shape = tensor_shape(tensor)
+    if tensor.shapeSignature is not None:
+        shape = tuple(map(int, tensor.shapeSignature))
     return TensorSummary(
-        name=(tensor.Name() or b"").decode(errors="replace"),
-        shape=tuple(int(size) for size in shape),
-        dtype=dtype,
+        name=flatbuffer.text(tensor.name),
+        shape=shape,
+        dtype=_DTYPE_NAMES[tensor.type].lower(),
     )
 
 
@@ -221,5 +183,4 @@ def float_constants(model_bytes: bytes) -> Iterator[tuple[str, np.ndarray]]:
                 data = model.buffers[tensor.buffer].data
                 if dtype is not None and data is not None:
                     values = np.asarray(data, np.uint8).view(dtype)
-                    name = (tensor.name or b"").decode(errors="replace")
-                    yield name, values
+                    yield flatbuffer.text(tensor.name), values

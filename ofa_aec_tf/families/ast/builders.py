@@ -1,4 +1,4 @@
-"""What builds the networks of the AST family."""
+"""Builders of the AST family."""
 
 from ofa_aec_tf.families.ast import initial_weights
 from ofa_aec_tf.families.ast.network import build_ast

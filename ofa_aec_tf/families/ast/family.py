@@ -1,4 +1,4 @@
-"""The audio spectrogram transformer (AST): its sizes and what they cost.
+"""The audio spectrogram transformer (AST): sizes and costs.
 
 Free of TensorFlow. The layers are built in `network`.
 """

@@ -142,7 +142,7 @@ class _TransformerWeights:
 
 
 def _load_transformer(source):
-    """The KerasHub model with the weights, without its classifier."""
+    """Loads the KerasHub model that has the weights."""
     if source == IMAGENET:
         raise ValueError(
             "An AST starts with the weights of a ViT or DeiT, named as "
@@ -178,7 +178,7 @@ def _load_transformer(source):
 
 
 def resize_positions(grid, size):
-    """Positions of another grid, as AST makes them of an image's.
+    """Fits positions to another grid, as AST does with those of an image.
 
     Args:
         grid: float array of shape (rows, columns, width).
@@ -198,12 +198,12 @@ def resize_positions(grid, size):
 
 
 def fit_positions(values, trained, network):
-    """The positions of an AST for clips of another length, or more bands.
+    """Fits the positions of an AST to other clip lengths or mel bands.
 
     Args:
         values: list of the one array of weights of the layer `positions`.
         trained: keras.Model that has them.
-        network: keras.Model of `build_ast` that shall have them.
+        network: keras.Model of `build_ast` to fit them to.
 
     Returns:
         list of one array.

@@ -1,9 +1,9 @@
-"""What builds the networks and supernets of the CNN10 family."""
+"""Builders of the CNN10 family."""
 
 import functools
 
 from ofa_aec_tf.families.builders import ElasticBuilders
-from ofa_aec_tf.families.cnn10.network import build_cnn10_subnet
+from ofa_aec_tf.families.cnn10.network import build_cnn10
 from ofa_aec_tf.families.cnn10.supernet import Cnn10Supernet
 from ofa_aec_tf.models import twins
 
@@ -12,7 +12,15 @@ class Cnn10Builders(ElasticBuilders):
     """Builds CNN10s; their convolutions have faster counterparts."""
 
     def build_network(self, subnet=None, **options):
-        return build_cnn10_subnet(self.family, subnet, **options)
+        family = self.family
+        return build_cnn10(
+            family.filters(subnet),
+            family.num_classes,
+            family.num_mel_bins,
+            family.hidden_units,
+            score_activation=family.score_activation,
+            **options,
+        )
 
     def build_training_twin(self, subnet=None, algorithm="auto", **options):
         layers = twins.training_layers(algorithm)

@@ -116,7 +116,7 @@ class Cnn10Family(ElasticFamily):
                 )
 
     def num_filters(self, channels: int, ratio: float) -> int:
-        """Channels that a ratio keeps: the nearest multiple, half up.
+        """Channels that a ratio keeps: the nearest multiple, rounding half up.
 
         Args:
             channels: int. All of them, which ratio 1 keeps.
@@ -132,7 +132,7 @@ class Cnn10Family(ElasticFamily):
         return min(multiples * self.channel_multiple, channels)
 
     def search_space(self) -> search_spaces.SearchSpace:
-        """All subnets: a depth for each `X`, a width for what is elastic."""
+        """All subnets: a depth per `X`, a width per elastic block or layer."""
         decisions = []
         for block in range(1, len(self.channels) + 1):
             elastic_depth = self.has_elastic_depth(block)
@@ -174,7 +174,7 @@ class Cnn10Family(ElasticFamily):
         return f"block{block}_conv{layer}_width"
 
     def block_decisions(self, block: int) -> tuple[str, ...]:
-        """Names of the decisions about `block` (from 1), maybe none."""
+        """Names of the decisions about `block` (from 1)."""
         return tuple(
             decision.name
             for decision in self.search_space().decisions

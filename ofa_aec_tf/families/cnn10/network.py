@@ -111,24 +111,3 @@ def build_cnn10(
     x = drop(x, head_dropout)
     outputs = classify(x, num_classes, score_activation)
     return keras.Model(inputs, outputs, name=name)
-
-
-def build_cnn10_subnet(family, subnet=None, **options):
-    """Builds the CNN10 of a subnet.
-
-    Args:
-        family: Cnn10Family.
-        subnet: Subnet of its space; None is the largest.
-        **options: further arguments of `build_cnn10`.
-
-    Returns:
-        keras.Model, as `build_cnn10`.
-    """
-    return build_cnn10(
-        family.filters(subnet),
-        family.num_classes,
-        family.num_mel_bins,
-        family.hidden_units,
-        score_activation=family.score_activation,
-        **options,
-    )

@@ -146,7 +146,7 @@ class Cnn10Supernet(Supernet):
         )
 
     def _stage_layers(self, number):
-        """The block of that number; with the last one goes the head."""
+        """The block of that number, and after the last block the head."""
         layers = [self.blocks[number - 1]]
         if number == len(self.blocks):
             layers += [self.hidden, self.classifier]

@@ -1,4 +1,4 @@
-"""What builds the networks of the EfficientNet family."""
+"""Builders of the EfficientNet family."""
 
 from ofa_aec_tf.families.builders import Builders
 from ofa_aec_tf.families.efficientnet import initial_weights

@@ -1,4 +1,4 @@
-"""EfficientNet with mean pooling, as CMKD has it: its sizes and their costs.
+"""EfficientNet with mean pooling, as in CMKD: sizes and costs.
 
 Free of TensorFlow. The layers are built in `network`.
 """
@@ -168,7 +168,7 @@ class EfficientNetFamily(Family):
         return blocks
 
     def fewest_filters(self, subnet: Mapping[str, float] | None = None) -> int:
-        """1, that of depthwise convolutions.
+        """1: depthwise convolutions have one filter per channel.
 
         On a CPU they are slower in bfloat16 than in float32, whatever the
         width: docs/models.md.

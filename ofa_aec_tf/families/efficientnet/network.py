@@ -56,7 +56,7 @@ def _initializer():
 
 
 def _pad_for_stride(x, kernel_size, name):
-    """Zeros for a stride of 2: one less in front, as for an even size."""
+    """Pads for a stride of 2: one zero less in front, as for an even size."""
     margin = (kernel_size // 2 - 1, kernel_size // 2)
     return keras.layers.ZeroPadding2D((margin, margin), name=name)(x)
 
@@ -113,7 +113,7 @@ def _block(inputs, block, dropout):
 
 
 def _excite(x, squeezed, name):
-    """Scales each channel by what the means of all of them say."""
+    """Scales each channel by a function of the means of all channels."""
     channels = x.shape[-1]
     y = keras.layers.GlobalAveragePooling2D(name=f"{name}se_squeeze")(x)
     y = keras.layers.Reshape((1, 1, channels), name=f"{name}se_reshape")(y)

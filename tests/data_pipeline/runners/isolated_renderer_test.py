@@ -161,7 +161,7 @@ def test_a_process_that_ended_between_clips_is_replaced(
 def test_a_process_that_takes_no_clip_is_replaced(renderer, monkeypatch):
     pid = _pid(renderer)
     os.kill(pid, signal.SIGSTOP)
-    monkeypatch.setattr(isolated_renderer, "_TAKE_SECONDS", 0.5)
+    monkeypatch.setattr(isolated_renderer, "_TAKE_SECONDS", 2.0)
     assert _pid(renderer) != pid
 
 

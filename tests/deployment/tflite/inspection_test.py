@@ -1,6 +1,7 @@
 import pytest
 import tensorflow as tf
 
+from ofa_aec_tf.deployment.tflite import flatbuffer
 from ofa_aec_tf.deployment.tflite import inspection
 from tests.deployment import small_models
 from tests.deployment.tflite.tflite_graphs import convert
@@ -83,6 +84,6 @@ def test_the_oldest_runtime_is_that_of_the_newest_operator(exported):
 
 
 def test_operators_are_named_before_their_versions_are_read(exported):
-    model = inspection.read_model(exported["int8"].content)
-    first = model.Subgraphs(0).Operators(0)
+    model = flatbuffer.unpack(exported["int8"].content)
+    first = model.subgraphs[0].operators[0]
     assert inspection.operator_name(model, first) == "QUANTIZE"
