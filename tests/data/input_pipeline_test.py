@@ -321,7 +321,7 @@ def test_damaged_shards_are_refused_by_name(tmp_path):
         input_pipeline.load_split(tmp_path, info, "train")
     shard.write_bytes(content)
     shard.with_name(shard.name + ".json").unlink()
-    with pytest.raises(ValueError, match="offsets of its shard, is missing"):
+    with pytest.raises(ValueError, match="offsets of records, is missing"):
         input_pipeline.load_split(tmp_path, info, "train")
     shard.unlink()
     with pytest.raises(ValueError, match="Received: no file"):
