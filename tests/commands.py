@@ -141,10 +141,6 @@ def _run_module(module, arguments, cwd, environment, path, output_dir):
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-# Their names while all commands of TensorFlow were run in another way.
-run_with_tensorflow, start_with_tensorflow = run, start
-
-
 @functools.cache
 def flags_of(module):
     """The flags of a command.

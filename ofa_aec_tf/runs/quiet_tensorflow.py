@@ -9,10 +9,6 @@ import importlib.util
 import os
 import sys
 
-from absl import logging
-
-from ofa_aec_tf.runs import native_output
-
 _NAME = "tensorflow"
 _expected: list[bool] = []
 
@@ -30,6 +26,8 @@ class _QuietImport(importlib.abc.MetaPathFinder):
             load = spec.loader.exec_module
 
             def load_quietly(module):
+                from ofa_aec_tf.runs import native_output
+
                 with native_output.to_debug_log():
                     load(module)
                 start()
@@ -48,6 +46,12 @@ def expect() -> None:
 
 def start() -> None:
     """Lets TensorFlow, which has been imported, look for devices now."""
+    # Not before: absl keeps the standard error that it finds when it is
+    # imported, which `command_line` opens where it is closed.
+    from absl import logging
+
+    from ofa_aec_tf.runs import native_output
+
     tf = sys.modules[_NAME]
     with native_output.to_debug_log():
         tf.config.list_physical_devices()

@@ -194,3 +194,17 @@ def test_a_closed_stream_is_no_error(closing, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "made").read_text() == "alone"
+
+
+def test_a_command_may_be_started_with_closed_streams(tmp_path):
+    command = commands.command(
+        "data_pipeline.stats",
+        f"--data_dir={tmp_path}",
+        f"--output_dir={tmp_path}",
+        "--verbosity=1",
+    )
+    result = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command], cwd=_ROOT
+    )
+    assert result.returncode == 2
+    assert not list(tmp_path.iterdir())

@@ -1,9 +1,6 @@
 """The train command, run as a user runs it."""
 
 import json
-import os
-import signal
-import subprocess
 import time
 
 import keras
@@ -106,24 +103,20 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(
     data_dir, teacher, supernet, tmp_path
 ):
     arguments = supernet_arguments(data_dir, teacher, tmp_path)
-    with subprocess.Popen(
-        commands.command("ofa_aec_tf.train", *arguments),
-        cwd=commands.ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        # What names the newest checkpoint, written when that is whole.
-        checkpoint = tmp_path / "checkpoints" / "checkpoint"
-        deadline = time.monotonic() + 300
-        while not checkpoint.is_file():
-            assert process.poll() is None, "ended before it was killed"
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    process = commands.start(tmp_path, "ofa_aec_tf.train", *arguments)
+    # What names the newest checkpoint, written when that is whole.
+    checkpoint = tmp_path / "checkpoints" / "checkpoint"
+    deadline = time.monotonic() + 300
+    while not checkpoint.is_file():
+        assert process.is_alive(), "ended before it was killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.join()
     assert not (tmp_path / "supernet.keras").exists()
     # With all that a user sees of the start of TensorFlow.
-    result = commands.run("ofa_aec_tf.train", *arguments)
+    result = commands.run_afresh("ofa_aec_tf.train", *arguments)
+    assert "log messages" not in result.stderr
     assert result.returncode == 0, result.stderr
     assert "going on after epoch" in result.stderr
     expected = load_supernet(supernet).get_weights()
