@@ -8,8 +8,7 @@
   do it where the start itself matters.
 - Give the tests of a module one trained or converted model, by a fixture of
   module or session scope, and make it as small as the test allows.
-- What takes minutes is marked `long`, and left to `make test-all`. Hypothesis
-  draws fewer examples in `make test` than in `make test-all`.
+- What takes minutes is marked `long`, and left to `make test-all`.
 """
 
 import importlib.util

@@ -121,17 +121,28 @@ def check(values) -> None:
     """
     for field in dataclasses.fields(values):
         known = of(field)
-        value = getattr(values, field.name)
-        if known is None or value is None:
-            continue
-        several = isinstance(value, list | tuple)
-        for each in value if several else [value]:
-            broken = _broken_bound(each, known)
-            if broken:
-                raise ValueError(
-                    f"`{field.name}` must be {broken}. "
-                    f"Received: {field.name}={each!r}"
-                )
+        if known is not None:
+            check_value(field.name, getattr(values, field.name), known)
+
+
+def check_value(name: str, value, known: Setting) -> None:
+    """Refuses a value that is out of the bounds of a setting.
+
+    Args:
+        name: str. The setting, as the message names it.
+        value: what was given: one value, several, or None.
+        known: Setting.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    several = isinstance(value, list | tuple)
+    for each in value if several else [value]:
+        broken = None if each is None else _broken_bound(each, known)
+        if broken:
+            raise ValueError(
+                f"`{name}` must be {broken}. Received: {name}={each!r}"
+            )
 
 
 def _broken_bound(value, known):

@@ -133,7 +133,9 @@ class PathOrNameParser(PathParser):
 class PathsParser(flags.ListParser):
     """Parses the value of a flag that is a list of paths."""
 
-    syntactic_help = "paths with commas between them"
+    def __init__(self):
+        super().__init__()
+        self.syntactic_help = "paths with commas between them"
 
     def parse(self, argument):
         """The paths that are meant."""

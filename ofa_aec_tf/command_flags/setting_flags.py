@@ -53,11 +53,20 @@ class SettingFlags:
         return built
 
     def field_values(self) -> dict:
-        """The values that the flags give, by field."""
+        """The values that the flags give, by field.
+
+        Raises:
+            ValueError: if a flag whose name is not that of its field has a
+                value that cannot be: users know the name of the flag alone.
+        """
         values = {
             name: _value(self._class, name, holder)
             for name, holder in self._holders.items()
         }
+        for field in dataclasses.fields(self._class):
+            known = settings.of(field)
+            if field.name in values and known.flag is not None:
+                settings.check_value(known.flag, values[field.name], known)
         return values | {
             name: nested.values() for name, nested in self._nested.items()
         }

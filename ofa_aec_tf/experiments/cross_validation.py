@@ -14,6 +14,7 @@ from ofa_aec_tf.command_flags import flagfiles
 from ofa_aec_tf.data.dataset_info import OTHER_FOLDS
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.experiments import fold_runs
+from ofa_aec_tf.experiments import preprocessing
 from ofa_aec_tf.experiments import run_settings
 from ofa_aec_tf.experiments import steps
 from ofa_aec_tf.experiments import tasks as tasks_lib
@@ -112,7 +113,7 @@ class CrossValidationSettings(RunSettings):
             datasets: dict from a fold to the data in which it is the test
                 split.
         """
-        preprocessing = [
+        how_preprocessed = [
             text
             for text in flagfiles.read(self.preprocess)
             # Each fold has folds of its own.
@@ -126,7 +127,7 @@ class CrossValidationSettings(RunSettings):
                 for fold, dataset in datasets.items()
             },
             "Flags": {
-                "preprocessing": " ".join(preprocessing),
+                "preprocessing": " ".join(how_preprocessed),
                 **{
                     run.name: " ".join(flagfiles.read(run.flagfile))
                     for run in self.runs()

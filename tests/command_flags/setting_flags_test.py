@@ -154,8 +154,8 @@ def test_help_and_default_are_those_of_the_field(parse):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("--rate_hz=0", "`rate` must be more than 0"),
-        ("--rate_hz=nan", "`rate` must be a finite number"),
+        ("--rate_hz=0", "`rate_hz` must be more than 0"),
+        ("--rate_hz=nan", "`rate_hz` must be a finite number"),
         ("--steps=0", "`steps` must be at least 1"),
         ("--floor_db=nan", "`floor_db` must be a number"),
         ("--floor_db=inf", "`floor_db` must be at most 0"),

@@ -174,7 +174,7 @@ def test_predictions_are_right_for_real_files():
     assert sizes.convert(predicted[0], network) == expected
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sizes_are_those_of_what_the_command_writes(tmp_path):
     dataset, _ = synthetic_data.write_dataset(tmp_path)
     info = ModelInfo.for_dataset(dataset, stage="materialized")

@@ -19,8 +19,10 @@ from tests.deployment.tflite.tflite_graphs import convert
 
 _NUM_FRAMES = 45
 _FAMILIES = {
-    "ast": AstFamily(5, _NUM_FRAMES, 64, width=32, num_heads=4, depth=2),
-    "efficientnet": EfficientNetFamily(5, 64, 0.25, 0.3),
+    "ast": AstFamily(5, _NUM_FRAMES, width=32, num_heads=4, depth=2),
+    "efficientnet": EfficientNetFamily(
+        5, width_coefficient=0.25, depth_coefficient=0.3
+    ),
 }
 
 

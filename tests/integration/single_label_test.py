@@ -138,7 +138,7 @@ def test_a_sigmoid_teaches_no_softmax(teachers, data_dir, tmp_path):
         *SMALL,
     )
     assert result.returncode == 2
-    assert "by a sigmoid. Received: " in result.stderr
+    assert "here a sigmoid. Received: " in result.stderr
     assert "which ends in a softmax" in result.stderr
 
 

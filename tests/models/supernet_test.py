@@ -282,8 +282,9 @@ def test_bfloat16_supernet_agrees_with_float32_roughly():
 def test_registry_refuses_an_unknown_family():
     with pytest.raises(ValueError, match="families are: cnn10.*'mobile'"):
         registry.family_from_json({"name": "mobile"})
-    with pytest.raises(ValueError, match="several networks: cnn10.*dict"):
-        networks.build_supernet({})
+    single = registry.family_class("ast")(num_classes=3, num_frames=101)
+    with pytest.raises(ValueError, match="several networks: cnn10.*: ast"):
+        networks.build_supernet(single)
 
 
 def test_family_survives_its_record():

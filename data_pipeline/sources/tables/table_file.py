@@ -80,6 +80,17 @@ def _encoding(path: pathlib.Path, kind: str) -> str:
     return "utf-8"
 
 
+def _without_comments(lines, comment):
+    """Lines, with empty ones in the place of comments outside of quotes."""
+    is_quoted = False
+    for line in lines:
+        if not is_quoted and line.startswith(comment):
+            yield "\n"
+            continue
+        is_quoted ^= line.count('"') % 2 == 1
+        yield line
+
+
 def read_cells(
     path,
     comment: str | None = None,
@@ -113,7 +124,7 @@ def read_cells(
             for number, line in enumerate(file)
         )
         if comment is not None:
-            lines = ("\n" if ln.startswith(comment) else ln for ln in lines)
+            lines = _without_comments(lines, comment)
         reader = _reader(lines, delimiter)
         try:
             for cells in reader:

@@ -5,6 +5,7 @@ import string
 
 import pytest
 from hypothesis import HealthCheck
+from hypothesis import example
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies
@@ -169,6 +170,7 @@ def test_rows_in_the_published_form_come_back(tmp_path, rows):
         _TEXTS.filter(lambda text: "," not in text), min_size=1, unique=True
     ),
 )
+@example("0", 0.0, ["a line\n# and no comment"])
 def test_any_id_and_labels_come_back_from_a_csv_writer(
     tmp_path, youtube_id, start, mids
 ):
