@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 import pytest
-import soundfile
 
 from data_pipeline.clips.clip import ClipRow
 from data_pipeline.clips.clip import RenderedClip
@@ -25,6 +24,7 @@ from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.runs import workdir
 from tests.data_pipeline import processes
 from tests.data_pipeline.fake_clips import FakeClip
+from tests.data_pipeline.jobs import noise_rows
 
 _CONFIG = PreprocessConfig(
     FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0),
@@ -32,26 +32,11 @@ _CONFIG = PreprocessConfig(
     ClassMap(("cat", "dog")),
     "multi_label",
 )
-_SPLITS = ("train", "train", "train", "validation", "test")
 
 
 @pytest.fixture
 def rows(tmp_path):
-    """40 rows, of which 24 are for training, and every second is a dog."""
-    made = []
-    for index in range(40):
-        path = tmp_path / f"{index}.wav"
-        noise = np.random.default_rng(index).uniform(-0.5, 0.5, 2000)
-        soundfile.write(path, noise, 8000, "FLOAT")
-        made.append(
-            ClipRow(
-                path.name,
-                str(path),
-                ("cat", "dog")[index % 2 : index % 2 + 1],
-                _SPLITS[index % 5],
-            )
-        )
-    return made
+    return noise_rows.write(tmp_path)
 
 
 def _run(rows, output_dir, config=_CONFIG, num_workers=1, runner=None, **terms):

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 
-import numpy as np
 import pytest
 import soundfile
 
@@ -21,31 +20,18 @@ from data_pipeline.shards.config import PreprocessConfig
 from ofa_aec_tf.audio.frontend import FrontendConfig
 from ofa_aec_tf.data.dataset_info import DatasetInfo
 from ofa_aec_tf.runs import workdir
+from tests.data_pipeline.jobs import noise_rows
 
 _CONFIG = PreprocessConfig(
     FrontendConfig(8000, 256, 80, 16, 50.0, 4000.0), 0.25, None, "multi_label"
 )
-_SPLITS = ("train", "train", "train", "validation", "test")
 
 
 @pytest.fixture
 def rows(tmp_path):
-    """40 rows, of which 24 are for training, and every second is a dog."""
-    made = []
-    (tmp_path / "audio").mkdir()
-    for index in range(40):
-        path = tmp_path / "audio" / f"{index}.wav"
-        noise = np.random.default_rng(index).uniform(-0.5, 0.5, 2000)
-        soundfile.write(path, noise, 8000, "FLOAT")
-        made.append(
-            ClipRow(
-                path.name,
-                str(path),
-                ("cat", "dog")[index % 2 : index % 2 + 1],
-                _SPLITS[index % 5],
-            )
-        )
-    return made
+    directory = tmp_path / "audio"
+    directory.mkdir()
+    return noise_rows.write(directory)
 
 
 @pytest.fixture
